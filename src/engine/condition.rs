@@ -1,0 +1,211 @@
+//! Conditions after loading: typed trees over slots, no names left to look up, no loops.
+
+use super::slot::{PropertySlot, ScoreSlot, SeriesSlot, TraitSlot};
+use super::time::Span;
+use super::value::Value;
+
+/// A condition as written, and its compiled form.
+#[derive(Clone, Debug)]
+pub struct Condition {
+    /// What is evaluated.
+    pub expr: Expr,
+    /// The text in the file, for `explain`.
+    pub text: Box<str>,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// A place in a file that people wrote.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Path as given to the loader.
+    pub file: std::sync::Arc<str>,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+}
+
+/// An expression. Evaluation is three-valued: what depends on a missing value is missing, `&&` and
+/// `||` absorb it where the other side decides, and a condition that ends up missing does not hold.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Expr {
+    /// A constant.
+    Literal(Value),
+    /// `event.<path>`.
+    Property(PropertySlot),
+    /// `customer.<name>.<path>`.
+    Trait {
+        /// The top-level name.
+        slot: TraitSlot,
+        /// Members below it.
+        path: Box<[Box<str>]>,
+    },
+    /// A property or trait standing where a truth value is wanted: missing counts as `false`,
+    /// so that `!customer.open_ticket` holds for someone who never had a ticket.
+    Flag(Box<Expr>),
+    /// `score.<model>`, `health.score`.
+    Score(ScoreSlot),
+    /// `score.<model>_was`: the value before the latest change.
+    ScoreWas(ScoreSlot),
+    /// `health.band`.
+    Band(ScoreSlot),
+    /// `health.trend_7d`, `health.trend_28d`: now minus then.
+    Trend {
+        /// Which score.
+        score: ScoreSlot,
+        /// How many days back, 1 to 28.
+        days: u8,
+    },
+    /// `session.<field>`.
+    Session(SessionField),
+    /// A number computed from a history series.
+    History(History),
+    /// `last("Event", "property")`.
+    Last(SeriesSlot),
+    /// `days_until(x)` and its kin: whole and part units from now until a date or time value.
+    Until {
+        /// The date or time.
+        of: Box<Expr>,
+        /// The unit.
+        unit: Span,
+    },
+    /// `days_since(x)` of a date or time value.
+    SinceValue {
+        /// The date or time.
+        of: Box<Expr>,
+        /// The unit.
+        unit: Span,
+    },
+    /// `has(x)`: whether a value is known.
+    Has(Box<Expr>),
+    /// `!x`.
+    Not(Box<Expr>),
+    /// `a && b && ...`, flattened.
+    All(Box<[Expr]>),
+    /// `a || b || ...`, flattened.
+    Any(Box<[Expr]>),
+    /// `a == b`, `a < b`, ...
+    Compare {
+        /// Which comparison.
+        op: Comparison,
+        /// Left side.
+        left: Box<Expr>,
+        /// Right side.
+        right: Box<Expr>,
+    },
+    /// `x in list`.
+    In {
+        /// What is looked for.
+        needle: Box<Expr>,
+        /// The list.
+        haystack: Box<Expr>,
+    },
+    /// `a + b`, ...; numbers only.
+    Arithmetic {
+        /// Which operation.
+        op: Arithmetic,
+        /// Left side.
+        left: Box<Expr>,
+        /// Right side.
+        right: Box<Expr>,
+    },
+    /// `-x`.
+    Negate(Box<Expr>),
+    /// `c ? a : b`.
+    If {
+        /// What decides.
+        condition: Box<Expr>,
+        /// When it holds.
+        then: Box<Expr>,
+        /// When it does not.
+        otherwise: Box<Expr>,
+    },
+    /// `x.startsWith("a")`, ...
+    Text {
+        /// Which test.
+        op: TextTest,
+        /// The text looked at.
+        of: Box<Expr>,
+        /// The text looked for.
+        with: Box<Expr>,
+    },
+    /// `lower(x)`.
+    Lower(Box<Expr>),
+    /// `size(x)` of a text (characters), list or object.
+    Size(Box<Expr>),
+}
+
+/// A number computed from one series of a customer's history.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum History {
+    /// `count("E", "24h")`: occurrences in `(now - window, now]`.
+    Count(SeriesSlot, Span),
+    /// `sum("E", "p", "28d")`.
+    Sum(SeriesSlot, Span),
+    /// `avg("E", "p", "28d")`; missing when there is none.
+    Average(SeriesSlot, Span),
+    /// `min("E", "p", "28d")`.
+    Min(SeriesSlot, Span),
+    /// `max("E", "p", "28d")`.
+    Max(SeriesSlot, Span),
+    /// `distinct("E", "p", "28d")`.
+    Distinct(SeriesSlot, Span),
+    /// `change("E", "14d")`: (last window - window before) / window before; with nothing in the
+    /// window before: missing when the last is empty too, else 1.
+    Change(SeriesSlot, Span),
+    /// `days_since("E")` and its kin, in units; missing when it never happened.
+    Since(SeriesSlot, Span),
+}
+
+/// A comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// `==`
+    Equal,
+    /// `!=`
+    NotEqual,
+    /// `<`
+    Less,
+    /// `<=`
+    LessOrEqual,
+    /// `>`
+    Greater,
+    /// `>=`
+    GreaterOrEqual,
+}
+
+/// An operation on two numbers. Division by zero is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arithmetic {
+    /// `+`
+    Add,
+    /// `-`
+    Subtract,
+    /// `*`
+    Multiply,
+    /// `/`
+    Divide,
+    /// `%`
+    Remainder,
+}
+
+/// A test of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TextTest {
+    /// `startsWith`
+    StartsWith,
+    /// `endsWith`
+    EndsWith,
+    /// `contains`
+    Contains,
+}
+
+/// What is known of the running (or just ended) session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionField {
+    /// Events in it.
+    Events,
+    /// Minutes from its first to its last event.
+    Minutes,
+}

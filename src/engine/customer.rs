@@ -1,0 +1,287 @@
+//! What is known of one customer: plain data, folded by steps, bound to the slots of one catalog.
+
+use std::sync::Arc;
+
+use thin_vec::ThinVec;
+
+use super::decision::Reason;
+use super::id::{CustomerId, DecisionId};
+use super::input::Answer;
+use super::policy::Freeze;
+use super::series::Series;
+use super::slot::{
+    ChannelSlot, EventSlot, PropertySlot, PurposeSlot, ScoreSlot, SeriesSlot, TraitSlot,
+    TriggerSlot,
+};
+use super::time::Timestamp;
+use super::timer::Timer;
+use super::value::Value;
+
+/// Message ids remembered per customer: a duplicate is recognised among that many last inputs.
+pub const SEEN_MAX: usize = 256;
+/// Events remembered for the timeline.
+pub const TIMELINE_MAX: usize = 20;
+/// Timers armed at a time; past it the oldest absence is dropped and counted.
+pub const TIMERS_MAX: usize = 512;
+/// Outreaches waiting at a time; past it a further one is suppressed as capped.
+pub const WAITING_MAX: usize = 64;
+/// Contacts kept in the ledger however long the windows are.
+pub const LEDGER_MAX: usize = 512;
+
+/// State of one customer. Vectors are thin because most are empty for most customers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CustomerState {
+    /// Who.
+    pub id: CustomerId,
+    /// Position of the last input applied.
+    pub applied: u64,
+    /// Engine time of the last input applied; it never goes back.
+    pub now: Timestamp,
+    /// When the first input came.
+    pub first_seen: Timestamp,
+    /// When the last live event occurred.
+    pub last_seen: Timestamp,
+    /// Traits, sorted by slot.
+    pub traits: ThinVec<(TraitSlot, Value)>,
+    /// Consent given and refused, one entry per purpose and channel.
+    pub consents: ThinVec<Consent>,
+    /// Nothing but exempt purposes until then.
+    pub paused_until: Option<Timestamp>,
+    /// The channel tried first.
+    pub preferred_channel: Option<ChannelSlot>,
+    /// History, sorted by slot; a series without an entry is empty.
+    pub series: ThinVec<(SeriesSlot, Series)>,
+    /// Armed timers, sorted by due instant.
+    pub timers: ThinVec<Timer>,
+    /// What triggers remember, sorted by trigger and object.
+    pub progress: ThinVec<Progress>,
+    /// Outreaches that wait, in the order in which they were decided.
+    pub waiting: ThinVec<Waiting>,
+    /// Contacts made, oldest first.
+    pub ledger: ThinVec<Contact>,
+    /// Suppressions in force.
+    pub freezes: ThinVec<Freeze>,
+    /// Scores known, sorted by slot.
+    pub scores: ThinVec<ScoreState>,
+    /// The last events, oldest first.
+    pub timeline: ThinVec<(EventSlot, Timestamp)>,
+    /// Hashes of the last message ids, a ring once it is full.
+    pub seen: ThinVec<u64>,
+    /// Where the ring of `seen` is overwritten next.
+    pub seen_next: u16,
+    /// The session that runs.
+    pub session: Option<Box<Session>>,
+}
+
+/// A recorded answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Consent {
+    /// The purpose; `None` for all.
+    pub purpose: Option<PurposeSlot>,
+    /// The channel; `None` for all.
+    pub channel: Option<ChannelSlot>,
+    /// Yes or no.
+    pub answer: Answer,
+    /// When.
+    pub at: Timestamp,
+    /// Where it was given.
+    pub source: Box<str>,
+}
+
+/// What one trigger remembers of one customer (and, with `per`, of one object).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Progress {
+    /// The trigger.
+    pub trigger: TriggerSlot,
+    /// Hash of the object's value; 0 without `per`.
+    pub object: u64,
+    /// When it last acted (sent, task, or ghost): `once_per` counts from here.
+    pub acted_at: Option<Timestamp>,
+    /// Number of the next transition, for occurrences without an event id.
+    pub transitions: u32,
+    /// Whether a score trigger has fired and not yet re-armed.
+    pub latch: Latch,
+    /// Instants of `times:` hits, or of the steps of a sequence reached so far.
+    pub hits: ThinVec<Timestamp>,
+}
+
+/// Whether a line can be crossed again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Latch {
+    /// The next crossing fires.
+    #[default]
+    Armed,
+    /// It fired and has not come back far enough.
+    Fired,
+}
+
+/// A cause kept while something waits for its time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cause {
+    /// What made it the only one of its kind: part of the decision id.
+    pub occurrence: Box<str>,
+    /// When it occurred.
+    pub at: Timestamp,
+    /// The clause of `any:` that matched.
+    pub clause: u8,
+    /// The object (`per`), as text.
+    pub object: Option<Box<str>>,
+    /// The properties that templates and conditions may ask for.
+    pub properties: ThinVec<(PropertySlot, Value)>,
+}
+
+/// A decided outreach that waits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Waiting {
+    /// The decision.
+    pub id: DecisionId,
+    /// The trigger.
+    pub trigger: TriggerSlot,
+    /// Its cause.
+    pub cause: Box<Cause>,
+    /// When it was first decided.
+    pub decided_at: Timestamp,
+    /// When it is decided again.
+    pub release_at: Timestamp,
+    /// After this it expires.
+    pub expires_at: Timestamp,
+    /// Why it waits.
+    pub reason: Reason,
+}
+
+/// A contact in the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Contact {
+    /// When.
+    pub at: Timestamp,
+    /// The first eight bytes of the decision id.
+    pub decision: u64,
+    /// By which trigger.
+    pub trigger: TriggerSlot,
+    /// Its purpose, frozen when it was made.
+    pub purpose: PurposeSlot,
+    /// On which channel.
+    pub channel: ChannelSlot,
+    /// Its tags, frozen when it was made.
+    pub tags: u32,
+    /// How it counts.
+    pub kind: ContactKind,
+}
+
+/// How a contact counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContactKind {
+    /// Decided to send; neither confirmed nor refused.
+    Reserved,
+    /// Accepted by the channel.
+    Sent,
+    /// It may have been sent: counts.
+    Unknown,
+    /// In a holdout: counts for other ghosts of the global holdout, never against real sends.
+    Ghost,
+    /// Decided while sending was off: counts only while it is off.
+    DryRun,
+}
+
+/// One score of one customer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScoreState {
+    /// Which.
+    pub score: ScoreSlot,
+    /// The value now, rounded to 4 decimals before any comparison.
+    pub value: f64,
+    /// The value before the latest change.
+    pub was: Option<f64>,
+    /// When it changed.
+    pub changed_at: Timestamp,
+    /// Value at the end of each of the last 29 days (UTC), newest last, with the day number of
+    /// the newest.
+    pub daily: Option<Box<Daily>>,
+}
+
+/// A value for each of the last days.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Daily {
+    /// Days since the epoch of the newest entry.
+    pub day: i32,
+    /// Newest last; NaN is never stored, a day without a value repeats the one before.
+    pub values: ThinVec<f32>,
+}
+
+/// The session that runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Session {
+    /// Its first event.
+    pub started_at: Timestamp,
+    /// Its last event.
+    pub last_at: Timestamp,
+    /// Events in it.
+    pub events: u32,
+}
+
+impl CustomerState {
+    /// A customer of whom nothing is known yet.
+    pub fn new(id: CustomerId, at: Timestamp) -> Self {
+        Self {
+            id,
+            applied: 0,
+            now: at,
+            first_seen: at,
+            last_seen: at,
+            traits: ThinVec::new(),
+            consents: ThinVec::new(),
+            paused_until: None,
+            preferred_channel: None,
+            series: ThinVec::new(),
+            timers: ThinVec::new(),
+            progress: ThinVec::new(),
+            waiting: ThinVec::new(),
+            ledger: ThinVec::new(),
+            freezes: ThinVec::new(),
+            scores: ThinVec::new(),
+            timeline: ThinVec::new(),
+            seen: ThinVec::new(),
+            seen_next: 0,
+            session: None,
+        }
+    }
+
+    /// A trait.
+    pub fn trait_value(&self, slot: TraitSlot) -> Option<&Value> {
+        let index = self.traits.binary_search_by_key(&slot, |(slot, _)| *slot).ok()?;
+        self.traits.get(index).map(|(_, value)| value)
+    }
+
+    /// A history series.
+    pub fn series(&self, slot: SeriesSlot) -> Option<&Series> {
+        let index = self.series.binary_search_by_key(&slot, |(slot, _)| *slot).ok()?;
+        self.series.get(index).map(|(_, series)| series)
+    }
+
+    /// A score.
+    pub fn score(&self, slot: ScoreSlot) -> Option<&ScoreState> {
+        self.scores.iter().find(|state| state.score == slot)
+    }
+
+    /// When the next timer is due.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.timers.first().map(|timer| timer.due)
+    }
+
+    /// A trait that is a text.
+    pub fn text_trait(&self, slot: TraitSlot) -> Option<&str> {
+        match self.trait_value(slot) {
+            Some(Value::Str(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// What the experiment hashes for this customer.
+    pub fn unit(&self, unit: super::catalog::Unit, account: TraitSlot) -> Arc<str> {
+        let account = match unit {
+            super::catalog::Unit::Account => self.text_trait(account),
+            super::catalog::Unit::Customer => None,
+        };
+        Arc::from(account.unwrap_or(self.id.as_str()))
+    }
+}

@@ -1,0 +1,187 @@
+//! Everything that can happen to a customer, as values with a time.
+
+use super::id::{CustomerId, DecisionId};
+use super::slot::{ChannelSlot, EventSlot, PropertySlot, PurposeSlot, ScoreSlot, TraitSlot};
+use super::time::{Span, Timestamp};
+use super::value::{Property, Value, ValueRef};
+
+/// One input of one customer.
+#[derive(Clone, Debug)]
+pub struct Input<'a> {
+    /// Engine time: when it was appended to the log; in a replay, when it occurred. Timers due at
+    /// or before it fire first.
+    pub at: Timestamp,
+    /// Its place in the shard's log; 0 when it has none. An input at or below the customer's
+    /// applied position changes nothing.
+    pub position: u64,
+    /// What happened.
+    pub body: Body<'a>,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum Body<'a> {
+    /// Something the customer did or that concerns them.
+    Event(Event<'a>),
+    /// A score computed elsewhere.
+    Score {
+        /// Its id, for deduplication.
+        id: &'a str,
+        /// Which score.
+        score: ScoreSlot,
+        /// Its value.
+        value: f64,
+    },
+    /// Time alone.
+    Tick,
+    /// What became of a send or a task.
+    Outcome(Outcome),
+    /// A change of consent or preference.
+    Preference(Preference),
+    /// Forget this customer.
+    Erasure,
+    /// Asks what the governor would say to an outreach of a purpose, changing nothing.
+    Propose {
+        /// The purpose.
+        purpose: PurposeSlot,
+    },
+}
+
+/// An event.
+#[derive(Clone, Debug)]
+pub struct Event<'a> {
+    /// The sender's id: the same id twice within the window is a duplicate.
+    pub id: &'a str,
+    /// Its name; `None` for a pure change of traits (`identify`).
+    pub name: Option<EventSlot>,
+    /// Whether it is a page or screen view.
+    pub view: View,
+    /// When it happened, as claimed, already clamped to be no later than `Input::at`.
+    pub occurred_at: Timestamp,
+    /// The properties that some file refers to, indexed by [`PropertySlot`].
+    pub properties: &'a [Property<'a>],
+    /// Traits it sets, `None` clears. Sorted by slot, each once.
+    pub traits: &'a [(TraitSlot, Option<Value>)],
+    /// Whether it is live, history, or about everyone.
+    pub reach: Reach,
+}
+
+/// Whether an event is a page or screen view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum View {
+    /// It is.
+    Page,
+    /// It is not.
+    Other,
+}
+
+/// What an event may cause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// It updates state and may match triggers.
+    Live,
+    /// Imported history: it updates state, nothing else.
+    Historical,
+    /// It carries no customer; it is offered to all. Only clauses with `affects` match, and only
+    /// suppressions that wait for it end.
+    Broadcast,
+}
+
+impl Event<'_> {
+    /// A property; `Missing` when the event does not carry it.
+    pub fn property(&self, slot: PropertySlot) -> ValueRef<'_> {
+        self.properties.get(slot.index()).map_or(ValueRef::Missing, Property::as_ref)
+    }
+}
+
+/// What became of a send, or of a task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// Whose.
+    pub decision: DecisionId,
+    /// Which attempt, from 1.
+    pub attempt: u32,
+    /// What happened.
+    pub result: Delivery,
+}
+
+/// The end of the attempts to deliver.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Delivery {
+    /// Accepted by the channel.
+    Delivered,
+    /// Certainly not sent, and it will not be: the reservation in the ledger is released.
+    Rejected {
+        /// Why, in a sentence.
+        why: Box<str>,
+    },
+    /// It may or may not have been sent: it counts.
+    Unknown {
+        /// Why, in a sentence.
+        why: Box<str>,
+    },
+    /// Too late before any attempt could be made: the reservation is released.
+    Expired,
+    /// The check at send time refused it: the reservation is released.
+    Refused {
+        /// Why.
+        reason: super::decision::Reason,
+    },
+}
+
+/// A change of consent or preference.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Preference {
+    /// A yes or no to a purpose, on one channel or on all.
+    Consent {
+        /// The purpose; `None` for all.
+        purpose: Option<PurposeSlot>,
+        /// The channel; `None` for all.
+        channel: Option<ChannelSlot>,
+        /// The answer.
+        answer: Answer,
+        /// Where it was given (`unsubscribe link`, `import`, ...): evidence.
+        source: Box<str>,
+    },
+    /// Nothing but exempt purposes until then.
+    PauseUntil(Option<Timestamp>),
+    /// The channel tried first.
+    PreferredChannel(Option<ChannelSlot>),
+}
+
+/// A yes or a no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Yes.
+    Granted,
+    /// No.
+    Denied,
+}
+
+/// A time in which this shard heard nothing because it or its source was down: absence timers do
+/// not count it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlindGap {
+    /// First instant not heard.
+    pub from: Timestamp,
+    /// First instant heard again.
+    pub to: Timestamp,
+}
+
+impl BlindGap {
+    /// How much of `(from, to]` was blind.
+    pub fn overlap(self, from: Timestamp, to: Timestamp) -> Span {
+        let start = self.from.max(from);
+        let end = std::cmp::min(self.to, to);
+        if start < end { end - start } else { Span::ZERO }
+    }
+}
+
+/// The customer an input belongs to, where inputs of many travel together.
+#[derive(Clone, Debug)]
+pub struct Addressed<'a> {
+    /// Whose.
+    pub customer: CustomerId,
+    /// What.
+    pub input: Input<'a>,
+}

@@ -1,0 +1,28 @@
+//! The pure engine: one input in, one decision out. No clock, no IO, no threads, no randomness.
+//!
+//! Reading order: [`input`] (what can happen), [`customer`] (what is known), [`catalog`] (what
+//! people declared), [`step`] (one application), [`govern`] (the list of rules every outreach
+//! passes), [`decision`] (what comes out).
+#![deny(clippy::disallowed_types)]
+
+pub mod catalog;
+pub mod condition;
+pub mod customer;
+pub mod decision;
+pub mod evaluate;
+pub mod experiment;
+pub mod govern;
+pub mod health;
+pub mod id;
+pub mod index;
+pub mod input;
+pub mod message;
+pub mod names;
+pub mod policy;
+pub mod schedule;
+pub mod series;
+pub mod slot;
+pub mod step;
+pub mod time;
+pub mod timer;
+pub mod value;

@@ -1,0 +1,250 @@
+//! The outreach policy after loading: what holds for every trigger.
+
+use std::sync::Arc;
+
+use jiff::civil;
+
+use super::condition::Condition;
+use super::slot::{ChannelSlot, PurposeSlot, TagSlot, TriggerSlot};
+use super::time::{Span, Timestamp, Zone};
+
+/// `triggers/policy.yaml`, checked.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// Content hash, named by every decision.
+    pub version: Arc<str>,
+    /// The zone assumed for purposes that assume one when the customer's is unknown.
+    pub zone: Zone,
+    /// The language used when the customer's has no variant.
+    pub locale: Arc<str>,
+    /// Events older than this update state and never send.
+    pub act_within: Span,
+    /// Purposes, indexed by [`PurposeSlot`].
+    pub purposes: Box<[Purpose]>,
+    /// Channels, indexed by [`ChannelSlot`].
+    pub channels: Box<[Channel]>,
+    /// Tags, indexed by [`TagSlot`] (at most 32).
+    pub tags: Box<[Arc<str>]>,
+    /// Quiet hours: no message of a quiet purpose on a disturbing channel inside any of them.
+    pub quiet_hours: Box<[QuietHours]>,
+    /// Dates and times without outreach.
+    pub blackouts: Box<[Blackout]>,
+    /// Frequency caps and minimum gaps.
+    pub caps: Box<[Cap]>,
+    /// What freezes purposes while it holds.
+    pub freezes: Box<[FreezeRule]>,
+    /// Customers withheld from all outreach but the exempt purposes.
+    pub holdout: Share,
+}
+
+/// A part of a whole in hundredths of a per cent: 10_000 is all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Share(pub u16);
+
+/// A purpose of outreach: from this word follow consent, quiet hours and caps.
+#[derive(Clone, Debug)]
+pub struct Purpose {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Whether a recorded yes is needed; otherwise only a recorded no stops it.
+    pub consent: ConsentRule,
+    /// Whether quiet hours and blackouts hold it.
+    pub quiet: QuietRule,
+    /// Whether it counts against caps and is held by them.
+    pub capped: CapRule,
+    /// Whether the global holdout withholds it.
+    pub holdout: HoldoutRule,
+    /// What to do when a rule needs the customer's zone and it is unknown.
+    pub unknown_zone: UnknownZone,
+    /// Time to live of an outreach whose trigger names none.
+    pub expires_after: Span,
+    /// Whether several of this purpose firing at one instant are reduced to the first by priority.
+    pub together: Together,
+}
+
+/// Whether consent is opt-in or opt-out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConsentRule {
+    /// A recorded yes is needed.
+    OptIn,
+    /// A recorded no stops it.
+    OptOut,
+}
+
+/// Whether quiet hours and blackouts hold a purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QuietRule {
+    /// They do.
+    Kept,
+    /// It may break them.
+    Broken,
+}
+
+/// Whether caps hold a purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CapRule {
+    /// It counts and is held.
+    Counted,
+    /// It neither counts nor is held.
+    Exempt,
+}
+
+/// Whether the global holdout withholds a purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HoldoutRule {
+    /// Withheld.
+    Withheld,
+    /// Sent to the held-out too.
+    Exempt,
+}
+
+/// What to do when the zone is unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnknownZone {
+    /// Suppress, with the reason.
+    Refuse,
+    /// Take the policy's zone.
+    Assume,
+}
+
+/// What happens to several outreaches of one purpose at one instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Together {
+    /// The first by priority goes on, the others are suppressed as outranked.
+    FirstOnly,
+    /// All go on, in order of priority.
+    All,
+}
+
+/// A channel as far as the governor sees it.
+#[derive(Clone, Debug)]
+pub struct Channel {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The trait that must be known to reach a customer on it (`email`, `phone`, ...).
+    pub needs: Option<(super::slot::TraitSlot, Arc<str>)>,
+    /// Whether it disturbs: quiet hours hold it. An in-app message does not wake anyone.
+    pub quiet: QuietRule,
+}
+
+/// One interval of the customer's wall clock. `to <= from` runs over midnight.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuietHours {
+    /// Weekdays on which it begins; bit 0 is Monday.
+    pub weekdays: u8,
+    /// First minute inside.
+    pub from: civil::Time,
+    /// First minute outside.
+    pub to: civil::Time,
+}
+
+/// A stretch of time without outreach, on the customer's wall clock.
+#[derive(Clone, Debug)]
+pub struct Blackout {
+    /// What it is called in reasons.
+    pub name: Arc<str>,
+    /// First local instant inside.
+    pub from: civil::DateTime,
+    /// First local instant outside.
+    pub to: civil::DateTime,
+    /// Which purposes; empty means every purpose that keeps quiet hours.
+    pub purposes: Box<[PurposeSlot]>,
+}
+
+/// At most so many contacts of a kind in a window, or none too close to the last.
+#[derive(Clone, Debug)]
+pub struct Cap {
+    /// What it is called in reasons: `marketing: 3 per rolling 7d`.
+    pub name: Arc<str>,
+    /// Which contacts it counts and holds.
+    pub scope: CapScope,
+    /// The bound.
+    pub limit: CapLimit,
+    /// What happens to the outreach it stops.
+    pub on_cap: OnCap,
+}
+
+/// Which contacts a cap counts and holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CapScope {
+    /// All that are counted at all.
+    All,
+    /// Those of one purpose.
+    Purpose(PurposeSlot),
+    /// Those on one channel.
+    Channel(ChannelSlot),
+    /// Those of one trigger.
+    Trigger(TriggerSlot),
+    /// Those of triggers that bear a tag.
+    Tag(TagSlot),
+}
+
+/// The bound of a cap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CapLimit {
+    /// At most `at_most` contacts in any `(t - window, t]`.
+    Rolling {
+        /// How many; 0 allows none.
+        at_most: u32,
+        /// The window.
+        window: Span,
+    },
+    /// At most `at_most` contacts in a calendar period of the customer's zone.
+    Calendar {
+        /// How many; 0 allows none.
+        at_most: u32,
+        /// The period.
+        period: Period,
+    },
+    /// No contact sooner than `gap` after the last: allowed when `now - last >= gap`.
+    Gap {
+        /// The least distance.
+        gap: Span,
+    },
+}
+
+/// A calendar period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Period {
+    /// Midnight to midnight.
+    Day,
+    /// Monday to Sunday.
+    Week,
+    /// First to last of the month.
+    Month,
+}
+
+/// What happens to an outreach that a cap stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnCap {
+    /// Wait for the first instant at which all rules allow it; expire if that is too late.
+    Defer,
+    /// Suppress.
+    Drop,
+}
+
+/// Freezes purposes while a condition about the customer holds (complaint, open ticket, mood).
+#[derive(Clone, Debug)]
+pub struct FreezeRule {
+    /// What it is called in reasons.
+    pub name: Arc<str>,
+    /// Which purposes.
+    pub purposes: Box<[PurposeSlot]>,
+    /// While this holds.
+    pub condition: Condition,
+}
+
+/// A freeze that is in force for one customer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Freeze {
+    /// The trigger that asked for it.
+    pub trigger: TriggerSlot,
+    /// Which purposes, one bit each.
+    pub purposes: u32,
+    /// When it began.
+    pub since: Timestamp,
+    /// When it ends at the latest.
+    pub until: Timestamp,
+    /// The value that the ending event must carry (`same:`), if it must.
+    pub same: Option<Box<str>>,
+}

@@ -1,0 +1,255 @@
+//! Instants, durations and the customer's wall clock. The rules for daylight saving live here.
+
+use std::fmt;
+use std::ops::{Add, Sub};
+
+use jiff::civil;
+use jiff::tz::TimeZone;
+
+/// An instant, in milliseconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// The earliest instant taken: 1970.
+    pub const MIN: Self = Self(0);
+    /// The latest instant taken: the end of the year 9998, so that a day can still be added.
+    pub const MAX: Self = Self(253_370_764_799_999);
+
+    /// From milliseconds since the epoch, clamped to the instants taken.
+    pub fn from_millis(millis: i64) -> Self {
+        Self(millis.clamp(Self::MIN.0, Self::MAX.0))
+    }
+
+    /// Milliseconds since the epoch.
+    pub const fn as_millis(self) -> i64 {
+        self.0
+    }
+
+    /// Reads RFC 3339 (`2026-03-01T00:00:00Z`, any offset).
+    pub fn parse(text: &str) -> Option<Self> {
+        let instant: jiff::Timestamp = text.parse().ok()?;
+        let millis = instant.as_millisecond();
+        (Self::MIN.0..=Self::MAX.0).contains(&millis).then_some(Self(millis))
+    }
+
+    /// The wall clock in a zone. Every instant has exactly one.
+    pub fn in_zone(self, zone: &Zone) -> civil::DateTime {
+        zone.0.to_datetime(self.to_jiff())
+    }
+
+    /// The instant at which a wall clock shows `local`: inside a gap the first instant after it,
+    /// inside an overlap the first pass.
+    pub fn from_local(local: civil::DateTime, zone: &Zone) -> Self {
+        let ambiguous = zone.0.to_ambiguous_timestamp(local);
+        let instant = match ambiguous.offset() {
+            jiff::tz::AmbiguousOffset::Gap { before, .. } => {
+                // The end of the gap is the transition itself, which follows the instant that
+                // `local` would be under the offset before it, minus the time spent inside.
+                let inside = before.to_timestamp(local).unwrap_or(jiff::Timestamp::MAX);
+                zone.0.preceding(inside).next().map_or(inside, |transition| transition.timestamp())
+            }
+            _ => ambiguous.earlier().unwrap_or(jiff::Timestamp::MAX),
+        };
+        Self::from_millis(instant.as_millisecond())
+    }
+
+    /// This instant or the other, whichever is later.
+    pub fn max(self, other: Self) -> Self {
+        Ord::max(self, other)
+    }
+
+    fn to_jiff(self) -> jiff::Timestamp {
+        jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.3}", self.to_jiff())
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Add<Span> for Timestamp {
+    type Output = Self;
+
+    fn add(self, span: Span) -> Self {
+        Self::from_millis(self.0.saturating_add(span.0))
+    }
+}
+
+impl Sub<Span> for Timestamp {
+    type Output = Self;
+
+    fn sub(self, span: Span) -> Self {
+        Self::from_millis(self.0.saturating_sub(span.0))
+    }
+}
+
+impl Sub for Timestamp {
+    type Output = Span;
+
+    fn sub(self, earlier: Self) -> Span {
+        Span(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// An exact length of time, in milliseconds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Span(i64);
+
+impl Span {
+    /// No time.
+    pub const ZERO: Self = Self(0);
+    /// One day of exactly 24 hours.
+    pub const DAY: Self = Self(86_400_000);
+    /// One hour.
+    pub const HOUR: Self = Self(3_600_000);
+    /// One minute.
+    pub const MINUTE: Self = Self(60_000);
+    /// One second.
+    pub const SECOND: Self = Self(1_000);
+
+    /// From milliseconds.
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// In milliseconds.
+    pub const fn as_millis(self) -> i64 {
+        self.0
+    }
+
+    /// `self` taken `count` times.
+    pub const fn times(self, count: i64) -> Self {
+        Self(self.0.saturating_mul(count))
+    }
+
+    /// Reads `250ms`, `90s`, `3m`, `8h30m`, `36h`, `14d`, `2w`: largest unit first, no sign.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut rest = text.trim();
+        let mut total: i64 = 0;
+        let mut last_unit = i64::MAX;
+        if rest.is_empty() {
+            return None;
+        }
+        while !rest.is_empty() {
+            let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+            let (number, tail) = rest.split_at_checked(digits)?;
+            let letters = tail.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(tail.len());
+            let (unit, tail) = tail.split_at_checked(letters)?;
+            let unit = match unit {
+                "w" => 7 * Self::DAY.0,
+                "d" => Self::DAY.0,
+                "h" => Self::HOUR.0,
+                "m" => Self::MINUTE.0,
+                "s" => Self::SECOND.0,
+                "ms" => 1,
+                _ => return None,
+            };
+            if last_unit <= unit {
+                return None;
+            }
+            last_unit = unit;
+            total = total.checked_add(number.parse::<i64>().ok()?.checked_mul(unit)?)?;
+            rest = tail.trim_start();
+        }
+        Some(Self(total))
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.0;
+        if rest == 0 {
+            return f.write_str("0s");
+        }
+        if rest < 0 {
+            f.write_str("-")?;
+            rest = rest.saturating_neg();
+        }
+        let units = [
+            (Self::DAY.0, "d"),
+            (Self::HOUR.0, "h"),
+            (Self::MINUTE.0, "m"),
+            (1_000, "s"),
+            (1, "ms"),
+        ];
+        for (unit, letter) in units {
+            if unit <= rest {
+                write!(f, "{}{letter}", rest / unit)?;
+                rest %= unit;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A time zone of the tz database built into this program (the same on every machine).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Zone(TimeZone);
+
+impl Zone {
+    /// Looks up an IANA name, ignoring case.
+    pub fn parse(name: &str) -> Option<Self> {
+        TimeZone::get(name).ok().map(Self)
+    }
+
+    /// Coordinated universal time.
+    pub const fn utc() -> Self {
+        Self(TimeZone::UTC)
+    }
+
+    /// Its IANA name.
+    pub fn name(&self) -> &str {
+        self.0.iana_name().unwrap_or("UTC")
+    }
+}
+
+impl fmt::Debug for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_read_and_print_the_same() {
+        for text in ["3m", "8h30m", "14d", "250ms", "1d2h3m4s5ms", "0s"] {
+            assert_eq!(Span::parse(text).unwrap().to_string(), text);
+        }
+        assert_eq!(Span::parse("2w"), Some(Span::DAY.times(14)));
+        for text in ["", "3", "m", "-3m", "3m2h", "3x", "1.5h", "99999999999999w"] {
+            assert_eq!(Span::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_local_time_in_a_gap_is_the_end_of_the_gap() {
+        let zone = Zone::parse("America/New_York").unwrap();
+        let gap = civil::date(2026, 3, 8).at(2, 30, 0, 0);
+        assert_eq!(Timestamp::from_local(gap, &zone).to_string(), "2026-03-08T07:00:00.000Z");
+    }
+
+    #[test]
+    fn a_local_time_in_an_overlap_is_its_first_pass() {
+        let zone = Zone::parse("America/New_York").unwrap();
+        let twice = civil::date(2026, 11, 1).at(1, 30, 0, 0);
+        assert_eq!(Timestamp::from_local(twice, &zone).to_string(), "2026-11-01T05:30:00.000Z");
+    }
+}

@@ -1,0 +1,5 @@
+//! Heedful decides, per customer, whether to reach out now, later or never, and says why.
+//!
+//! shell from the bottom up.
+
+pub mod engine;

