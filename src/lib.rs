@@ -3,3 +3,5 @@
 //! shell from the bottom up.
 
 pub mod engine;
+pub mod log;
+pub mod store;
