@@ -34,9 +34,11 @@ fn feed(measure: Measure, events: &[(Timestamp, f64)]) -> Option<Series> {
     series
 }
 
-/// Events that mostly advance, by steps small enough to fill several granules, some late.
+/// Events that mostly advance, by steps from a tenth of a granule to several, some late.
 fn events(most: usize) -> impl Strategy<Value = Vec<(Timestamp, f64)>> {
-    prop::collection::vec((0..4_000_i64, 0..12_i64, 0..20_i32), 1..most).prop_map(|steps| {
+    let steps = (200..6_000_i64)
+        .prop_flat_map(move |step| prop::collection::vec((0..step, 0..12_i64, 0..20_i32), 1..most));
+    steps.prop_map(|steps| {
         let mut now = 0;
         steps
             .into_iter()
