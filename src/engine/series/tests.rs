@@ -52,7 +52,7 @@ fn events(most: usize) -> impl Strategy<Value = Vec<(Timestamp, f64)>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..Default::default() })]
 
     #[test]
     fn up_to_the_exact_bound_all_windows_agree_with_the_oracle(
@@ -170,6 +170,24 @@ fn a_steady_rate_does_not_allocate() {
     let Series::Times(entries) = &series else { unreachable!() };
     assert_eq!(entries.capacity(), capacity);
     assert!(EXACT_MAX < entries.len(), "the rate is high enough to be merged");
+}
+
+#[test]
+fn late_events_merge_into_the_granules_they_belong_to() {
+    let instants: Vec<_> = (100..400).map(|index| (at(index * GRANULE + 500), 0.0)).collect();
+    let mut series = feed(Measure::Times, &instants).unwrap();
+    let length = |series: &Series| match series {
+        Series::Times(entries) => entries.len(),
+        _ => unreachable!(),
+    };
+    assert_eq!(length(&series), 300);
+    for late in 0..499 {
+        // Before the first entry, and after it, within granules that hold one already.
+        series.record(at(100 * GRANULE + 499 - late), ValueRef::Missing, KEEP);
+        series.record(at(150 * GRANULE + late), ValueRef::Missing, KEEP);
+    }
+    assert_eq!(length(&series), 300);
+    assert_eq!(series.count(KEEP, at(400 * GRANULE)), 300 + 2 * 499);
 }
 
 #[test]
