@@ -153,9 +153,13 @@ pub(crate) fn span_help(text: &str) -> String {
     match letter {
         Some(letter) if !digits.is_empty() => format!("write `{digits}{letter}`"),
         _ if !digits.is_empty() && unit.is_empty() => {
-            format!("name the unit: `{digits}m` for minutes, `{digits}h` for hours, `{digits}d` for days")
+            format!(
+                "name the unit: `{digits}m` for minutes, `{digits}h` for hours, `{digits}d` for days"
+            )
         }
-        _ => "largest unit first, whole numbers: `90s`, `3m`, `8h30m`, `36h`, `14d`, `2w`".to_owned(),
+        _ => {
+            "largest unit first, whole numbers: `90s`, `3m`, `8h30m`, `36h`, `14d`, `2w`".to_owned()
+        }
     }
 }
 
@@ -339,7 +343,9 @@ impl Read for LocalTime {
 pub(crate) fn parse_local(text: &str) -> Option<civil::DateTime> {
     let text = text.trim();
     let shaped = text.len() <= 32
-        && text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'T' | b':' | b'.'));
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'T' | b':' | b'.'));
     if !shaped {
         return None;
     }

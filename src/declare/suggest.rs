@@ -30,7 +30,11 @@ pub(crate) fn help<'a>(
     let more = all.len().saturating_sub(LISTED_MAX);
     all.truncate(LISTED_MAX);
     let list = all.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
-    Some(if more == 0 { format!("known: {list}") } else { format!("known: {list} and {more} more") })
+    Some(if more == 0 {
+        format!("known: {list}")
+    } else {
+        format!("known: {list} and {more} more")
+    })
 }
 
 /// Words listed in a help line at most.

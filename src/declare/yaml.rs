@@ -156,9 +156,8 @@ impl<'de> Visitor<'de> for RawVisitor {
 
 fn settle(raw: Spanned<Raw>, text: &Text) -> Node {
     let extent = extent_of(raw.referenced);
-    let plain = |meaning| {
-        NodeKind::Scalar(Scalar { text: text.slice(extent).trim().into(), meaning })
-    };
+    let plain =
+        |meaning| NodeKind::Scalar(Scalar { text: text.slice(extent).trim().into(), meaning });
     let kind = match raw.value {
         Raw::Text(content) => {
             NodeKind::Scalar(Scalar { text: content.into(), meaning: Meaning::Text })
@@ -173,8 +172,7 @@ fn settle(raw: Spanned<Raw>, text: &Text) -> Node {
             fields
                 .into_iter()
                 .map(|(key, value)| {
-                    let key =
-                        Key { text: key.value.0.into(), extent: extent_of(key.referenced) };
+                    let key = Key { text: key.value.0.into(), extent: extent_of(key.referenced) };
                     let mut node = settle(value, text);
                     if !matches!(node.kind, NodeKind::Scalar(_)) || node.is_nothing() {
                         node.extent = key.extent;
@@ -255,9 +253,7 @@ fn budget_fault(breach: &serde_saphyr::budget::BudgetBreach) -> (String, Option<
             "a file holds one document".to_owned(),
             Some("remove `---`, and put each trigger or model into its own file".to_owned()),
         ),
-        Breach::Depth { .. } => {
-            (format!("nested deeper than {DEPTH_LEVELS_MAX} levels"), None)
-        }
+        Breach::Depth { .. } => (format!("nested deeper than {DEPTH_LEVELS_MAX} levels"), None),
         _ => ("the file is too large for what it declares".to_owned(), None),
     }
 }
@@ -278,9 +274,15 @@ fn syntax_fault(error: &Error, extent: Extent, text: &Text) -> (String, Option<S
         } else if line.trim_start().find(": ").is_some_and(|first| {
             line.trim_start().get(first + 2..).is_some_and(|rest| rest.contains(':'))
         }) {
-            hint("`:` inside a text needs quotes", "put the whole text behind the first `:` in quotes")
+            hint(
+                "`:` inside a text needs quotes",
+                "put the whole text behind the first `:` in quotes",
+            )
         } else {
-            hint("this line is indented deeper than the one it belongs to", "align it with its neighbours")
+            hint(
+                "this line is indented deeper than the one it belongs to",
+                "align it with its neighbours",
+            )
         };
     }
     if message.starts_with("tabs disallowed") {
@@ -300,7 +302,10 @@ fn syntax_fault(error: &Error, extent: Extent, text: &Text) -> (String, Option<S
         return hint("a quote that was opened above is not closed", "close it on its own line");
     }
     if message.contains("trailing content after") {
-        return hint("there is text behind the closing quote", "quote the whole text, or nothing of it");
+        return hint(
+            "there is text behind the closing quote",
+            "quote the whole text, or nothing of it",
+        );
     }
     if message.contains("alias") {
         return hint("a text cannot begin with `*` or `&` outside of quotes", "put it in quotes");

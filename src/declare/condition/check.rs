@@ -8,7 +8,7 @@ use crate::declare::fault::Extent;
 use crate::declare::node::Embedded;
 use crate::declare::read::Faults;
 use crate::declare::suggest;
-use crate::declare::symbols::Symbols;
+use crate::declare::symbols::{Sessions, Symbols};
 use crate::engine::condition::{Arithmetic, Comparison, Expr, SessionField};
 use crate::engine::slot::ScoreSlot;
 use crate::engine::value::Value;
@@ -89,7 +89,8 @@ impl Checker<'_, '_> {
         }
         let typed = self.lower(root)?;
         if !typed.kind.meets(wanted) {
-            let message = format!("{} is wanted here, this is {}", wanted.noun(), typed.kind.noun());
+            let message =
+                format!("{} is wanted here, this is {}", wanted.noun(), typed.kind.noun());
             self.fault("E012", root, message, None);
             return None;
         }
@@ -104,7 +105,8 @@ impl Checker<'_, '_> {
             // A bare name: what nobody ever set is not so.
             Kind::Any => Some(Expr::Flag(Box::new(typed.expr))),
             Kind::Number | Kind::Text | Kind::Band(_) | Kind::List => {
-                let message = format!("true or false is wanted here, this is {}", typed.kind.noun());
+                let message =
+                    format!("true or false is wanted here, this is {}", typed.kind.noun());
                 let help = match typed.kind {
                     Kind::Number => Some("compare it: `... > 0`".to_owned()),
                     Kind::Text | Kind::Band(_) => Some("compare it: `... == \"...\"`".to_owned()),
@@ -140,7 +142,8 @@ impl Checker<'_, '_> {
             Cel::List(list) => self.list(node, &list.elements),
             Cel::Call(call) => self.call(node, call),
             Cel::Comprehension(_) => {
-                let message = "loops (`all`, `exists`, `map`, `filter`) are not part of the language";
+                let message =
+                    "loops (`all`, `exists`, `map`, `filter`) are not part of the language";
                 self.fault("E013", node, message, None);
                 None
             }
@@ -152,7 +155,8 @@ impl Checker<'_, '_> {
     }
 
     fn literal(&mut self, node: &IdedExpr, literal: &LiteralValue) -> Option<Typed> {
-        let number = |number: f64| Typed { expr: Expr::Literal(Value::Num(number)), kind: Kind::Number };
+        let number =
+            |number: f64| Typed { expr: Expr::Literal(Value::Num(number)), kind: Kind::Number };
         Some(match literal {
             LiteralValue::Boolean(flag) => {
                 Typed { expr: Expr::Literal(Value::Bool(*flag.inner())), kind: Kind::Truth }
@@ -183,7 +187,8 @@ impl Checker<'_, '_> {
                 Expr::Literal(value) => values.push(value),
                 _ => {
                     let message = "a list holds fixed values only";
-                    let help = "compare one by one: `a == customer.x || a == customer.y`".to_owned();
+                    let help =
+                        "compare one by one: `a == customer.x || a == customer.y`".to_owned();
                     self.fault("E012", element, message, Some(help));
                     return None;
                 }
@@ -255,7 +260,8 @@ impl Checker<'_, '_> {
         let ordered = !matches!(op, Comparison::Equal | Comparison::NotEqual);
         for (typed, side) in [(&first, left), (&second, right)] {
             if ordered && matches!(typed.kind, Kind::Truth | Kind::List) {
-                let message = format!("{} has no order: only `==` and `!=` compare it", typed.kind.noun());
+                let message =
+                    format!("{} has no order: only `==` and `!=` compare it", typed.kind.noun());
                 self.fault("E012", side, message, None);
                 return None;
             }
@@ -302,7 +308,9 @@ impl Checker<'_, '_> {
         if !list.kind.meets(Kind::List) {
             let message = format!("a list is wanted behind `in`, this is {}", list.kind.noun());
             let help = match list.kind {
-                Kind::Text | Kind::Band(_) => Some("for a part of a text: .contains(\"...\")".to_owned()),
+                Kind::Text | Kind::Band(_) => {
+                    Some("for a part of a text: .contains(\"...\")".to_owned())
+                }
                 _ => None,
             };
             self.fault("E012", haystack, message, help);
@@ -329,7 +337,8 @@ impl Checker<'_, '_> {
     ) -> Option<Typed> {
         let (first, second) = (self.number(left), self.number(right));
         let (first, second) = (first?, second?);
-        let zero = |expr: &Expr| matches!(expr, Expr::Literal(Value::Num(number)) if number.abs() == 0.0);
+        let zero =
+            |expr: &Expr| matches!(expr, Expr::Literal(Value::Num(number)) if number.abs() == 0.0);
         if matches!(op, Arithmetic::Divide | Arithmetic::Remainder) && zero(&second) {
             self.fault("E012", node, "this divides by zero", None);
             return None;
@@ -350,7 +359,12 @@ impl Checker<'_, '_> {
         let (condition, then, otherwise) = (condition?, then?, otherwise?);
         if !then.kind.meets(otherwise.kind) {
             let (a, b) = (then.kind.noun(), otherwise.kind.noun());
-            self.fault("E012", node, format!("this gives {a} or {b}; both must be of one kind"), None);
+            self.fault(
+                "E012",
+                node,
+                format!("this gives {a} or {b}; both must be of one kind"),
+                None,
+            );
             return None;
         }
         let kind = if then.kind == otherwise.kind { then.kind } else { Kind::Any };
@@ -392,7 +406,12 @@ impl Checker<'_, '_> {
                 }
                 [_, key, ..] => {
                     let help = "a list is asked with `in`: \"a\" in customer.services".to_owned();
-                    self.fault("E011", key, "only a name in quotes can stand in brackets", Some(help));
+                    self.fault(
+                        "E011",
+                        key,
+                        "only a name in quotes can stand in brackets",
+                        Some(help),
+                    );
                     None
                 }
                 _ => None,
@@ -424,9 +443,11 @@ impl Checker<'_, '_> {
             ("score", [name], _) => self.score(node, name),
             ("health", [field], _) => self.health(node, field),
             ("session", ["events"], _) => {
+                self.symbols.sessions = Sessions::Used;
                 Some(Typed { expr: Expr::Session(SessionField::Events), kind: Kind::Number })
             }
             ("session", ["minutes"], _) => {
+                self.symbols.sessions = Sessions::Used;
                 Some(Typed { expr: Expr::Session(SessionField::Minutes), kind: Kind::Number })
             }
             ("session", _, _) => {
@@ -439,7 +460,10 @@ impl Checker<'_, '_> {
                     "customer" => ("`customer` alone is no value", "name a trait: customer.plan"),
                     "event" => ("`event` alone is no value", "name a property: event.total"),
                     "score" => ("a score has no members", "name its model: score.churn"),
-                    _ => ("health has no such field", "known: `health.score`, `health.band`, `health.trend_7d`"),
+                    _ => (
+                        "health has no such field",
+                        "known: `health.score`, `health.band`, `health.trend_7d`",
+                    ),
                 };
                 self.fault("E011", node, message, Some(help.to_owned()));
                 None
@@ -455,7 +479,9 @@ impl Checker<'_, '_> {
         } else if super::function::is_function(root) {
             Some(format!("it is a function: {root}(...)"))
         } else if path.is_empty() {
-            Some(format!("a text needs quotes: \"{root}\"; a trait is customer.{root}, a property event.{root}"))
+            Some(format!(
+                "a text needs quotes: \"{root}\"; a trait is customer.{root}, a property event.{root}"
+            ))
         } else {
             suggest::help(root, ROOTS.iter().copied())
         };
@@ -470,7 +496,8 @@ impl Checker<'_, '_> {
         if let Some(slot) = written.strip_suffix("_was").and_then(|name| self.symbols.score(name)) {
             return Some(Typed { expr: Expr::ScoreWas(slot), kind: Kind::Number });
         }
-        if let Some(slot) = written.strip_suffix("_band").and_then(|name| self.symbols.score(name)) {
+        if let Some(slot) = written.strip_suffix("_band").and_then(|name| self.symbols.score(name))
+        {
             return Some(Typed { expr: Expr::Band(slot), kind: Kind::Band(slot) });
         }
         if let Some((name, days)) = written.rsplit_once("_trend_") {
@@ -481,7 +508,9 @@ impl Checker<'_, '_> {
         let names: Vec<_> = self.symbols.scores.iter().map(|score| score.name.clone()).collect();
         let known = names.iter().map(|name| &**name);
         let help = suggest::help(written, known).unwrap_or_else(|| {
-            format!("declare it: models/{written}.yaml, with `type: pushed` if it is computed elsewhere")
+            format!(
+                "declare it: models/{written}.yaml, with `type: pushed` if it is computed elsewhere"
+            )
         });
         self.fault("E032", node, format!("there is no model `{written}`"), Some(help));
         None
@@ -500,7 +529,12 @@ impl Checker<'_, '_> {
             (_, Some(days)) => Typed { expr: Expr::Trend { score, days }, kind: Kind::Number },
             _ => {
                 let known = ["score", "band", "trend_7d", "trend_28d"];
-                self.fault("E011", node, format!("health has no `{field}`"), suggest::help(field, known));
+                self.fault(
+                    "E011",
+                    node,
+                    format!("health has no `{field}`"),
+                    suggest::help(field, known),
+                );
                 return None;
             }
         })

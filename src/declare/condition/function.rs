@@ -69,10 +69,13 @@ impl Checker<'_, '_> {
                 self.measured(name, [event, property, window], rest.first())
             }
             ("last", [event, property, rest @ ..]) if rest.len() <= 1 => {
-                let slot = self.kept(event, Some(property), rest.first(), Span::ZERO, Measure::Last)?;
+                let slot =
+                    self.kept(event, Some(property), rest.first(), Span::ZERO, Measure::Last)?;
                 Some(Typed { expr: Expr::Last(slot), kind: Kind::Any })
             }
-            ("days_since" | "hours_since" | "minutes_since", [of, rest @ ..]) if rest.len() <= 1 => {
+            ("days_since" | "hours_since" | "minutes_since", [of, rest @ ..])
+                if rest.len() <= 1 =>
+            {
                 self.since(unit(name), of, rest.first())
             }
             ("days_until" | "hours_until" | "minutes_until", [of]) => {
@@ -159,7 +162,10 @@ impl Checker<'_, '_> {
         };
         if event {
             let slot = self.kept(of, None, filter, Span::ZERO, |_| Measure::LastTime)?;
-            return Some(Typed { expr: Expr::History(History::Since(slot, unit)), kind: Kind::Number });
+            return Some(Typed {
+                expr: Expr::History(History::Since(slot, unit)),
+                kind: Kind::Number,
+            });
         }
         if let Some(filter) = filter {
             self.fault("E013", filter, "only events can be narrowed", None);
@@ -198,7 +204,8 @@ impl Checker<'_, '_> {
         }
         let name = self.constant(event, "the name of an event, in quotes, is wanted here");
         let path = property.map(|property| {
-            let path = self.constant(property, "the name of a property, in quotes, is wanted here")?;
+            let path =
+                self.constant(property, "the name of a property, in quotes, is wanted here")?;
             if let Some(bare) = path.strip_prefix("event.") {
                 let help = Some(format!("write \"{bare}\""));
                 self.fault("E013", property, "a property is named without `event.` here", help);
@@ -276,7 +283,9 @@ impl Checker<'_, '_> {
             return None;
         }
         let help = match name {
-            "matches" => Some("there are no patterns; use .contains(\"...\") or .startsWith(\"...\")".to_owned()),
+            "matches" => Some(
+                "there are no patterns; use .contains(\"...\") or .startsWith(\"...\")".to_owned(),
+            ),
             "now" => Some("time is asked with days_since(..) and days_until(..)".to_owned()),
             "upper" => Some("compare in small letters: lower(customer.plan) == \"pro\"".to_owned()),
             _ => suggest::help(name, FUNCTIONS.iter().map(|(name, _)| *name)),

@@ -47,7 +47,8 @@ pub(super) enum TokenKind {
 /// Splits a condition into tokens, or says what is wrong with it.
 pub(super) fn scan(text: &str) -> Result<Vec<Token>, Wrong> {
     if BYTES_MAX < text.len() {
-        let message = format!("this condition has {} bytes; at most {BYTES_MAX} are read", text.len());
+        let message =
+            format!("this condition has {} bytes; at most {BYTES_MAX} are read", text.len());
         let help = "split it: several lines under `if` must all hold".to_owned();
         return Err(wrong("E015", 0, 1, message, Some(help)));
     }
@@ -81,8 +82,12 @@ fn next(text: &str, start: usize, rest: &str) -> Result<Token, Wrong> {
         '"' | '\'' => return quoted(start, rest, first),
         '_' | 'a'..='z' | 'A'..='Z' => {
             let length = while_len(|c| c == '_' || c.is_ascii_alphanumeric());
-            let prefixed = matches!(rest.get(length..).and_then(|tail| tail.chars().next()), Some('"' | '\''))
-                && matches!(rest.get(..length), Some("r" | "R" | "b" | "B" | "rb" | "br" | "bR" | "rB"));
+            let prefixed =
+                matches!(rest.get(length..).and_then(|tail| tail.chars().next()), Some('"' | '\''))
+                    && matches!(
+                        rest.get(..length),
+                        Some("r" | "R" | "b" | "B" | "rb" | "br" | "bR" | "rB")
+                    );
             if prefixed {
                 let message = "texts have no prefix here".to_owned();
                 return Err(wrong("E010", start, start + length, message, None));
@@ -122,7 +127,8 @@ fn number(text: &str, start: usize, rest: &str) -> Result<Token, Wrong> {
     };
     let whole = digits(0);
     let mut end = whole;
-    if rest.get(whole..).is_some_and(|tail| tail.starts_with('.')) && digits(whole + 1) != whole + 1 {
+    if rest.get(whole..).is_some_and(|tail| tail.starts_with('.')) && digits(whole + 1) != whole + 1
+    {
         end = digits(whole + 1);
     }
     let tail = rest.get(end..).unwrap_or("");
@@ -187,7 +193,10 @@ fn stranger(start: usize, first: char, rest: &str) -> Wrong {
             Some("names stand bare: customer.plan == \"pro\""),
         ),
         '{' | '}' => ("braces have no meaning here".to_owned(), None),
-        ';' => ("`;` has no meaning here".to_owned(), Some("join with `&&`, or use several lines under `if`")),
+        ';' => (
+            "`;` has no meaning here".to_owned(),
+            Some("join with `&&`, or use several lines under `if`"),
+        ),
         '≥' => ("`≥` is not an operator".to_owned(), Some("write `>=`")),
         '≤' => ("`≤` is not an operator".to_owned(), Some("write `<=`")),
         '≠' => ("`≠` is not an operator".to_owned(), Some("write `!=`")),
@@ -199,7 +208,10 @@ fn stranger(start: usize, first: char, rest: &str) -> Wrong {
             format!("`{letter}` cannot stand outside of quotes"),
             Some("a text needs quotes, a name with such letters too: customer[\"...\"]"),
         ),
-        letter => (format!("`{}` has no meaning here", letter.escape_default()), None),
+        letter if letter.is_control() => {
+            (format!("the character {} has no meaning here", letter.escape_default()), None)
+        }
+        letter => (format!("`{letter}` has no meaning here"), None),
     };
     wrong("E010", start, end, message, help.map(str::to_owned))
 }
@@ -207,9 +219,13 @@ fn stranger(start: usize, first: char, rest: &str) -> Wrong {
 /// Words that join conditions elsewhere.
 fn habits(text: &str, tokens: &[Token]) -> Result<(), Wrong> {
     let ends_value = |token: Option<&Token>| {
-        token.is_some_and(|token| !matches!(token.kind, TokenKind::Open | TokenKind::Operator | TokenKind::Separator))
+        token.is_some_and(|token| {
+            !matches!(token.kind, TokenKind::Open | TokenKind::Operator | TokenKind::Separator)
+        })
     };
-    for (index, token) in tokens.iter().enumerate().filter(|(_, token)| token.kind == TokenKind::Word) {
+    for (index, token) in
+        tokens.iter().enumerate().filter(|(_, token)| token.kind == TokenKind::Word)
+    {
         let written = text.get(token.start..token.end).unwrap_or("");
         let before = index.checked_sub(1).and_then(|before| tokens.get(before));
         let after = tokens.get(index + 1);
@@ -218,9 +234,16 @@ fn habits(text: &str, tokens: &[Token]) -> Result<(), Wrong> {
             "and" if joins => "join with `&&`",
             "or" if joins => "join with `||`",
             "not" if joins => "write !(customer.plan in [\"a\", \"b\"])",
-            "not" if !ends_value(before) && after.is_some_and(|next| next.kind == TokenKind::Word) => "write `!`",
+            "not"
+                if !ends_value(before)
+                    && after.is_some_and(|next| next.kind == TokenKind::Word) =>
+            {
+                "write `!`"
+            }
             "is" | "equals" | "eq" if joins => "compare with `==`",
-            "contains" | "startswith" | "endswith" | "like" if joins => "write customer.email.contains(\"...\")",
+            "contains" | "startswith" | "endswith" | "like" if joins => {
+                "write customer.email.contains(\"...\")"
+            }
             "in" if joins && written != "in" => "write `in` in small letters",
             "none" | "nil" | "undefined" if !ends_value(after) && !dotted(before, text) => {
                 "ask for it: has(customer.phone), !has(customer.phone)"
@@ -253,7 +276,8 @@ fn bound(text: &str, tokens: &[Token]) -> Result<(), Wrong> {
             }
             TokenKind::Close => {
                 let opens = if written == ")" { "(" } else { "[" };
-                let fits = open.pop().and_then(|token| text.get(token.start..token.end)) == Some(opens);
+                let fits =
+                    open.pop().and_then(|token| text.get(token.start..token.end)) == Some(opens);
                 if !fits {
                     let message = format!("`{written}` closes nothing");
                     return Err(wrong("E010", token.start, token.end, message, None));

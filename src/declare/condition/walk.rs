@@ -17,7 +17,8 @@ pub(crate) fn properties(expr: &Expr, found: &mut BTreeSet<PropertySlot>) {
 /// The history series that an expression looks at.
 pub(crate) fn series(expr: &Expr, found: &mut BTreeSet<SeriesSlot>) {
     visit(expr, &mut |expr| match expr {
-        Expr::Last(slot) | Expr::History(
+        Expr::Last(slot)
+        | Expr::History(
             History::Count(slot, _)
             | History::Sum(slot, _)
             | History::Average(slot, _)
@@ -39,7 +40,10 @@ pub(super) fn cost(expr: &Expr) -> u32 {
     visit(expr, &mut |expr| {
         total = total.saturating_add(match expr {
             Expr::Literal(_) | Expr::Flag(_) | Expr::Not(_) | Expr::All(_) | Expr::Any(_) => 0,
-            Expr::Property(_) | Expr::Compare { .. } | Expr::Negate(_) | Expr::Arithmetic { .. } => 1,
+            Expr::Property(_)
+            | Expr::Compare { .. }
+            | Expr::Negate(_)
+            | Expr::Arithmetic { .. } => 1,
             Expr::Session(_) | Expr::Has(_) | Expr::If { .. } | Expr::Size(_) => 1,
             Expr::Trait { .. } | Expr::Score(_) | Expr::ScoreWas(_) | Expr::Band(_) => 2,
             Expr::In { .. } | Expr::Text { .. } => 3,

@@ -3,9 +3,7 @@
 use super::cases::Case;
 use crate::declare::fault::Located;
 use crate::declare::read::{Entries, Need, OneOrMany, choice, record};
-use crate::declare::scalar::{
-    Anything, Clock, Line, Name, PerCent, Rank, Whole, Words,
-};
+use crate::declare::scalar::{Anything, Clock, Line, Name, PerCent, Rank, Whole, Words};
 use crate::engine::policy::Share;
 use crate::engine::time::Span;
 
