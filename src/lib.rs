@@ -2,4 +2,7 @@
 //!
 //! shell from the bottom up.
 
+pub mod api;
 pub mod engine;
+pub mod log;
+pub mod store;

@@ -1,0 +1,4 @@
+//! The durable cache of the log: states, decisions, outbox, tasks, in one atomic batch.
+
+pub mod record;
+pub mod view;
