@@ -41,9 +41,11 @@ pub fn bind(catalog: &Catalog, state: &mut CustomerState, now: Timestamp) {
             timers::arm(state, due, kind);
         }
         if state.score(slot).is_some() {
-            let scope = Scope { catalog, state, properties: &[], now };
+            // As of the customer's last input: what time changes since then may still fire.
+            let then = state.now;
+            let scope = Scope { catalog, state, properties: &[], now: then };
             if let Some(value) = health::score(card, &scope) {
-                record_score(&mut state.scores, slot, value, now);
+                record_score(&mut state.scores, slot, value, then);
             }
             settle_latches(catalog, state, slot);
         }

@@ -4,6 +4,7 @@ use super::super::catalog::{Catalog, Measure, SessionEdge};
 use super::super::customer::{Consent, CustomerState, Session, TIMELINE_MAX};
 use super::super::decision::Truth;
 use super::super::evaluate;
+use super::super::govern::{consent, suppression};
 use super::super::input::{Answer, Event, Preference, Reach};
 use super::super::series::Series;
 use super::super::slot::{ChannelSlot, EventSlot, PurposeSlot, SeriesSlot, TraitSlot};
@@ -74,7 +75,7 @@ impl Step<'_> {
     ) {
         let before = old.map_or(ValueRef::Missing, Value::as_ref);
         let mut set = |purpose, channel, answer| {
-            record_consent(
+            consent::record(
                 self.state,
                 Consent { purpose, channel, answer, at, source: source.into() },
             );
@@ -105,6 +106,16 @@ impl Step<'_> {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Ends the suppressions that wait for this event.
+    pub(super) fn end_freezes(&mut self, event: &Event<'_>, at: Timestamp) {
+        if let Some(name) = event.name
+            && !self.state.freezes.is_empty()
+        {
+            let property = |slot| event.property(slot);
+            suppression::end_by_event(self.catalog, self.state, name, property, at);
         }
     }
 
@@ -184,20 +195,10 @@ pub(super) fn preference(state: &mut CustomerState, preference: &Preference, at:
     match preference {
         Preference::Consent { purpose, channel, answer, source } => {
             let (purpose, channel, answer) = (*purpose, *channel, *answer);
-            record_consent(state, Consent { purpose, channel, answer, at, source: source.clone() });
+            consent::record(state, Consent { purpose, channel, answer, at, source: source.clone() });
         }
         Preference::PauseUntil(until) => state.paused_until = *until,
         Preference::PreferredChannel(channel) => state.preferred_channel = *channel,
-    }
-}
-
-/// The latest answer to a question stands, whatever order they come in.
-fn record_consent(state: &mut CustomerState, consent: Consent) {
-    let asked = (consent.purpose, consent.channel);
-    match state.consents.iter_mut().find(|known| (known.purpose, known.channel) == asked) {
-        Some(known) if known.at <= consent.at => *known = consent,
-        Some(_) => {}
-        None => state.consents.push(consent),
     }
 }
 

@@ -120,7 +120,7 @@ impl Step<'_> {
                 self.fold_traits(event, at);
                 self.fold_history(event, at);
                 self.fold_session(event, at);
-                self.end_freezes(event);
+                self.end_freezes(event, at);
                 if event.view == View::Page {
                     self.leave_pages(event, at);
                 }
@@ -129,7 +129,7 @@ impl Step<'_> {
             }
             // It is nothing the customer did: neither history nor session hears of it.
             Reach::Broadcast => {
-                self.end_freezes(event);
+                self.end_freezes(event, at);
                 self.match_event(event, at);
             }
         }
