@@ -2,8 +2,8 @@
 //!
 //! shell from the bottom up.
 
-pub mod decode;
 pub mod api;
+pub mod decode;
 pub mod demo;
 pub mod engine;
 pub mod log;

@@ -90,7 +90,8 @@ impl<'a> Body<'a> {
                 return Err(not_an_object(&mut scanner));
             }
             if EVENTS_MAX < body.seen {
-                let what = format!("at most {EVENTS_MAX} events are taken at once: send smaller batches");
+                let what =
+                    format!("at most {EVENTS_MAX} events are taken at once: send smaller batches");
                 return Err(Refusal::new(Refused::TooManyEvents, what));
             }
         }

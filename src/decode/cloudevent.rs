@@ -17,7 +17,13 @@ pub(super) fn read<'a>(item: &Item<'a>) -> Result<Meaning<'a>, Refusal> {
         Some(customer) => Some(customer),
         None => customer_of_data(item.data)?,
     };
-    Ok(Meaning { customer, id: id(item)?, claimed: item.time, sent: Raw::Absent, call: Call::Track })
+    Ok(Meaning {
+        customer,
+        id: id(item)?,
+        claimed: item.time,
+        sent: Raw::Absent,
+        call: Call::Track,
+    })
 }
 
 /// Reads what an event says.

@@ -185,7 +185,9 @@ fn object<'a>(
     match raw {
         Raw::Object(json) => Ok(Some(json)),
         Raw::Absent | Raw::Null => Ok(None),
-        Raw::List(json) if json.bytes().all(|byte| !byte.is_ascii_graphic() || b"[]".contains(&byte)) => {
+        Raw::List(json)
+            if json.bytes().all(|byte| !byte.is_ascii_graphic() || b"[]".contains(&byte)) =>
+        {
             Ok(None)
         }
         Raw::Bool(_) | Raw::Num(_) | Raw::Text(_) | Raw::List(_) => {

@@ -67,13 +67,27 @@ impl Decoder {
     /// Prepares the tables for a catalog.
     pub fn new(catalog: &Catalog) -> Self {
         let policy = &catalog.policy;
+        let scores: Vec<_> = catalog.scores.iter().map(|score| score.name.clone()).collect();
         Self {
-            tree: Tree::new(&catalog.properties),
-            properties: catalog.properties.len(),
-            known_events: catalog.events.len(),
-            scores: catalog.scores.iter().map(|score| score.name.clone()).collect(),
             purposes: policy.purposes.iter().map(|purpose| purpose.name.clone()).collect(),
             channels: policy.channels.iter().map(|channel| channel.name.clone()).collect(),
+            ..Self::for_names(&catalog.properties, catalog.events.len(), &scores)
+        }
+    }
+
+    /// Prepares the tables for property paths, a number of known events, and models.
+    pub(super) fn for_names(
+        properties: &[Arc<str>],
+        known_events: usize,
+        scores: &[Arc<str>],
+    ) -> Self {
+        Self {
+            tree: Tree::new(properties),
+            properties: properties.len(),
+            known_events,
+            scores: scores.into(),
+            purposes: Box::default(),
+            channels: Box::default(),
             table: Vec::new(),
             traits: Traits::default(),
             name: String::new(),
@@ -96,7 +110,8 @@ impl Decoder {
             Record::Event(event) => {
                 let mut scanner = Scanner::new(event.json);
                 return self.with_table(|decoder, table| {
-                    let item = Item::scan(&mut scanner, &mut Filling { tree: &decoder.tree, table })?;
+                    let item =
+                        Item::scan(&mut scanner, &mut Filling { tree: &decoder.tree, table })?;
                     let content = Content::read(&item, event.shape, event.call)?;
                     decoder.event(&Found { event, item, content, at, position }, table, names, then)
                 });
@@ -107,9 +122,7 @@ impl Decoder {
                 value: score.value,
             },
             Record::Outcome { outcome, .. } => Body::Outcome(outcome.clone()),
-            Record::Preference { preference, .. } => {
-                Body::Preference(self.preference(preference)?)
-            }
+            Record::Preference { preference, .. } => Body::Preference(self.preference(preference)?),
             Record::Erasure { .. } => Body::Erasure,
         };
         let subject = record.subject();
@@ -150,10 +163,7 @@ impl Decoder {
     }
 
     /// Lends the table, emptied and of the right size.
-    fn with_table<'a, R>(
-        &mut self,
-        work: impl FnOnce(&mut Self, &mut [Property<'a>]) -> R,
-    ) -> R {
+    fn with_table<'a, R>(&mut self, work: impl FnOnce(&mut Self, &mut [Property<'a>]) -> R) -> R {
         let mut table: Vec<Property<'a>> = relend(std::mem::take(&mut self.table));
         table.resize(self.properties, Property::Missing);
         let worked = work(self, &mut table);

@@ -173,10 +173,7 @@ impl<'a> Sink<'a> for SpecialsOnly {
 
 impl<'a> Item<'a> {
     /// Passes one object.
-    pub(super) fn scan(
-        scanner: &mut Scanner<'a>,
-        sink: &mut impl Sink<'a>,
-    ) -> Result<Self, Fault> {
+    pub(super) fn scan(scanner: &mut Scanner<'a>, sink: &mut impl Sink<'a>) -> Result<Self, Fault> {
         let mut item = Self::default();
         scanner.object(|scanner, key| item.member(key, scanner, sink))?;
         Ok(item)

@@ -91,7 +91,8 @@ pub(super) fn judge<'a>(
     path_call: Option<Call>,
 ) -> Result<Option<(Judged<'a>, Content<'a>)>, Refusal> {
     if EVENT_BYTES_MAX < json.len() {
-        let what = format!("the event has {} bytes, at most {EVENT_BYTES_MAX} are taken", json.len());
+        let what =
+            format!("the event has {} bytes, at most {EVENT_BYTES_MAX} are taken", json.len());
         return Err(Refusal::new(Refused::TooLarge, what));
     }
     if !segment::is_for_us(item.integrations) {
@@ -157,7 +158,9 @@ impl<'a> Judged<'a> {
     ) -> Result<(Timestamp, Timestamp, Clock), Refusal> {
         let received_at = match (received, self.claimed) {
             (Received::At(received_at), Some(_)) => received_at,
-            (Received::At(received_at), None) => return Ok((received_at, received_at, Clock::Good)),
+            (Received::At(received_at), None) => {
+                return Ok((received_at, received_at, Clock::Good));
+            }
             (Received::AsClaimed, Some(claimed)) => return Ok((claimed, claimed, Clock::Good)),
             (Received::AsClaimed, None) => {
                 let what = "the event has no time of its own: recorded events need `timestamp`";

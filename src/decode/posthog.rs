@@ -39,7 +39,9 @@ pub(super) fn content<'a>(item: &Item<'a>, call: Call) -> Result<Content<'a>, Re
             name_text(item.event, "event", Refused::BadName)?
                 .ok_or_else(|| Refusal::new(Refused::MissingEvent, "a capture needs `event`"))?,
         ),
-        Call::Page => Name::View { call, name: None, path: first(&[special.pathname, special.path]) },
+        Call::Page => {
+            Name::View { call, name: None, path: first(&[special.pathname, special.path]) }
+        }
         Call::Screen => {
             let name = name_text(special.screen_name, "$screen_name", Refused::BadName)?;
             Name::View { call, name, path: Raw::Absent }

@@ -11,10 +11,7 @@ use super::refusal::{Refusal, Refused};
 const OUR_NAME: &str = "heedful";
 
 /// Reads whose a call is, its id, its time and its kind.
-pub(super) fn read<'a>(
-    item: &Item<'a>,
-    path_call: Option<Call>,
-) -> Result<Meaning<'a>, Refusal> {
+pub(super) fn read<'a>(item: &Item<'a>, path_call: Option<Call>) -> Result<Meaning<'a>, Refusal> {
     let customer = match customer_text(item.user_id, "userId")? {
         Some(customer) => Some(customer),
         None => customer_text(item.anonymous_id, "anonymousId")?,

@@ -118,11 +118,9 @@ impl<'a> Filling<'_, 'a> {
         }
         self.clear(&node.below);
         let Raw::Object(json) = raw else { return Ok(()) };
-        Scanner::new(json).object(|scanner, key| {
-            match node.below.nodes.get(&*key.decode()) {
-                Some(node) => self.put(node, scanner.value()?),
-                None => scanner.skip(),
-            }
+        Scanner::new(json).object(|scanner, key| match node.below.nodes.get(&*key.decode()) {
+            Some(node) => self.put(node, scanner.value()?),
+            None => scanner.skip(),
         })
     }
 

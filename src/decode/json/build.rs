@@ -1,7 +1,7 @@
 //! Owned values from JSON, for what has to outlive the bytes.
 
-use super::scan::{Raw, Scanner};
 use super::Fault;
+use super::scan::{Raw, Scanner};
 use crate::engine::value::{Property, Value};
 
 impl<'a> Raw<'a> {

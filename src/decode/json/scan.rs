@@ -222,11 +222,8 @@ impl<'a> Scanner<'a> {
 
     #[cold]
     fn unexpected(&self) -> Fault {
-        let kind = if self.at < self.text.len() {
-            FaultKind::Unexpected
-        } else {
-            FaultKind::Unfinished
-        };
+        let kind =
+            if self.at < self.text.len() { FaultKind::Unexpected } else { FaultKind::Unfinished };
         self.fault(kind)
     }
 
