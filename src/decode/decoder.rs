@@ -75,12 +75,9 @@ impl Decoder {
         }
     }
 
-    /// Prepares the tables for property paths, a number of known events, and models.
-    pub(super) fn for_names(
-        properties: &[Arc<str>],
-        known_events: usize,
-        scores: &[Arc<str>],
-    ) -> Self {
+    /// Prepares the tables for property paths, a number of known events, and models: for a catalog
+    /// without a policy, so that no preference can be decoded.
+    pub fn for_names(properties: &[Arc<str>], known_events: usize, scores: &[Arc<str>]) -> Self {
         Self {
             tree: Tree::new(properties),
             properties: properties.len(),
