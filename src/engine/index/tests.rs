@@ -116,11 +116,12 @@ fn followers_steps_and_views_have_their_roles() {
 
 #[test]
 fn what_stands_in_the_list_already_stays() {
-    let index = TriggerIndex::build(&triggers([When::Event(Box::new([clause(0, None)]))]), 1);
-    let mut out = Candidates::new();
+    let scanned = follow(clause(0, None), &[0], AbsenceScope::Named);
+    let index = TriggerIndex::build(&triggers([When::Event(Box::new([scanned]))]), 1);
+    let first = Candidate { trigger: TriggerSlot(0), clause: 0, role: Role::Follows };
+    let mut out = Candidates::from_slice(&[first]);
     index.candidates(EventSlot(0), &[], &mut out);
-    index.candidates(EventSlot(0), &[], &mut out);
-    assert_eq!(out.len(), 2);
+    assert_eq!(out.as_slice(), [first, first, Candidate { role: Role::Matches, ..first }]);
 }
 
 fn value() -> impl Strategy<Value = Value> {
