@@ -3,6 +3,8 @@
 //! shell from the bottom up.
 
 pub mod api;
+pub mod decode;
+pub mod demo;
 pub mod engine;
 pub mod log;
 pub mod store;
