@@ -3,6 +3,7 @@
 //! shell from the bottom up.
 
 pub mod api;
+pub mod declare;
 pub mod decode;
 pub mod demo;
 pub mod engine;
