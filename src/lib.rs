@@ -6,5 +6,6 @@ pub mod api;
 pub mod decode;
 pub mod demo;
 pub mod engine;
+pub mod ingest;
 pub mod log;
 pub mod store;
