@@ -7,5 +7,6 @@ pub mod declare;
 pub mod decode;
 pub mod demo;
 pub mod engine;
+pub mod ingest;
 pub mod log;
 pub mod store;
