@@ -3,6 +3,8 @@
 //! shell from the bottom up.
 
 pub mod api;
+pub mod clock;
+pub mod config;
 pub mod engine;
 pub mod log;
 pub mod store;
