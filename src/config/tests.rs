@@ -138,7 +138,7 @@ fn what_is_not_yaml_is_told_with_its_place() {
         ("- a\n- b\n", "heedful.yaml:1:1: expected a block of keys, found a list"),
         (
             "data: {a: ${A}}\n",
-            "heedful.yaml:1:11: while parsing a flow mapping, did not find expected ',' or '}'\n",
+            "heedful.yaml:1:12: while parsing a flow mapping, did not find expected ',' or '}'\n",
         ),
         ("data: {a: b}\n", "heedful.yaml:1:7: expected a text, found a block of keys"),
     ] {
