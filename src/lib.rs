@@ -2,7 +2,10 @@
 //!
 //! shell from the bottom up.
 
+pub mod api;
 pub mod clock;
+pub mod config;
 pub mod engine;
 pub mod log;
 pub mod store;
+pub mod telemetry;
