@@ -16,9 +16,8 @@ mod tests;
 pub use tables::{SeriesKind, Strangers, Table, Tables};
 
 use crate::engine::customer::CustomerState;
-use crate::engine::id::{CustomerId, DecisionId};
+use crate::engine::id::CustomerId;
 use crate::engine::names::Names;
-use crate::engine::time::Timestamp;
 
 /// Version of the layout; a reader refuses newer ones.
 pub const VERSION: u8 = 1;
@@ -55,29 +54,6 @@ pub struct Format {
     tables: Tables,
     strangers: Strangers,
     scratch: write::Scratch,
-}
-
-/// A state that was read, and what of it has lost its trigger.
-#[derive(Debug)]
-pub struct Decoded {
-    /// The state, bound to the catalog.
-    pub state: CustomerState,
-    /// Outreaches that waited for triggers which are not in the catalog: taken out of the state,
-    /// to be recorded as cancelled.
-    pub orphans: Vec<Orphan>,
-}
-
-/// An outreach that waited for a trigger which is gone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Orphan {
-    /// The decision.
-    pub decision: DecisionId,
-    /// The trigger's name.
-    pub trigger: Box<str>,
-    /// The occurrence.
-    pub occurrence: Box<str>,
-    /// When the cause occurred.
-    pub caused_at: Timestamp,
 }
 
 /// Why bytes are not a state.
@@ -139,7 +115,7 @@ impl Format {
         names: &mut Names,
         id: CustomerId,
         bytes: &[u8],
-    ) -> Result<Decoded, Error> {
+    ) -> Result<CustomerState, Error> {
         read::state(&self.tables, &mut self.strangers, names, id, bytes)
     }
 }

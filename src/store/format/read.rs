@@ -6,7 +6,7 @@ use minicbor::data::Type;
 use thin_vec::ThinVec;
 
 use super::tables::SeriesKind;
-use super::{Decoded, Error, Orphan, Strangers, Tables, VALUE_DEPTH_MAX, VERSION, field};
+use super::{Error, Strangers, Tables, VALUE_DEPTH_MAX, VERSION, field};
 use crate::engine::customer::{
     Cause, Consent, Contact, ContactKind, CustomerState, Daily, Latch, Progress, ScoreState,
     Session, Waiting,
@@ -46,7 +46,7 @@ pub(super) fn state(
     names: &mut Names,
     id: CustomerId,
     bytes: &[u8],
-) -> Result<Decoded, Error> {
+) -> Result<CustomerState, Error> {
     let malformed = |what: &str| Error::Malformed { what: what.to_owned(), at: 0 };
     let (version, rest) = bytes.split_first().ok_or_else(|| malformed("no bytes"))?;
     if VERSION < *version {
@@ -67,13 +67,13 @@ pub(super) fn state(
     let read = reader.whole(id);
     let at = reader.from.position().saturating_add(1);
     let mut state = read.map_err(|error| Error::Malformed { what: error.to_string(), at })?;
-    let orphans = take_orphans(&mut state, &reader);
-    bind(&mut state);
-    Ok(Decoded { state, orphans })
+    forget_gone(&mut state);
+    sort(&mut state);
+    Ok(state)
 }
 
 /// Sorts by the slots of this catalog what the engine searches by slot.
-fn bind(state: &mut CustomerState) {
+fn sort(state: &mut CustomerState) {
     state.traits.sort_by_key(|(slot, _)| *slot);
     state.traits.dedup_by_key(|(slot, _)| *slot);
     state.series.sort_by_key(|(slot, _)| *slot);
@@ -85,35 +85,19 @@ fn bind(state: &mut CustomerState) {
     state.scores.dedup_by_key(|score| score.score);
 }
 
-/// Takes out what waits for a trigger that is gone, together with its timers.
-fn take_orphans(state: &mut CustomerState, reader: &Reader<'_, '_>) -> Vec<Orphan> {
-    let mut orphans = Vec::new();
+/// Forgets what only a trigger that is gone would use. An outreach that waits for one stays: the
+/// engine cancels it on record. So do contacts, consents and freezes: they protect the customer.
+fn forget_gone(state: &mut CustomerState) {
     let gone = |slot: TriggerSlot| Strangers::FIRST_SLOT <= slot.0;
-    state.waiting.retain(|waiting| {
-        if gone(waiting.trigger) {
-            let text = reader.strangers.text(waiting.trigger.0);
-            orphans.push(Orphan {
-                decision: waiting.id,
-                trigger: text.map_or("", |text| text).into(),
-                occurrence: waiting.cause.occurrence.clone(),
-                caused_at: waiting.cause.at,
-            });
-        }
-        !gone(waiting.trigger)
-    });
     state.progress.retain(|progress| !gone(progress.trigger));
     state.scores.retain(|score| score.score.0 < Strangers::FIRST_SLOT);
     state.timers.retain(|timer| match &timer.kind {
         TimerKind::Absence { trigger, .. }
         | TimerKind::Date { trigger, .. }
         | TimerKind::Schedule { trigger } => !gone(*trigger),
-        TimerKind::Release { decision } => {
-            !orphans.iter().any(|orphan| orphan.decision == *decision)
-        }
         TimerKind::Rescore { score } => score.0 < Strangers::FIRST_SLOT,
-        TimerKind::SessionEnd => true,
+        TimerKind::Release { .. } | TimerKind::SessionEnd => true,
     });
-    orphans
 }
 
 impl<'b> Reader<'_, 'b> {
@@ -401,7 +385,7 @@ impl<'b> Reader<'_, 'b> {
             at: self.instant()?,
             decision: self.from.u64()?,
             trigger: self.trigger()?,
-            purpose: PurposeSlot(self.purpose()?),
+            purpose: self.or_null(Self::purpose)?.map(PurposeSlot),
             channel: ChannelSlot(self.channel()?),
             tags: 0,
             kind: match self.from.u8()? {

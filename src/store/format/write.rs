@@ -342,7 +342,7 @@ impl Writer<'_> {
         self.instant(contact.at)?;
         self.to.u64(contact.decision)?;
         self.name(Kind::Trigger, contact.trigger.0)?;
-        self.name(Kind::Purpose, contact.purpose.0)?;
+        self.name_or_null(Kind::Purpose, contact.purpose.map(|slot| slot.0))?;
         self.name(Kind::Channel, contact.channel.0)?;
         self.to.u8(match contact.kind {
             ContactKind::Reserved => 0,
