@@ -5,6 +5,7 @@
 pub mod api;
 pub mod clock;
 pub mod config;
+pub mod decode;
 pub mod demo;
 pub mod engine;
 pub mod log;
