@@ -29,6 +29,7 @@ impl Store {
         }
         let mut write = self.db.batch();
         let mut pending = Pending::default();
+        strip_forgotten(batches);
         // Rows that are changed elsewhere must not come back after they were removed here.
         let _changing = self.change();
         for batch in &mut *batches {
@@ -73,7 +74,6 @@ impl Store {
         }
         for id in &batch.forgotten {
             self.forget(write, batch.shard, id.as_str())?;
-            pending.forget(id.as_str());
         }
         for funnel in &batch.funnels {
             write.insert(&spaces.meta, keys::funnel(batch.shard, &funnel.trigger), json(funnel)?);
@@ -147,9 +147,27 @@ impl Pending {
     fn put(&mut self, id: DecisionId, decided_at: Timestamp, record: DecisionRecord) {
         self.0.insert(id, (decided_at, record));
     }
+}
 
-    fn forget(&mut self, customer: &str) {
-        self.0.retain(|_, (_, record)| record.customer != customer);
+/// What comes together with the wish to be forgotten, or shortly before it, is not even written.
+/// (States may stay: the removal follows them in the same batch.)
+fn strip_forgotten(batches: &mut [Batch]) {
+    for last in 0..batches.len() {
+        let Some(forgetting) = batches.get_mut(last) else { break };
+        let (shard, forgotten) = (forgetting.shard, std::mem::take(&mut forgetting.forgotten));
+        let is_gone = |customer: &str| forgotten.iter().any(|id| id.as_str() == customer);
+        for batch in batches.iter_mut().take(last + 1).filter(|batch| batch.shard == shard) {
+            if forgotten.is_empty() {
+                break;
+            }
+            batch.rulings.retain(|ruled| !is_gone(&ruled.record.customer));
+            batch.outbox.retain(|row| !is_gone(&row.customer));
+            batch.tasks.retain(|task| !is_gone(&task.customer));
+            batch.exposures.retain(|exposure| !is_gone(&exposure.unit));
+        }
+        if let Some(forgetting) = batches.get_mut(last) {
+            forgetting.forgotten = forgotten;
+        }
     }
 }
 
