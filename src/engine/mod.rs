@@ -20,10 +20,14 @@ pub mod input;
 pub mod message;
 pub mod names;
 pub mod policy;
+#[cfg(test)]
+pub(crate) mod sample;
 pub mod schedule;
 pub mod series;
 pub mod slot;
 pub mod step;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod time;
 pub mod timer;
 pub mod value;
