@@ -3,6 +3,8 @@
 //! shell from the bottom up.
 
 pub mod api;
+pub mod clock;
+pub mod config;
 pub mod declare;
 pub mod decode;
 pub mod demo;
@@ -10,3 +12,5 @@ pub mod engine;
 pub mod ingest;
 pub mod log;
 pub mod store;
+pub mod telemetry;
+pub mod worker;
