@@ -21,7 +21,11 @@ fn known_scores() -> Symbols {
     symbols
 }
 
-fn compiled(text: &str, sight: Sight, symbols: &mut Symbols) -> Result<Condition, (Fault, Text)> {
+fn compiled(
+    text: &str,
+    sight: Sight,
+    symbols: &mut Symbols,
+) -> Result<Condition, Box<(Fault, Text)>> {
     let source = Text::new("t.yaml".into(), text.into());
     let mut list = Vec::new();
     let extent = Extent { start: 0, end: u32::try_from(text.len()).unwrap() };
@@ -32,7 +36,10 @@ fn compiled(text: &str, sight: Sight, symbols: &mut Symbols) -> Result<Condition
             assert!(list.is_empty(), "{text}: compiles, with faults: {list:?}");
             Ok(condition)
         }
-        None => Err((list.into_iter().next().expect("a reason why it does not compile"), source)),
+        None => {
+            let fault = list.into_iter().next().expect("a reason why it does not compile");
+            Err(Box::new((fault, source)))
+        }
     }
 }
 
@@ -47,7 +54,8 @@ fn each_condition_becomes_what_stands_below_it() {
         writeln!(given, "{text}").unwrap();
         match compiled(text, Sight::CustomerAndEvent, &mut known_scores()) {
             Ok(condition) => writeln!(given, "    {}", short(&condition.expr)).unwrap(),
-            Err((fault, source)) => {
+            Err(refused) => {
+                let (fault, source) = *refused;
                 let meant = source.slice(fault.extent);
                 writeln!(given, "    {} at `{meant}`: {}", fault.code, fault.message).unwrap();
                 if let Some(help) = fault.help {
@@ -75,7 +83,7 @@ fn short(expr: &Expr) -> String {
 #[test]
 fn a_date_has_no_event_to_look_at() {
     let sight = Sight::Customer("a date comes without an event");
-    let (fault, _) = compiled("event.total > 3", sight, &mut known_scores()).unwrap_err();
+    let (fault, _) = *compiled("event.total > 3", sight, &mut known_scores()).unwrap_err();
     assert_eq!(fault.message, "there is no `event` here: a date comes without an event");
 }
 
@@ -121,7 +129,7 @@ fn what_is_let_through_fits_a_small_stack() {
         deep("!", "", 24),
         deep("!(", ")", 24),
         format!("{} > 1", deep("lower(", ")", 24)),
-        format!("{} == 1", vec!["event"; 1].join("") + &".a".repeat(126)),
+        format!("{} == 1", "event".to_owned() + &".a".repeat(126)),
         format!("customer{} == 1", "['a']".repeat(126)),
         format!("{} > 1", vec!["1"; 127].join("+")),
         format!("{} > 1", vec!["1"; 127].join(" - ")),
@@ -213,7 +221,8 @@ proptest! {
 fn compiled_or_refused(text: &str) -> bool {
     match compiled(text, Sight::CustomerAndEvent, &mut known_scores()) {
         Ok(_) => true,
-        Err((fault, source)) => {
+        Err(refused) => {
+            let (fault, source) = *refused;
             assert!(fault.extent.end as usize <= source.text.len() + 1, "{fault:?}");
             false
         }
