@@ -16,6 +16,7 @@ use super::condition::{Comparison, Condition, Expr};
 use super::evaluate::{order_numbers, rounded};
 use super::series::value_hash;
 use super::slot::{EventSlot, PropertySlot, TriggerSlot};
+use super::step::Roster;
 use super::value::{Property, Value, ValueRef};
 
 /// A trigger and one of its clauses that an event may concern.
@@ -44,6 +45,8 @@ pub type Candidates = SmallVec<[Candidate; 16]>;
 /// The index.
 #[derive(Debug, Default)]
 pub struct TriggerIndex {
+    /// Who watches what other than an event's name.
+    pub roster: Roster,
     events: Box<[OfEvent]>,
     /// Absences that any page view ends.
     pages: Box<[Candidate]>,
@@ -91,7 +94,8 @@ impl TriggerIndex {
         for (slot, trigger) in (0..=u16::MAX).zip(triggers) {
             enter(TriggerSlot(slot), &trigger.when, &mut drafts, &mut pages);
         }
-        Self { events: drafts.into_iter().map(Draft::finish).collect(), pages: pages.into() }
+        let events = drafts.into_iter().map(Draft::finish).collect();
+        Self { roster: Roster::build(triggers), events, pages: pages.into() }
     }
 
     /// Appends the candidates of an event, sorted, each once.

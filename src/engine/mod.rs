@@ -11,6 +11,7 @@ pub mod customer;
 pub mod decision;
 pub mod evaluate;
 pub mod experiment;
+pub mod explain;
 pub mod govern;
 pub mod health;
 pub mod id;
@@ -25,6 +26,8 @@ pub mod schedule;
 pub mod series;
 pub mod slot;
 pub mod step;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod time;
 pub mod timer;
 pub mod value;
