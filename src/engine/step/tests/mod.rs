@@ -2,6 +2,7 @@
 
 mod behavior;
 mod bounds;
+mod content;
 mod cost;
 mod determinism;
 mod explaining;
