@@ -19,6 +19,9 @@ pub struct Embedded {
     ends: Mutex<Vec<End>>,
 }
 
+/// First and last position of each group.
+type Positions = Vec<(u64, u64)>;
+
 /// Where a shard ends.
 #[derive(Clone, Copy, Debug, Default)]
 struct End {
@@ -92,7 +95,7 @@ impl Embedded {
     }
 
     /// Gives out positions and times, and builds the frames: one per shard.
-    fn stamp(&self, groups: &[Group]) -> Result<(Vec<(u64, u64)>, Vec<Draft>), Error> {
+    fn stamp(&self, groups: &[Group]) -> Result<(Positions, Vec<Draft>), Error> {
         let now = self.clock.now();
         let mut ends = self.ends();
         let mut drafts: Vec<Draft> = Vec::new();
@@ -160,8 +163,11 @@ impl Log for Embedded {
             let whole = Bytes::from_owner(value);
             let mut offset = FRAME_HEADER_BYTES;
             for position in first..first.saturating_add(u64::from(count)) {
-                let record = record_at(&whole, &mut offset)
-                    .ok_or(Error::Damaged { shard, near: position, what: "a record is cut off" })?;
+                let record = record_at(&whole, &mut offset).ok_or(Error::Damaged {
+                    shard,
+                    near: position,
+                    what: "a record is cut off",
+                })?;
                 if position < from || end < position {
                     continue;
                 }
