@@ -29,7 +29,7 @@ pub(crate) const TRAITS: [&str; 12] = [
 pub(crate) const EVENTS: [&str; 4] =
     ["Logged In", "Feature Used", "Invoice Overdue", "Survey Answered"];
 pub(crate) const PROPERTIES: [&str; 5] =
-    ["cart_value", "feature", "score", "address", "address.city"];
+    ["cart_value", "feature", "score", "address.city", "address"];
 
 /// Saturday, 21 March 2026, noon.
 pub(crate) fn now() -> Timestamp {

@@ -98,9 +98,9 @@ fn a_property_below_another_is_found_from_both() {
     let nobody = sample::customer(&[]);
     let city = Property::Str("Berlin");
     let street = Property::Owned(map(&[("street", text("Allee"))]));
-    let only_city = [const { Property::Missing }; 4].into_iter().chain([city.clone()]);
-    let only_city: Vec<_> = only_city.collect();
-    let both: Vec<_> = only_city[..3].iter().cloned().chain([street, city]).collect();
+    let mut only_city = vec![Property::Missing; 3];
+    only_city.push(city);
+    let both: Vec<_> = only_city.iter().cloned().chain([street]).collect();
     let of = |source: &str, properties: &[Property<'_>]| {
         render_as("t", source, &nobody, properties, &Extras::default())
     };
