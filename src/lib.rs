@@ -5,6 +5,7 @@
 pub mod api;
 pub mod clock;
 pub mod config;
+pub mod dispatch;
 pub mod engine;
 pub mod log;
 pub mod store;
