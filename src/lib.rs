@@ -5,6 +5,8 @@
 pub mod api;
 pub mod clock;
 pub mod config;
+pub mod decode;
+pub mod demo;
 pub mod dispatch;
 pub mod engine;
 pub mod log;

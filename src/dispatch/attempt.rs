@@ -153,10 +153,9 @@ mod tests {
 
     const DECIDED: i64 = 1_772_366_400_000;
 
-    fn row(attempt: u32, in_flight: bool) -> OutboxRow {
+    fn row(attempt: u32) -> OutboxRow {
         OutboxRow {
             attempt,
-            in_flight,
             decision: "07".repeat(16),
             decided_at_ms: DECIDED,
             next_at_ms: DECIDED,
@@ -170,7 +169,12 @@ mod tests {
     }
 
     fn held(attempt: u32, doubt: Doubt) -> Held {
-        Held { row: row(attempt, true), doubt }
+        Held { row: row(attempt), doubt }
+    }
+
+    /// A row of which no attempt may have arrived.
+    fn settled(attempt: u32) -> Held {
+        Held { row: OutboxRow { in_flight: false, ..row(attempt) }, doubt: Doubt::None }
     }
 
     fn not_sent() -> CallResult {
@@ -215,12 +219,12 @@ mod tests {
             (held(1, None), called(unknown()), Retry, 1, "wait 1 in_flight=true"),
             (held(1, None), called(unknown()), Retry, 3_599, "Unknown"),
             (held(1, None), called(unknown()), Hold, 1, "Unknown"),
-            (Held { row: row(1, true), doubt: None }, Seen::Found, Retry, 9, "begin 2 Earlier"),
-            (Held { row: row(1, true), doubt: None }, Seen::Found, Hold, 9, "Unknown"),
-            (Held { row: row(1, true), doubt: None }, Seen::Found, Retry, 3_600, "Unknown"),
-            (Held { row: row(1, false), doubt: None }, Seen::Found, Hold, 9, "begin 2 None"),
-            (Held { row: row(0, false), doubt: None }, Seen::Found, Hold, 9, "begin 1 None"),
-            (Held { row: row(1, false), doubt: None }, Seen::Found, Retry, 3_600, "Expired"),
+            (held(1, None), Seen::Found, Retry, 9, "begin 2 Earlier"),
+            (held(1, None), Seen::Found, Hold, 9, "Unknown"),
+            (held(1, None), Seen::Found, Retry, 3_600, "Unknown"),
+            (settled(1), Seen::Found, Hold, 9, "begin 2 None"),
+            (settled(0), Seen::Found, Hold, 9, "begin 1 None"),
+            (settled(1), Seen::Found, Retry, 3_600, "Expired"),
         ]
         .into_iter()
         .enumerate()
@@ -241,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_late_call_is_checked_once_more() {
-        assert!(!needs_recheck(&row(1, true), at(5)));
-        assert!(needs_recheck(&row(1, true), at(6)));
+        assert!(!needs_recheck(&row(1), at(5)));
+        assert!(needs_recheck(&row(1), at(6)));
     }
 }

@@ -141,8 +141,8 @@ mod tests {
 
     const ID: DecisionId = DecisionId::from_bytes([7; 16]);
 
-    fn in_flight(in_flight: bool) -> OutboxRow {
-        OutboxRow { in_flight, ..row() }
+    fn waiting() -> OutboxRow {
+        OutboxRow { in_flight: false, ..row() }
     }
 
     #[test]
@@ -151,7 +151,7 @@ mod tests {
         assert!(claims.take(ID) && !claims.take(ID));
         claims.settle(ID);
         let mut scan = claims.begin_scan();
-        assert_eq!(claims.meet(&mut scan, ID, &in_flight(true)), None, "its end is on its way");
+        assert_eq!(claims.meet(&mut scan, ID, &row()), None, "its end is on its way");
         claims.end_scan(&scan);
         assert!(!claims.take(ID), "it was still in the outbox");
         let scan = claims.begin_scan();
@@ -173,10 +173,10 @@ mod tests {
     fn a_row_on_its_way_to_us_is_let_be() {
         let claims = Claims::default();
         let mut scan = claims.begin_scan();
-        assert_eq!(claims.meet(&mut scan, ID, &in_flight(true)), None);
-        assert_eq!(claims.meet(&mut scan, ID, &in_flight(false)), Some(Seen::Found));
+        assert_eq!(claims.meet(&mut scan, ID, &row()), None);
+        assert_eq!(claims.meet(&mut scan, ID, &waiting()), Some(Seen::Found));
         claims.give_back(ID, Seen::Fresh);
-        assert_eq!(claims.meet(&mut scan, ID, &in_flight(true)), Some(Seen::Fresh));
+        assert_eq!(claims.meet(&mut scan, ID, &row()), Some(Seen::Fresh));
     }
 
     #[test]
@@ -187,6 +187,6 @@ mod tests {
         assert!(claims.is_withdrawn(ID));
         claims.give_back(ID, Seen::Found);
         let mut scan = claims.begin_scan();
-        assert_eq!(claims.meet(&mut scan, ID, &in_flight(true)), None, "it is not open either");
+        assert_eq!(claims.meet(&mut scan, ID, &row()), None, "it is not open either");
     }
 }
