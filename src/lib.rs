@@ -3,8 +3,10 @@
 //! shell from the bottom up.
 
 pub mod api;
+pub mod catalog;
 pub mod clock;
 pub mod config;
+pub mod declare;
 pub mod decode;
 pub mod demo;
 pub mod dispatch;
