@@ -85,11 +85,13 @@ fn time_in_which_nobody_listened_does_not_count_as_silence() {
         &catalog(&["checkout"]),
         "0s    Checkout cart=20
          1m    blind 1m 2m
+         3m59s tick
          4m    tick              -> checkout sent in_app
          10m   Checkout cart=20
          10m   blind 11m 12m
          10m   blind 13m30s 14m30s
-         15m   tick              -> checkout sent in_app at 15m",
+         14m59s tick
+         20m   tick              -> checkout sent in_app at 15m",
     );
 }
 
@@ -111,10 +113,10 @@ fn the_nth_event_within_the_time_fires_and_clears_the_count() {
 fn a_late_event_finds_its_place_among_the_counted() {
     check(
         &catalog(&["pricing"]),
-        "60m  Pricing
-         61m  Pricing occurred=0s
-         62m  Pricing occurred=59m
-         63m  Pricing occurred=61m -> pricing sent in_app",
+        "61m  Pricing
+         62m  Pricing occurred=0s
+         63m  Pricing occurred=59m
+         64m  Pricing occurred=62m -> pricing sent in_app",
     );
 }
 
@@ -161,7 +163,7 @@ fn sessions_begin_after_idle_and_end_with_it() {
         "0s    Used              -> hello sent in_app
          29m   Used
          58m   Used
-         90m   tick              -> goodbye sent in_app at 88m
+         90m   tick              -> goodbye sent in_app at 1h28m
          91m   Used              -> hello sent in_app
          122m  tick
          130m  Used occurred=95m
@@ -175,8 +177,8 @@ fn what_comes_too_late_updates_state_and_never_sends() {
         &catalog(&["big_cart", "cancel"]),
         "30h  Checkout cart=100 occurred=5h   -> big_cart expired too_old
          31h  Ticket occurred=8h
-         32h  Cancel             -> cancel sent in_app
-         33h  Cancel
+         31h30m Cancel           -> cancel sent in_app
+         32h  Cancel
          34h  import Checkout cart=100",
     );
 }

@@ -108,8 +108,8 @@ const USES: SeriesSlot = SeriesSlot(1);
 
 /// What makes each of them match.
 fn when_of(shop: &Shop, name: &str) -> When {
-    let event = |name| EventSlot(slot(&shop.events, name));
-    let property = |name| PropertySlot(slot(&shop.properties, name));
+    let event = |name: &str| EventSlot(slot(&shop.events, name));
+    let property = |name: &str| PropertySlot(slot(&shop.properties, name));
     let plain = |name| clause(event(name));
     let absence = |events: &[&str], scope, hold| {
         let events = events.iter().map(|name| event(name)).collect();

@@ -53,9 +53,15 @@ pub(super) fn check_from(catalog: &Catalog, start: &str, scenario: &str) {
     assert_eq!(got, wanted, "\n--- got ---\n{got}");
 
     let mut ticking = World::new(catalog, start);
-    ticking.ticks = Some(EXTRA_TICKS);
+    ticking.tick_every(EXTRA_TICKS);
     for line in wanted.lines() {
         ticking.line(line.split_once(" -> ").unwrap().0);
+    }
+    let last = plain.customers.values().map(|state| state.now).max().unwrap_or(plain.start);
+    for world in [&mut plain, &mut ticking] {
+        for name in world.customers.keys().cloned().collect::<Vec<_>>() {
+            world.apply(&name, last, 0, Body::Tick);
+        }
     }
     assert_eq!(ticking.history, plain.history, "rulings depend on ticks");
     assert_eq!(ticking.customers, plain.customers, "states depend on ticks");
@@ -94,6 +100,11 @@ impl<'a> World<'a> {
             ticks: None,
             ticked: start,
         }
+    }
+
+    /// Ticks every so often between the lines.
+    pub(super) fn tick_every(&mut self, every: Span) {
+        self.ticks = Some(every);
     }
 
     /// Applies one line; what it gave, in words.
@@ -186,9 +197,9 @@ impl<'a> World<'a> {
         let event = words.next_if(|word| !word.contains('=')).map(|name| {
             let wanted = name.replace('_', " ");
             let index = self.catalog.events.iter().position(|event| **event == *wanted);
-            EventSlot(index.unwrap_or_else(|| panic!("no event `{wanted}`")) as u16)
+            EventSlot(u16::try_from(index.unwrap_or_else(|| panic!("no event `{wanted}`"))).unwrap())
         });
-        let mut properties = vec![Property::Missing; self.catalog.properties.len()];
+        let mut values = Vec::new();
         let mut traits = Vec::new();
         let mut occurred_at = at;
         for word in words {
@@ -198,15 +209,23 @@ impl<'a> World<'a> {
             match (key, kind, trait_slot, property) {
                 ("occurred", ..) => occurred_at = self.start + Span::parse(value).unwrap(),
                 (_, Some("set"), Some(slot), _) => {
-                    traits.push((TraitSlot(slot as u16), parse(value)));
+                    traits.push((TraitSlot(u16::try_from(slot).unwrap()), parse(value)));
                 }
-                (_, _, _, Some(slot)) => {
-                    properties[slot] = parse(value).map_or(Property::Missing, Property::Owned);
-                }
+                (_, _, _, Some(slot)) => values.push((slot, parse(value))),
                 _ => panic!("`{key}` is neither trait nor property"),
             }
         }
         traits.sort_by_key(|(slot, _)| *slot);
+        let mut properties = vec![Property::Missing; self.catalog.properties.len()];
+        for (slot, value) in &values {
+            properties[*slot] = match value {
+                None => Property::Missing,
+                Some(Value::Bool(flag)) => Property::Bool(*flag),
+                Some(Value::Num(number)) => Property::Num(*number),
+                Some(Value::Str(text)) => Property::Str(text),
+                Some(other) => Property::Owned(other.clone()),
+            };
+        }
         let id = format!("e{number}");
         let body = Body::Event(Event {
             id: &id,
@@ -349,12 +368,12 @@ fn parse(text: &str) -> Option<Value> {
         return Some(Value::List(inner.split(',').filter_map(parse).collect()));
     }
     if let Some(inner) = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) {
-        let mut fields: Vec<_> = inner
+        let mut fields: Vec<(Box<str>, Value)> = inner
             .split(',')
             .filter_map(|field| field.split_once(':'))
             .filter_map(|(key, value)| Some((Box::from(key), parse(value)?)))
             .collect();
-        fields.sort_by(|(left, _), (right, _)| left.cmp(right));
+        fields.sort_by(|left, right| left.0.cmp(&right.0));
         return Some(Value::Map(fields.into()));
     }
     Some(match (text, text.parse::<f64>()) {

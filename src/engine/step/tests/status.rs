@@ -69,10 +69,28 @@ fn an_incident_reaches_those_it_concerns_once_spread_over_time() {
         "0s   set services=[billing,search]
          0s   bob: set services=[search]
          0s   eve: set services=[billing]
-         1m   broadcast Incident id=I1 service=billing -> ann: outage deferred spread until 2m; eve: outage deferred spread until 3m
+         1m   broadcast Incident id=I1 service=billing -> ann: outage deferred spread until 4m57s448ms; eve: outage deferred spread until 5m32s392ms
          2m   broadcast Incident id=I1 service=billing
-         10m  tick
-         10m  eve: tick
-         20m  broadcast Incident id=I2 service=search",
+         10m  tick                                     -> outage sent in_app at 4m57s448ms
+         10m  eve: tick                                -> outage sent in_app at 5m32s392ms
+         10m  bob: tick
+         20m  broadcast Incident id=I2 service=search  -> ann: outage deferred spread until 21m52s473ms; bob: outage deferred spread until 23m19s686ms",
+    );
+}
+
+#[test]
+fn an_incident_holds_marketing_back_until_it_is_resolved() {
+    check(
+        &catalog(&["outage", "checkout"]),
+        "0s   set services=[billing]
+         1m   broadcast Incident id=I1 service=billing -> ann: outage deferred spread until 4m57s448ms
+         2m   Checkout cart=20
+         5m   tick                                     -> outage sent in_app at 4m57s448ms; checkout suppressed suppressed
+         6m   broadcast Incident_Resolved id=I2
+         7m   Checkout cart=20
+         10m  tick                                     -> checkout suppressed suppressed
+         11m  broadcast Incident_Resolved id=I1
+         12m  Checkout cart=20
+         15m  tick                                     -> checkout sent in_app",
     );
 }
