@@ -15,3 +15,4 @@ pub mod engine;
 pub mod log;
 pub mod store;
 pub mod telemetry;
+pub mod worker;
