@@ -12,6 +12,7 @@ pub mod decode;
 pub mod demo;
 pub mod dispatch;
 pub mod engine;
+pub mod ingest;
 pub mod log;
 pub mod store;
 pub mod telemetry;
