@@ -2,6 +2,7 @@
 //!
 //! shell from the bottom up.
 
+pub mod commands;
 pub mod engine;
 pub mod log;
 pub mod store;
