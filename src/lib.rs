@@ -2,7 +2,9 @@
 //!
 //! shell from the bottom up.
 
+pub mod api;
 pub mod commands;
+pub mod declare;
 pub mod engine;
 pub mod log;
 pub mod store;

@@ -1,0 +1,65 @@
+//! The HTTP API for dashboards: customers by risk, decisions with their why, triggers, tasks.
+//!
+//! It owns no state. Everything it says comes from a [`source::Source`].
+
+mod customers;
+mod decisions;
+mod error;
+mod live;
+mod query;
+pub mod source;
+mod tasks;
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::Router;
+use axum::routing::get;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use source::Source;
+
+/// The source, shared by all handlers.
+pub type Shared = Arc<dyn Source>;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Heedful",
+        description = "Customers by risk, decisions with their why, triggers, tasks. \
+                       Times are RFC 3339 in UTC. Lists are paged: pass `next` as `after`.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+        contact()
+    ),
+    tags(
+        (name = "customers", description = "Who is at risk, and why"),
+        (name = "decisions", description = "Every yes and every no, with its why"),
+        (name = "triggers", description = "What is in force, and what it has done"),
+        (name = "tasks", description = "Work for people"),
+    )
+)]
+struct Document;
+
+/// Routes under `/api/v1`, and `/openapi.json` that describes them.
+pub fn routes(source: Shared) -> Router {
+    let (router, document) = OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(customers::list))
+        .routes(routes!(customers::page, customers::erase))
+        .routes(routes!(customers::explain))
+        .routes(routes!(customers::preferences))
+        .routes(routes!(decisions::list))
+        .routes(routes!(decisions::one))
+        .routes(routes!(decisions::triggers))
+        .routes(routes!(decisions::catalog))
+        .routes(routes!(decisions::dead_letters))
+        .routes(routes!(tasks::list))
+        .routes(routes!(tasks::change))
+        .routes(routes!(live::stream))
+        .split_for_parts();
+    let document = Arc::new(document);
+    router
+        .route("/openapi.json", get(move || std::future::ready(Json(Arc::clone(&document)))))
+        .with_state(source)
+}

@@ -1,0 +1,205 @@
+//! What the API reads from: implemented by `app` over the owners of shards and the store.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use tokio::sync::broadcast;
+use utoipa::ToSchema;
+
+use crate::store::record::{DeadLetter, DecisionRecord, TaskRecord};
+use crate::store::view::{CustomerFilter, CustomerLine, CustomerPage, CustomerSort, Funnel};
+
+/// Largest page given out.
+pub const PAGE_MAX: usize = 500;
+/// Page given out when none is asked for.
+pub const PAGE_DEFAULT: usize = 50;
+
+/// A page of a list. Pass `next` as `after` to get the following one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Page<T> {
+    /// The lines.
+    pub items: Vec<T>,
+    /// The cursor of the next page; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// Which decisions to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DecisionFilter {
+    /// Of this customer.
+    pub customer: Option<String>,
+    /// Of this trigger.
+    pub trigger: Option<String>,
+    /// With this verdict.
+    pub verdict: Option<String>,
+    /// With this reason.
+    pub reason: Option<String>,
+}
+
+/// Which tasks to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TaskFilter {
+    /// In this state.
+    pub state: Option<String>,
+    /// Assigned to this person.
+    pub assigned_to: Option<String>,
+    /// About this customer.
+    pub customer: Option<String>,
+}
+
+/// A trigger in force and what it has done.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TriggerView {
+    /// Its name.
+    pub id: String,
+    /// `behavior`, `status` or `lifecycle`.
+    pub kind: String,
+    /// What it is for.
+    pub about: String,
+    /// Who answers for it.
+    pub owner: String,
+    /// Whether it is switched on.
+    pub enabled: bool,
+    /// Hash of its file.
+    pub version: String,
+    /// `file:line`.
+    pub place: String,
+    /// Its counts.
+    pub funnel: Funnel,
+}
+
+/// The catalog in force, and the last attempt to load another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CatalogView {
+    /// Hash over all files in force.
+    pub revision: String,
+    /// When they were loaded (RFC 3339).
+    pub loaded_at: String,
+    /// Faults of a newer set that was refused; empty when the files in force are the files on disk.
+    pub faults: Vec<String>,
+    /// Whether outreach really leaves.
+    pub sending: bool,
+}
+
+/// One line of the live stream.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Live {
+    /// A decision was made or changed.
+    Decision(Box<DecisionRecord>),
+    /// A task was opened or changed.
+    Task(Box<TaskRecord>),
+    /// The catalog was reloaded or refused.
+    Catalog(CatalogView),
+}
+
+/// A change of a task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TaskChange {
+    /// `acked` or `done`.
+    pub state: String,
+    /// What came of it, for `done`.
+    #[serde(default)]
+    pub outcome: Option<String>,
+    /// Who did it.
+    #[serde(default)]
+    pub by: Option<String>,
+}
+
+/// A change of a customer's preferences.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PreferenceChange {
+    /// The purpose; absent for all.
+    #[serde(default)]
+    pub purpose: Option<String>,
+    /// The channel; absent for all.
+    #[serde(default)]
+    pub channel: Option<String>,
+    /// Yes or no to it.
+    #[serde(default)]
+    pub granted: Option<bool>,
+    /// No outreach but exempt purposes until then (RFC 3339); `null` is no change.
+    #[serde(default)]
+    pub pause_until: Option<String>,
+    /// Where the answer was given: kept as evidence.
+    #[serde(default)]
+    pub source: Option<String>,
+}
+
+/// Why a question was not answered.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The question itself is wrong.
+    #[error("{0}")]
+    Invalid(String),
+    /// There is no such thing.
+    #[error("{0}")]
+    NotFound(String),
+    /// Not now: overloaded, starting or stopping.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+/// An answer, later.
+pub type Answer<'a, T> = BoxFuture<'a, Result<T, Failure>>;
+
+/// What the API asks.
+pub trait Source: Send + Sync + 'static {
+    /// A page of customers.
+    fn customers(
+        &self,
+        filter: CustomerFilter,
+        sort: CustomerSort,
+        after: Option<String>,
+        limit: usize,
+    ) -> Answer<'_, Page<CustomerLine>>;
+
+    /// One customer.
+    fn customer(&self, id: String) -> Answer<'_, CustomerPage>;
+
+    /// Why a trigger did or did not act for a customer, as text.
+    fn explain(&self, customer: String, trigger: Option<String>) -> Answer<'_, String>;
+
+    /// A page of decisions, newest first.
+    fn decisions(
+        &self,
+        filter: DecisionFilter,
+        after: Option<String>,
+        limit: usize,
+    ) -> Answer<'_, Page<DecisionRecord>>;
+
+    /// One decision.
+    fn decision(&self, id: String) -> Answer<'_, DecisionRecord>;
+
+    /// All triggers in force.
+    fn triggers(&self) -> Answer<'_, Vec<TriggerView>>;
+
+    /// The catalog in force.
+    fn catalog(&self) -> CatalogView;
+
+    /// A page of tasks, newest first.
+    fn tasks(
+        &self,
+        filter: TaskFilter,
+        after: Option<String>,
+        limit: usize,
+    ) -> Answer<'_, Page<TaskRecord>>;
+
+    /// Changes a task; `done` is also an event `Task Closed` of the customer.
+    fn change_task(&self, id: String, change: TaskChange) -> Answer<'_, TaskRecord>;
+
+    /// Records a consent, refusal or pause. Answers once it is durable.
+    fn change_preference(&self, customer: String, change: PreferenceChange) -> Answer<'_, ()>;
+
+    /// Forgets a customer. Answers once the wish is durable.
+    fn erase(&self, customer: String) -> Answer<'_, ()>;
+
+    /// Refused inputs, newest first.
+    fn dead_letters(&self, limit: usize) -> Answer<'_, Vec<DeadLetter>>;
+
+    /// What happens from now on.
+    fn live(&self) -> broadcast::Receiver<Arc<Live>>;
+}
