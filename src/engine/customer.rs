@@ -5,7 +5,7 @@ use std::sync::Arc;
 use thin_vec::ThinVec;
 
 use super::decision::Reason;
-use super::id::{CustomerId, DecisionId};
+use super::id::{CustomerId, DecisionId, stable_hash};
 use super::input::Answer;
 use super::policy::Freeze;
 use super::series::Series;
@@ -101,8 +101,30 @@ pub struct Progress {
     pub transitions: u32,
     /// Whether a score trigger has fired and not yet re-armed.
     pub latch: Latch,
-    /// Instants of `times:` hits, or of the steps of a sequence reached so far.
+    /// Instants of `times:` hits; for a sequence, the latest start of each beginning reached; for
+    /// dates, calendars and fan-outs, marks of the occurrences that were decided.
     pub hits: ThinVec<Timestamp>,
+}
+
+impl Progress {
+    /// Nothing yet.
+    pub fn new(trigger: TriggerSlot, object: u64) -> Self {
+        Self {
+            trigger,
+            object,
+            acted_at: None,
+            transitions: 0,
+            latch: Latch::Armed,
+            hits: ThinVec::new(),
+        }
+    }
+}
+
+impl Cause {
+    /// The hash under which state keeps its object; 0 when it has none.
+    pub fn object_hash(&self) -> u64 {
+        self.object.as_deref().map_or(0, stable_hash)
+    }
 }
 
 /// Whether a line can be crossed again.
@@ -261,6 +283,29 @@ impl CustomerState {
     /// A score.
     pub fn score(&self, slot: ScoreSlot) -> Option<&ScoreState> {
         self.scores.iter().find(|state| state.score == slot)
+    }
+
+    /// What a trigger remembers of this customer and an object (0 without `per`).
+    pub fn progress(&self, trigger: TriggerSlot, object: u64) -> Option<&Progress> {
+        let index = self.find_progress(trigger, object).ok()?;
+        self.progress.get(index)
+    }
+
+    /// The same, begun if there is none.
+    pub fn progress_mut(&mut self, trigger: TriggerSlot, object: u64) -> &mut Progress {
+        let index = match self.find_progress(trigger, object) {
+            Ok(index) => index,
+            Err(index) => {
+                self.progress.insert(index, Progress::new(trigger, object));
+                index
+            }
+        };
+        #[expect(clippy::indexing_slicing, reason = "found or inserted just above")]
+        &mut self.progress[index]
+    }
+
+    fn find_progress(&self, trigger: TriggerSlot, object: u64) -> Result<usize, usize> {
+        self.progress.binary_search_by_key(&(trigger, object), |p| (p.trigger, p.object))
     }
 
     /// When the next timer is due.
