@@ -43,7 +43,8 @@ pub struct CustomerState {
     pub last_seen: Timestamp,
     /// Traits, sorted by slot.
     pub traits: ThinVec<(TraitSlot, Value)>,
-    /// Consent given and refused, one entry per purpose and channel.
+    /// Consent given and refused, one entry per purpose, channel and answer: a yes that a later no
+    /// overrules stays as evidence.
     pub consents: ThinVec<Consent>,
     /// Nothing but exempt purposes until then.
     pub paused_until: Option<Timestamp>,
@@ -180,8 +181,8 @@ pub struct Contact {
     pub decision: u64,
     /// By which trigger.
     pub trigger: TriggerSlot,
-    /// Its purpose, frozen when it was made.
-    pub purpose: PurposeSlot,
+    /// Its purpose, frozen when it was made; a task has none.
+    pub purpose: Option<PurposeSlot>,
     /// On which channel.
     pub channel: ChannelSlot,
     /// Its tags, frozen when it was made.

@@ -197,6 +197,10 @@ impl fmt::Debug for Span {
     }
 }
 
+/// Most stretches of held wall-clock time, one after the other, that are walked through: more than
+/// a year of one a day.
+pub const WALK_ROUNDS_MAX: u32 = 512;
+
 /// A time zone of the tz database built into this program (the same on every machine).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Zone(TimeZone);
@@ -210,6 +214,34 @@ impl Zone {
     /// Coordinated universal time.
     pub const fn utc() -> Self {
         Self(TimeZone::UTC)
+    }
+
+    /// The first instant at or after `from` at which `inside` lets the wall clock go. For a local
+    /// time that is held, `inside` says at which local time that ends; it must be a later one.
+    /// `None` when the end is not reached in [`WALK_ROUNDS_MAX`] rounds.
+    ///
+    /// What counts is the local time that each instant shows: in an overlap a local time can be
+    /// held, let go, and held again.
+    pub fn first_outside(
+        &self,
+        from: Timestamp,
+        inside: impl Fn(civil::DateTime) -> Option<civil::DateTime>,
+    ) -> Option<Timestamp> {
+        let mut at = from;
+        for _ in 0..WALK_ROUNDS_MAX {
+            let local = at.in_zone(self);
+            let Some(end) = inside(local) else { return Some(at) };
+            // Up to the next change of offset the wall clock runs like any other.
+            let wait = end.duration_since(local).as_millis();
+            let end = at + Span(i64::try_from(wait).unwrap_or(i64::MAX));
+            at = self.next_change(at).map_or(end, |change| std::cmp::min(change, end));
+        }
+        None
+    }
+
+    fn next_change(&self, after: Timestamp) -> Option<Timestamp> {
+        let change = self.0.following(after.to_jiff()).next()?;
+        Some(Timestamp::from_millis(change.timestamp().as_millisecond()))
     }
 
     /// Its IANA name.
