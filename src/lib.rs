@@ -7,4 +7,5 @@ pub mod commands;
 pub mod declare;
 pub mod engine;
 pub mod log;
+pub mod rehearse;
 pub mod store;

@@ -26,3 +26,4 @@ pub mod step;
 pub mod time;
 pub mod timer;
 pub mod value;
+pub mod why;
