@@ -5,6 +5,7 @@
 pub mod api;
 pub mod commands;
 pub mod declare;
+pub mod demo;
 pub mod engine;
 pub mod log;
 pub mod rehearse;

@@ -1,0 +1,5 @@
+//! The demo: a simulated shop, time running fast, and a live page that shows every decision's why.
+
+pub mod page;
+pub mod people;
+pub mod shop;

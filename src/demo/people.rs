@@ -1,0 +1,159 @@
+//! The people of the simulated shop: who they are, and the truth that Heedful has to find out.
+
+use jiff::civil;
+use serde_json::{Value, json};
+
+use crate::engine::time::{Span, Timestamp, Zone};
+
+use super::shop::SERVICES;
+
+/// Someone who buys there.
+#[derive(Clone, Debug)]
+pub struct Person {
+    /// Their id.
+    pub id: String,
+    /// What the shop knows of them.
+    pub traits: Value,
+    /// Where they live.
+    pub zone: Zone,
+    /// How they really feel.
+    pub mood: Mood,
+    /// Services they use.
+    pub services: Vec<&'static str>,
+    /// Number of their latest parcel.
+    pub parcel: u32,
+}
+
+/// How someone really feels: the truth behind the events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mood {
+    /// Nothing to worry about.
+    Content,
+    /// Uses it less and less.
+    Declining {
+        /// Since when.
+        since: Timestamp,
+    },
+    /// Has all but decided to go.
+    Leaving {
+        /// Since when.
+        since: Timestamp,
+    },
+}
+
+impl Mood {
+    /// How much they do, compared with a content customer.
+    pub fn pace(self) -> f64 {
+        match self {
+            Self::Content => 1.0,
+            Self::Declining { .. } => 0.45,
+            Self::Leaving { .. } => 0.15,
+        }
+    }
+
+    /// The true chance that they leave within a month.
+    pub fn churn(self, now: Timestamp) -> f64 {
+        let days = |since: Timestamp| {
+            f64::from(i32::try_from((now - since).as_millis() / Span::DAY.as_millis()).unwrap_or(0))
+        };
+        match self {
+            Self::Content => 0.04,
+            Self::Declining { since } => (0.35 + 0.02 * days(since)).min(0.65),
+            Self::Leaving { since } => (0.7 + 0.02 * days(since)).min(0.95),
+        }
+    }
+
+    /// The word shown beside what Heedful found.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Content => "content",
+            Self::Declining { .. } => "declining",
+            Self::Leaving { .. } => "leaving",
+        }
+    }
+
+    /// How they feel some weeks later; `roll` is between 0 and 1.
+    pub(super) fn shifted(self, roll: f64, at: Timestamp) -> Self {
+        match self {
+            Self::Content if roll < 0.18 => Self::Declining { since: at },
+            Self::Declining { .. } if roll < 0.4 => Self::Leaving { since: at },
+            Self::Declining { .. } if roll < 0.6 => Self::Content,
+            Self::Leaving { .. } if roll < 0.15 => Self::Content,
+            same => same,
+        }
+    }
+}
+
+const NAMES: [(&str, &str, &str, &str); 16] = [
+    ("Ann", "Smit", "Europe/Amsterdam", "en"),
+    ("Mei", "Lin", "Asia/Shanghai", "zh-CN"),
+    ("Bo", "Larsen", "Europe/Copenhagen", "en"),
+    ("Noor", "Haddad", "Asia/Dubai", "en"),
+    ("Luis", "Ortega", "America/Mexico_City", "en"),
+    ("Jun", "Chen", "Asia/Shanghai", "zh-CN"),
+    ("Grace", "Owusu", "Africa/Accra", "en"),
+    ("Tom", "Becker", "Europe/Berlin", "en"),
+    ("Ava", "Brown", "America/New_York", "en"),
+    ("Kenji", "Mori", "Asia/Tokyo", "en"),
+    ("Sofia", "Rossi", "Europe/Rome", "en"),
+    ("Wei", "Zhang", "Asia/Shanghai", "zh-CN"),
+    ("Ella", "Jones", "Australia/Sydney", "en"),
+    ("Ravi", "Nair", "Asia/Kolkata", "en"),
+    ("Zoe", "Clark", "America/Los_Angeles", "en"),
+    ("Ida", "Berg", "Europe/Oslo", "en"),
+];
+const CATEGORIES: [&str; 4] = ["shoes", "books", "garden", "kitchen"];
+const MANAGERS: [&str; 4] = ["mei", "chen", "olga", "sam"];
+
+/// Makes people. A tenth has not consented to marketing, a fifth is on trial, an eighth is VIP.
+pub(super) fn people(rng: &mut fastrand::Rng, count: usize, start: Timestamp) -> Vec<Person> {
+    (0..count).map(|number| person(rng, number, start)).collect()
+}
+
+fn person(rng: &mut fastrand::Rng, number: usize, start: Timestamp) -> Person {
+    let (first, last, zone_name, locale) =
+        NAMES.get(number % NAMES.len()).copied().unwrap_or(("Ann", "Smit", "Etc/UTC", "en"));
+    let zone = Zone::parse(zone_name).unwrap_or(Zone::utc());
+    let id = format!("c{number:04}");
+    let mood = match rng.f64() {
+        roll if roll < 0.72 => Mood::Content,
+        roll if roll < 0.92 => Mood::Declining { since: start - Span::DAY.times(12) },
+        _ => Mood::Leaving { since: start - Span::DAY.times(9) },
+    };
+    let mut services = Vec::new();
+    if rng.f64() < 0.35 {
+        services.extend(SERVICES.get(rng.usize(0..SERVICES.len())).copied());
+    }
+    let on_trial = rng.f64() < 0.2;
+    let tier = if rng.f64() < 0.125 { "vip" } else { "standard" };
+    let mut traits = json!({
+        "first_name": first, "name": format!("{first} {last}"), "locale": locale,
+        "timezone": zone_name, "tier": tier, "services": services,
+        "plan": if on_trial { "trial" } else { "team" },
+        "favourite_category": CATEGORIES.get(rng.usize(0..CATEGORIES.len())),
+        "account": format!("a{}", number / 3),
+        "owner": MANAGERS.get(number % MANAGERS.len()),
+        "csm": MANAGERS.get(number % MANAGERS.len()),
+        "email": format!("{}.{number}@shop.example", first.to_lowercase()),
+        "consent": {"marketing": 0.1 < rng.f64()},
+        "open_ticket": rng.f64() < 0.05,
+    });
+    if rng.f64() < 0.5 {
+        traits["phone"] = json!(format!("+3161{:07}", number));
+    }
+    if rng.f64() < 0.4 {
+        traits["push_token"] = json!(format!("push-{number}"));
+    }
+    let ahead = Span::HOUR.times(rng.i64(24..26 * 24));
+    if on_trial {
+        traits["trial_ends_at"] = json!((start + ahead).to_string());
+    } else {
+        traits["subscription"] = json!({"status": "active", "renews_at": date(start + ahead)});
+    }
+    Person { id, traits, zone, mood, services, parcel: 0 }
+}
+
+fn date(at: Timestamp) -> String {
+    let date: civil::Date = at.in_zone(&Zone::utc()).date();
+    date.to_string()
+}
