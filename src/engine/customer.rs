@@ -23,6 +23,8 @@ pub const SEEN_MAX: usize = 256;
 pub const TIMELINE_MAX: usize = 20;
 /// Timers armed at a time; past it the oldest absence is dropped and counted.
 pub const TIMERS_MAX: usize = 512;
+/// Entries of what triggers remember; past it the object longest silent is forgotten.
+pub const OBJECTS_MAX: usize = 512;
 /// Outreaches waiting at a time; past it a further one is suppressed as capped.
 pub const WAITING_MAX: usize = 64;
 /// Contacts kept in the ledger however long the windows are.
@@ -296,13 +298,27 @@ impl CustomerState {
     pub fn progress_mut(&mut self, trigger: TriggerSlot, object: u64) -> &mut Progress {
         let index = match self.find_progress(trigger, object) {
             Ok(index) => index,
-            Err(index) => {
+            Err(mut index) => {
+                if OBJECTS_MAX <= self.progress.len()
+                    && let Some(stalest) = self.stalest_object()
+                {
+                    self.progress.remove(stalest);
+                    index -= usize::from(stalest < index);
+                }
                 self.progress.insert(index, Progress::new(trigger, object));
                 index
             }
         };
         #[expect(clippy::indexing_slicing, reason = "found or inserted just above")]
         &mut self.progress[index]
+    }
+
+    /// The object of which nothing was heard for the longest time.
+    fn stalest_object(&self) -> Option<usize> {
+        let objects = self.progress.iter().enumerate().filter(|(_, p)| p.object != 0);
+        objects
+            .min_by_key(|(_, progress)| progress.acted_at.max(progress.hits.last().copied()))
+            .map(|(index, _)| index)
     }
 
     fn find_progress(&self, trigger: TriggerSlot, object: u64) -> Result<usize, usize> {

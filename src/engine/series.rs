@@ -9,6 +9,7 @@
 use thin_vec::ThinVec;
 
 use super::catalog::Measure;
+use super::id::stable_hash;
 use super::time::{Span, Timestamp};
 use super::value::{Value, ValueRef};
 
@@ -207,62 +208,32 @@ pub fn distinct_evenly(count: u32, from: Timestamp, to: Timestamp) -> Series {
     Series::Distinct(entries)
 }
 
-/// A hash of a value that is the same on every machine and in every version, because state keeps
-/// it: FNV-1a over kind and content, then mixed. `None` when the value is missing.
+/// A hash of a value that is the same on every machine and in every release, because state keeps
+/// it. `None` when the value is missing.
 pub fn value_hash(value: ValueRef<'_>) -> Option<u64> {
-    let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
-    if value.is_missing() {
-        return None;
-    }
-    hash.value(value);
-    // FNV's low bits are weak for short texts; the finisher of MurmurHash3 spreads them.
-    let mut mixed = hash.0;
-    mixed = (mixed ^ (mixed >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
-    mixed = (mixed ^ (mixed >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-    Some(mixed ^ (mixed >> 33))
+    Some(match value {
+        ValueRef::Missing => return None,
+        ValueRef::Str(text) => stable_hash(text),
+        ValueRef::Bool(flag) => mixed(1, u64::from(flag)),
+        // Adding zero turns -0 into 0: they are equal, so they hash alike.
+        ValueRef::Num(number) => mixed(2, (number + 0.0).to_bits()),
+        ValueRef::List(items) => items
+            .iter()
+            .fold(3, |hash, item| mixed(hash, value_hash(item.as_ref()).unwrap_or_default())),
+        ValueRef::Map(fields) => fields.iter().fold(4, |hash, (key, value)| {
+            let value = value_hash(value.as_ref()).unwrap_or_default();
+            mixed(mixed(hash, stable_hash(key)), value)
+        }),
+    })
 }
 
-struct Fnv(u64);
-
-impl Fnv {
-    fn byte(&mut self, byte: u8) {
-        self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    }
-
-    fn text(&mut self, text: &str) {
-        text.bytes().for_each(|byte| self.byte(byte));
-        // No UTF-8 text holds this byte, so that neighbours in a list cannot run together.
-        self.byte(0xff);
-    }
-
-    fn value(&mut self, value: ValueRef<'_>) {
-        match value {
-            ValueRef::Missing => self.byte(0),
-            ValueRef::Bool(flag) => self.byte(1 + u8::from(flag)),
-            ValueRef::Num(number) => {
-                self.byte(3);
-                // Adding zero turns -0 into 0: they are equal, so they hash alike.
-                (number + 0.0).to_bits().to_le_bytes().into_iter().for_each(|byte| self.byte(byte));
-            }
-            ValueRef::Str(text) => {
-                self.byte(4);
-                self.text(text);
-            }
-            ValueRef::List(items) => {
-                self.byte(5);
-                items.iter().for_each(|item| self.value(item.as_ref()));
-                self.byte(6);
-            }
-            ValueRef::Map(fields) => {
-                self.byte(7);
-                for (key, value) in fields {
-                    self.text(key);
-                    self.value(value.as_ref());
-                }
-                self.byte(8);
-            }
-        }
-    }
+/// Two words made one; the order of the two matters. The constants are those of MurmurHash3's
+/// finisher.
+const fn mixed(seed: u64, word: u64) -> u64 {
+    let mut hash = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ word;
+    hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    hash ^ (hash >> 33)
 }
 
 impl Amount {

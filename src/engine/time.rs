@@ -6,6 +6,8 @@ use std::ops::{Add, Sub};
 use jiff::civil;
 use jiff::tz::TimeZone;
 
+use super::policy::Period;
+
 /// An instant, in milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(i64);
@@ -253,6 +255,30 @@ impl Zone {
 impl fmt::Debug for Zone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+impl Period {
+    /// The first date of the period around a date.
+    pub fn start(self, date: civil::Date) -> civil::Date {
+        match self {
+            Self::Day => date,
+            Self::Week => {
+                let days = i64::from(date.weekday().to_monday_zero_offset());
+                date.saturating_sub(jiff::Span::new().days(days))
+            }
+            Self::Month => date.first_of_month(),
+        }
+    }
+
+    /// The first date of the period after the one that starts on a date; `None` at the end of the
+    /// calendar.
+    pub fn next(self, start: civil::Date) -> Option<civil::Date> {
+        match self {
+            Self::Day => start.tomorrow().ok(),
+            Self::Week => start.checked_add(jiff::Span::new().days(7)).ok(),
+            Self::Month => start.last_of_month().tomorrow().ok(),
+        }
     }
 }
 
