@@ -3,10 +3,13 @@
 //! shell from the bottom up.
 
 pub mod api;
+pub mod clock;
 pub mod commands;
+pub mod config;
 pub mod declare;
 pub mod demo;
 pub mod engine;
 pub mod log;
 pub mod rehearse;
 pub mod store;
+pub mod telemetry;
