@@ -1,0 +1,76 @@
+//! `heedful test`: runs the tests of trigger and model files in virtual time.
+
+mod junit;
+mod output;
+
+use std::path::PathBuf;
+
+use super::Ending;
+use super::console::{Console, Error, Format};
+use super::files::{self, FileSet};
+use crate::engine::catalog::Sending;
+use crate::rehearse::{Outcome, Report, rehearse};
+
+/// Run the tests written in trigger and model files
+///
+/// Each test runs in virtual time through the very code that serves customers. Its trigger acts
+/// alone, nobody is in a holdout unless the test says so, and nothing is sent.
+#[derive(Debug, clap::Args)]
+#[command(after_help = super::EXIT_CODES)]
+pub struct Args {
+    /// Folders or files; without any, the folders that `heedful.yaml` names
+    paths: Vec<PathBuf>,
+    /// Only tests whose file, trigger or name contains this text
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+    /// Also write the results as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// How to write the results
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When files cannot be read or written.
+pub fn run(args: &Args, console: &mut Console) -> Result<Ending, Error> {
+    let set = files::find(&args.paths)?;
+    let mut loaded = match set.load(Sending::On) {
+        Ok(loaded) => loaded,
+        Err(faults) => {
+            super::check::show(&set, &faults, console)?;
+            let count = super::plural(faults.len(), "fault");
+            console.line(format!("no test was run: {count} to mend first"))?;
+            return Ok(Ending::Faults);
+        }
+    };
+    loaded.tests.retain(|file| set.is_asked_for(&file.path));
+    let mut reports = rehearse(&mut loaded.catalog, &loaded.tests);
+    if let Some(only) = &args.only {
+        let named = |report: &Report| {
+            [&*report.path, &*report.subject, &*report.case].iter().any(|text| text.contains(only))
+        };
+        reports.retain(named);
+    }
+    if let Some(path) = &args.junit {
+        let xml = junit::write(&set, &reports);
+        std::fs::write(path, xml).map_err(|source| Error::write(path, source))?;
+    }
+    show(&set, &reports, args.format, console)?;
+    let failed = reports.iter().any(|report| !matches!(report.outcome, Outcome::Passed));
+    Ok(if failed { Ending::Faults } else { Ending::Clean })
+}
+
+fn show(
+    set: &FileSet,
+    reports: &[Report],
+    format: Format,
+    console: &mut Console,
+) -> Result<(), Error> {
+    match format {
+        Format::Human => output::human(set, reports, console),
+        Format::Json => console.json(&output::json(set, reports)),
+    }
+}
