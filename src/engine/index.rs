@@ -4,6 +4,7 @@ use smallvec::SmallVec;
 
 use super::catalog::Trigger;
 use super::slot::{EventSlot, TriggerSlot};
+use super::step::Roster;
 use super::value::Property;
 
 /// A trigger and one of its clauses that an event may concern.
@@ -31,7 +32,10 @@ pub type Candidates = SmallVec<[Candidate; 16]>;
 
 /// The index.
 #[derive(Debug, Default)]
-pub struct TriggerIndex {}
+pub struct TriggerIndex {
+    /// Who watches what other than an event's name.
+    pub roster: Roster,
+}
 
 impl TriggerIndex {
     /// Builds the index over all triggers. `events` is the number of event slots.

@@ -11,6 +11,7 @@ pub mod customer;
 pub mod decision;
 pub mod evaluate;
 pub mod experiment;
+pub mod explain;
 pub mod govern;
 pub mod health;
 pub mod id;

@@ -223,7 +223,7 @@ impl<'a> Step<'a> {
                     hits.push(NO_START);
                 }
                 if let Some(latest) = hits.get_mut(number) {
-                    *latest = latest.max(start);
+                    *latest = (*latest).max(start);
                 }
                 continue;
             }

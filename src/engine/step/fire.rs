@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use thin_vec::ThinVec;
 
-use super::super::catalog::{Action, Trigger};
-use super::super::customer::{Cause, CustomerState, WAITING_MAX, Waiting};
+use super::super::catalog::Trigger;
+use super::super::customer::{Cause, CustomerState, Waiting};
 use super::super::decision::{
     Detail, Effect, Exposure, Finding, Held, Passed, Reason, Rule, Ruling, Truth, Verdict,
     VerdictKind,
@@ -13,7 +13,7 @@ use super::super::decision::{
 use super::super::evaluate::{self, Scope};
 use super::super::govern::{self, Judgement, Proposal};
 use super::super::id::{DecisionId, stable_hash};
-use super::super::input::{Delivery, Event};
+use super::super::input::Event;
 use super::super::slot::{PropertySlot, TriggerSlot};
 use super::super::time::{Span, Timestamp};
 use super::super::timer::TimerKind;
@@ -42,8 +42,6 @@ pub(super) enum Stage {
     Matched,
     /// It waited and is decided again.
     Waited,
-    /// It has just matched an event that came so much too late.
-    TooOld(Span),
 }
 
 impl<'a> Step<'a> {
@@ -79,11 +77,7 @@ impl<'a> Step<'a> {
         {
             return Fired::No;
         }
-        let lateness = at - cause.at;
-        let late = super::absence::absence_of(trigger, cause.clause).is_none()
-            && trigger.act_within < lateness;
-        let stage = if late { Stage::TooOld(lateness) } else { Stage::Matched };
-        let (cause, decided_at) = (Box::new(cause), at);
+        let (cause, decided_at, stage) = (Box::new(cause), at, Stage::Matched);
         self.firings.push(Firing { slot, trigger, id, cause, decided_at, stage, conditions });
         Fired::Yes
     }
@@ -141,11 +135,6 @@ impl<'a> Step<'a> {
                 Ok(task) => self.decision.effects.push(Effect::Assign(task)),
                 Err(why) => verdict = self.unrenderable(firing.id, why, &mut findings),
             },
-            Verdict::Defer { .. } if WAITING_MAX <= self.state.waiting.len() => {
-                verdict = Verdict::Suppress { reason: Reason::Capped };
-                let why = format!("{WAITING_MAX} outreaches wait for this customer already");
-                findings.push(found(Rule::Caps, why));
-            }
             Verdict::Defer { until, reason } => {
                 // A wait that does not end later would be decided again for ever.
                 let release_at = until.max(now + Span::from_millis(1));
@@ -200,9 +189,9 @@ impl<'a> Step<'a> {
         why: String,
         findings: &mut Vec<Finding>,
     ) -> Verdict {
-        let why: Box<str> = why.into();
-        govern::settle(self.state, id, &Delivery::Rejected { why: why.clone() });
-        findings.push(found(Rule::Channel, why));
+        govern::withdraw(self.state, id);
+        let detail = Detail::Text(why.into());
+        findings.push(Finding { rule: Rule::Channel, passed: Passed::No, detail });
         Verdict::Suppress { reason: Reason::TemplateFailed }
     }
 
@@ -313,9 +302,5 @@ pub(super) fn mark_decided(state: &mut CustomerState, slot: TriggerSlot, occurre
 fn mark_of(occurrence: &str) -> Timestamp {
     let mark = stable_hash(occurrence) >> (u64::BITS - 47);
     Timestamp::from_millis(i64::try_from(mark).unwrap_or_default())
-}
-
-fn found(rule: Rule, why: impl Into<Box<str>>) -> Finding {
-    Finding { rule, passed: Passed::No, detail: Detail::Text(why.into()) }
 }
 
