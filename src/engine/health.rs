@@ -1,7 +1,11 @@
 //! Health by scorecard: measures on scales, weighted, every point explained.
 
+mod daily;
+
 use std::sync::Arc;
 
+pub use self::daily::{days_ago, note, trend};
+use super::catalog::Score;
 use super::condition::Expr;
 use super::evaluate::Scope;
 use super::time::Span;
@@ -83,4 +87,16 @@ pub fn assess(_card: &Scorecard, _scope: &Scope<'_>) -> Assessment {
 /// Only the score, without allocation: what a step needs.
 pub fn score(_card: &Scorecard, _scope: &Scope<'_>) -> Option<f64> {
     unimplemented!()
+}
+
+/// The band of a value: the first whose lower edge it reaches. A value below every edge belongs
+/// to the lowest. `None` for a score without bands.
+pub fn find_band(score: &Score, value: f64) -> Option<&Arc<str>> {
+    let reached = score.bands.iter().find(|(_, edge)| *edge <= value);
+    reached.or(score.bands.last()).map(|(name, _)| name)
+}
+
+/// A score rounded to the four decimals in which scores are kept and compared.
+pub fn rounded(score: f64) -> f64 {
+    (score * 1e4).round() / 1e4
 }

@@ -20,6 +20,8 @@ pub mod input;
 pub mod message;
 pub mod names;
 pub mod policy;
+#[cfg(test)]
+pub(crate) mod sample;
 pub mod schedule;
 pub mod series;
 pub mod slot;
