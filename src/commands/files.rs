@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::console::Error;
 use crate::config::{Config, Flags, ProcessEnv};
 use crate::declare::fault::Text;
-use crate::declare::{Extent, Fault, Loaded, Source, SourceKind, load};
+use crate::declare::{Extent, Fault, Loaded, Severity, Source, SourceKind, load};
 use crate::engine::catalog::Sending;
 use crate::engine::condition::Place;
 
@@ -35,6 +35,8 @@ pub struct Folders {
 #[derive(Debug)]
 pub struct FileSet {
     sources: Vec<Source>,
+    /// Files that are not text.
+    garbled: Vec<Fault>,
     texts: BTreeMap<Arc<str>, Text>,
     /// The files and folders named by the user; none means all.
     asked: Vec<PathBuf>,
@@ -46,7 +48,12 @@ impl FileSet {
     /// # Errors
     /// Every fault of every file.
     pub fn load(&self, sending: Sending) -> Result<Loaded, Vec<Fault>> {
-        load(&self.sources, sending)
+        let loaded = load(&self.sources, sending);
+        if self.garbled.is_empty() {
+            return loaded;
+        }
+        let garbled = self.garbled.iter().cloned();
+        Err(garbled.chain(loaded.err().into_iter().flatten()).collect())
     }
 
     /// Whether the user asked for this file.
@@ -149,22 +156,23 @@ fn clean(path: &Path) -> PathBuf {
 }
 
 fn read(folders: &Folders, asked: Vec<PathBuf>) -> Result<FileSet, Error> {
-    let mut sources = Vec::new();
+    let mut found = Found::default();
     if !folders.triggers.is_dir() && !folders.models.is_dir() {
         let what = format!("there is no folder `{}`", folders.triggers.display());
         return Err(Error::refused(what, "`heedful init` writes one with two examples"));
     }
-    collect(&folders.triggers, SourceKind::Trigger, DEPTH_MAX, &mut sources)?;
+    collect(&folders.triggers, SourceKind::Trigger, DEPTH_MAX, &mut found)?;
     if !folders.models.starts_with(&folders.triggers) {
-        collect(&folders.models, SourceKind::Model, DEPTH_MAX, &mut sources)?;
+        collect(&folders.models, SourceKind::Model, DEPTH_MAX, &mut found)?;
     } else {
-        for source in &mut sources {
+        for source in &mut found.sources {
             let inside = Path::new(&*source.path).starts_with(&folders.models);
             if inside && source.kind == SourceKind::Trigger {
                 source.kind = SourceKind::Model;
             }
         }
     }
+    let Found { mut sources, garbled } = found;
     sources.sort_by(|left, right| left.path.cmp(&right.path));
     let texts = sources
         .iter()
@@ -178,19 +186,25 @@ fn read(folders: &Folders, asked: Vec<PathBuf>) -> Result<FileSet, Error> {
     } else {
         asked
     };
-    Ok(FileSet { sources, texts, asked })
+    Ok(FileSet { sources, garbled, texts, asked })
+}
+
+#[derive(Default)]
+struct Found {
+    sources: Vec<Source>,
+    garbled: Vec<Fault>,
 }
 
 fn collect(
     folder: &Path,
     kind: SourceKind,
     depth: usize,
-    sources: &mut Vec<Source>,
+    found: &mut Found,
 ) -> Result<(), Error> {
     if !folder.is_dir() {
         return Ok(());
     }
-    if depth == 0 || FILES_MAX < sources.len() {
+    if depth == 0 || FILES_MAX < found.sources.len() {
         let what = format!("`{}` holds too many files or folders", folder.display());
         return Err(Error::refused(what, format!("at most {FILES_MAX} files, {DEPTH_MAX} deep")));
     }
@@ -203,33 +217,52 @@ fn collect(
             continue;
         }
         if path.is_dir() {
-            collect(&path, kind, depth - 1, sources)?;
-        } else if let Some(source) = read_file(&path, kind)? {
-            sources.push(source);
+            collect(&path, kind, depth - 1, found)?;
+        } else if let Some(kind) = kind_of(&path, kind) {
+            read_file(&path, kind, found)?;
         }
     }
     Ok(())
 }
 
-fn read_file(path: &Path, kind: SourceKind) -> Result<Option<Source>, Error> {
-    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or("");
-    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("");
-    let kind = match (extension, kind) {
-        ("yaml" | "yml", SourceKind::Trigger) if stem == "policy" => SourceKind::Policy,
-        ("yaml" | "yml", kind) => kind,
-        ("mjml" | "html" | "txt" | "md" | "j2", SourceKind::Trigger) => SourceKind::Asset,
-        _ => return Ok(None),
-    };
+fn kind_of(path: &Path, kind: SourceKind) -> Option<SourceKind> {
+    let extension = path.extension().and_then(|extension| extension.to_str())?;
+    let stem = path.file_stem().and_then(|stem| stem.to_str())?;
+    match (extension, kind) {
+        ("yaml" | "yml", SourceKind::Trigger) if stem == "policy" => Some(SourceKind::Policy),
+        ("yaml" | "yml", kind) => Some(kind),
+        ("mjml" | "html" | "txt" | "md" | "j2", SourceKind::Trigger) => Some(SourceKind::Asset),
+        _ => None,
+    }
+}
+
+fn read_file(path: &Path, kind: SourceKind, found: &mut Found) -> Result<(), Error> {
     let size = fs::metadata(path).map_err(|source| Error::read(path, source))?.len();
     if FILE_BYTES_MAX < size {
         let what = format!("`{}` has {size} bytes", path.display());
         return Err(Error::refused(what, format!("the largest file taken has {FILE_BYTES_MAX}")));
     }
     let bytes = fs::read(path).map_err(|source| Error::read(path, source))?;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        let what = format!("`{}` is not UTF-8: byte {at} is wrong", path.display());
-        Error::refused(what, "save it as UTF-8")
-    })?;
-    Ok(Some(Source { path: path.display().to_string().into(), text: text.into(), kind }))
+    let shown: Arc<str> = path.display().to_string().into();
+    match String::from_utf8(bytes) {
+        Ok(text) => found.sources.push(Source { path: shown, text: text.into(), kind }),
+        Err(error) => found.garbled.push(garbled(shown, &error)),
+    }
+    Ok(())
+}
+
+/// A file that is not UTF-8 is a fault like any other: the rest of the set is still looked at.
+fn garbled(path: Arc<str>, error: &std::string::FromUtf8Error) -> Fault {
+    let good = error.utf8_error().valid_up_to();
+    let head = String::from_utf8_lossy(error.as_bytes().get(..good).unwrap_or_default());
+    let byte = u32::try_from(good).unwrap_or(u32::MAX);
+    let place = Text::new(path, head.into()).place(byte);
+    Fault {
+        code: "E001",
+        severity: Severity::Error,
+        message: "from here on it is not UTF-8".to_owned(),
+        place,
+        extent: Extent { start: byte, end: byte },
+        help: Some("save it as UTF-8".to_owned()),
+    }
 }

@@ -1,7 +1,12 @@
 //! The command line: one file per command, and one exit code for each way to end.
 
+pub mod check;
 pub mod completions;
 pub mod console;
+pub mod files;
+pub mod init;
+pub mod schema;
+pub mod test;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -29,6 +34,10 @@ struct Line {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Check(check::Args),
+    Test(test::Args),
+    Init(init::Args),
+    Schema(schema::Args),
     Completions(completions::Args),
 }
 
@@ -67,6 +76,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn dispatch(command: Command, console: &mut Console) -> Result<Ending, Error> {
     match command {
+        Command::Check(args) => check::run(&args, console),
+        Command::Test(args) => test::run(&args, console),
+        Command::Init(args) => init::run(&args, console),
+        Command::Schema(args) => schema::run(&args, console),
         Command::Completions(args) => completions::run(&args, console),
     }
 }
@@ -74,4 +87,13 @@ fn dispatch(command: Command, console: &mut Console) -> Result<Ending, Error> {
 /// The command line as clap sees it, for completions.
 fn command_line() -> clap::Command {
     Line::command()
+}
+
+/// `1 fault`, `3 faults`.
+fn plural(count: usize, what: &str) -> String {
+    match (count, what.strip_suffix('y')) {
+        (1, _) => format!("1 {what}"),
+        (_, Some(stem)) => format!("{count} {stem}ies"),
+        (_, None) => format!("{count} {what}s"),
+    }
 }

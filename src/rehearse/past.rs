@@ -294,3 +294,92 @@ where
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: Span = Span::DAY;
+
+    fn line(property: Option<&str>, fact: GivenFact) -> GivenHistory {
+        let property = property.map(Into::into);
+        GivenHistory { event: "E".into(), property, with: vec![], fact, extent: Extent::default() }
+    }
+
+    fn last(days: i64) -> GivenWindow {
+        GivenWindow::Last(DAY.times(days))
+    }
+
+    fn count_in(events: &[PastEvent], from: i64, to: i64) -> usize {
+        events
+            .iter()
+            .filter(|event| DAY.times(from) <= event.age && event.age < DAY.times(to))
+            .count()
+    }
+
+    #[test]
+    fn nested_windows_hold_their_own_numbers() {
+        let given = [
+            line(None, GivenFact::Count(last(28), 20)),
+            line(None, GivenFact::Count(GivenWindow::Previous(DAY.times(7)), 5)),
+            line(None, GivenFact::Count(last(7), 3)),
+        ];
+        let events = events(&given).unwrap();
+        assert_eq!(count_in(&events, 0, 7), 3);
+        assert_eq!(count_in(&events, 7, 14), 5);
+        assert_eq!(count_in(&events, 14, 28), 12);
+        assert!(events.is_sorted_by(|left, right| right.age <= left.age), "oldest first");
+    }
+
+    #[test]
+    fn a_wider_window_cannot_hold_less() {
+        let given = [
+            line(None, GivenFact::Count(last(7), 3)),
+            line(None, GivenFact::Count(last(28), 2)),
+        ];
+        assert_eq!(events(&given).unwrap_err().why, "`last 7d` holds more than `last 28d`");
+    }
+
+    #[test]
+    fn values_go_onto_the_events_that_are_counted() {
+        let given = [
+            line(None, GivenFact::Count(last(28), 10)),
+            line(Some("feature"), GivenFact::Distinct(last(28), 8)),
+            line(Some("score"), GivenFact::Last(Value::Num(9.0))),
+            line(Some("total"), GivenFact::Sum(last(28), 50.0)),
+        ];
+        let events = events(&given).unwrap();
+        assert_eq!(events.len(), 10);
+        let values = |name: &str| {
+            let values = events.iter().flat_map(|event| &event.with);
+            let mut values: Vec<_> = values
+                .filter(|(other, _)| **other == *name)
+                .map(|(_, value)| format!("{value:?}"))
+                .collect();
+            values.sort();
+            values.dedup();
+            values.len()
+        };
+        assert_eq!((values("feature"), values("score"), values("total")), (8, 1, 1));
+    }
+
+    #[test]
+    fn more_values_than_events_is_a_contradiction() {
+        let given = [
+            line(None, GivenFact::Count(last(28), 2)),
+            line(Some("feature"), GivenFact::Distinct(last(28), 3)),
+        ];
+        assert!(events(&given).unwrap_err().why.contains("more values"));
+    }
+
+    #[test]
+    fn the_last_time_may_not_contradict_a_count() {
+        let since = |days| line(None, GivenFact::Since(DAY.times(days)));
+        let fits = [line(None, GivenFact::Count(last(28), 1)), since(12)];
+        assert_eq!(events(&fits).unwrap()[0].age, DAY.times(12));
+        let older = [line(None, GivenFact::Count(last(28), 0)), since(40)];
+        assert_eq!(events(&older).unwrap()[0].age, DAY.times(40));
+        let never = [line(None, GivenFact::Count(last(28), 1)), since(40)];
+        assert!(events(&never).unwrap_err().why.contains("contradict"));
+    }
+}
