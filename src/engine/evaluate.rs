@@ -55,6 +55,19 @@ pub fn holds(condition: &Condition, scope: &Scope<'_>) -> Truth {
 pub fn truth(expr: &Expr, scope: &Scope<'_>) -> Truth {
     match expr {
         Expr::All(parts) => all(parts, scope),
+        Expr::Compare { op, left, right } => match (leaf(left, scope), &**right) {
+            (Some(left), Expr::Literal(right)) => compare(*op, left, right.as_ref()),
+            _ => compare_items(*op, left, right, scope),
+        },
+        _ => other_truth(expr, scope),
+    }
+}
+
+/// The rest of [`truth`], kept out of it: what most conditions consist of must not pay for it.
+#[inline(never)]
+fn other_truth(expr: &Expr, scope: &Scope<'_>) -> Truth {
+    match expr {
+        Expr::All(_) | Expr::Compare { .. } => truth(expr, scope),
         Expr::Any(parts) => any(parts, scope),
         Expr::Not(inner) => match truth(inner, scope) {
             Truth::True => Truth::False,
@@ -66,9 +79,6 @@ pub fn truth(expr: &Expr, scope: &Scope<'_>) -> Truth {
             value => truth_of(value),
         },
         Expr::Has(inner) => of(!item(inner, scope).as_ref().is_missing()),
-        Expr::Compare { op, left, right } => {
-            compare(*op, item(left, scope).as_ref(), item(right, scope).as_ref())
-        }
         Expr::In { needle, haystack } => {
             contained(item(needle, scope).as_ref(), item(haystack, scope).as_ref())
         }
@@ -142,6 +152,21 @@ impl Item<'_> {
             Self::Lowered(text) => ValueRef::Str(text),
         }
     }
+}
+
+/// What most comparisons consist of, read without going through [`Item`].
+#[inline(always)]
+fn leaf<'a>(expr: &'a Expr, scope: &'a Scope<'_>) -> Option<ValueRef<'a>> {
+    Some(match expr {
+        Expr::Literal(value) => value.as_ref(),
+        Expr::Property(slot) => scope.property(*slot),
+        Expr::Trait { slot, path } => match scope.state.trait_value(*slot) {
+            Some(value) => value.as_ref().at(path),
+            None => ValueRef::Missing,
+        },
+        Expr::Score(slot) => optional(scope.state.score(*slot).map(|score| score.value)),
+        _ => return None,
+    })
 }
 
 fn item<'a>(expr: &'a Expr, scope: &'a Scope<'_>) -> Item<'a> {
@@ -243,6 +268,12 @@ fn of(flag: bool) -> Truth {
     if flag { Truth::True } else { Truth::False }
 }
 
+#[inline(never)]
+fn compare_items(op: Comparison, left: &Expr, right: &Expr, scope: &Scope<'_>) -> Truth {
+    compare(op, item(left, scope).as_ref(), item(right, scope).as_ref())
+}
+
+#[inline(always)]
 fn compare(op: Comparison, left: ValueRef<'_>, right: ValueRef<'_>) -> Truth {
     let order = match (left, right) {
         (ValueRef::Num(left), ValueRef::Num(right)) => order_numbers(left, right),

@@ -26,6 +26,8 @@ pub mod schedule;
 pub mod series;
 pub mod slot;
 pub mod step;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod time;
 pub mod timer;
 pub mod value;

@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
-use super::catalog::{Catalog, KnownTraits, Score, Sending, SeriesSpec};
-use super::catalog::{Measure, RiskEnd, ScoreSource};
+use super::catalog::{
+    Action, Catalog, Kind, KnownTraits, Measure, RiskEnd, Score, ScoreSource, Sending, SeriesSpec,
+    TaskAction, TaskPriority, Trigger, TriggerState, When,
+};
 use super::condition::{Condition, Expr};
 use super::customer::{CustomerState, ScoreState};
-use super::id::CustomerId;
+use super::id::{CustomerId, TriggerId};
 use super::index::TriggerIndex;
 use super::message::Texts;
 use super::policy::{Policy, Share};
 use super::series::Series;
-use super::slot::{EventSlot, PropertySlot, ScoreSlot, SeriesSlot, TraitSlot};
+use super::slot::{ChannelSlot, EventSlot, PropertySlot, ScoreSlot, SeriesSlot, TraitSlot};
 use super::time::{Span, Timestamp, Zone};
 use super::value::Value;
 
@@ -104,6 +106,39 @@ pub(crate) fn history(state: &mut CustomerState, slot: u16, series: Series) {
 
 pub(crate) fn condition(expr: Expr) -> Condition {
     Condition { expr, text: "as written".into(), place: Default::default() }
+}
+
+pub(crate) fn trigger(id: &str, when: When) -> Trigger {
+    Trigger {
+        id: TriggerId::new(id),
+        kind: Kind::Behavior,
+        about: "as written".into(),
+        owner: "someone".into(),
+        version: Arc::from("sample"),
+        place: Default::default(),
+        state: TriggerState::Enabled,
+        priority: 0,
+        tags: 0,
+        when,
+        per: None,
+        conditions: Box::default(),
+        action: Action::Task(TaskAction {
+            channel: ChannelSlot(0),
+            assign_to: None,
+            due: None,
+            priority: TaskPriority::Normal,
+            title: "title".into(),
+            suggest: None,
+            reasons: 0,
+            timeline: 0,
+            include: Box::default(),
+        }),
+        once_per: None,
+        suppress: None,
+        experiment: None,
+        captures: Box::default(),
+        act_within: Span::HOUR,
+    }
 }
 
 pub(crate) fn text(value: &str) -> Value {

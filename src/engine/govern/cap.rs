@@ -13,7 +13,7 @@ use crate::engine::slot::ChannelSlot;
 use crate::engine::time::{Span, Timestamp, Zone};
 
 /// Holders of a cap that a finding names, the newest.
-pub const HOLDERS_MAX: usize = 16;
+const HOLDERS_MAX: usize = 16;
 
 pub(super) fn check(case: &Case<'_>, course: &mut Course<'_>) -> Passage {
     let Some(message) = case.message else {

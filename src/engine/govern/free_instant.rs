@@ -9,7 +9,7 @@ use crate::engine::time::{Span, Timestamp};
 
 /// Rounds over the rules before the search is given up and the outreach expires: each round passes
 /// at least one quiet time, cap or pause.
-pub const ROUNDS_MAX: u32 = 512;
+const ROUNDS_MAX: u32 = 512;
 
 /// The first instant from now on at which pause, spread, quiet hours, blackouts and the caps that
 /// defer all allow it, or one at or after its expiry; `None` if the search is given up.

@@ -9,7 +9,7 @@ use crate::engine::input::Delivery;
 use crate::engine::time::{Span, Timestamp};
 
 /// Contacts are kept at least this long, for the people who look at a customer.
-pub const KEEP_MIN: Span = Span::DAY.times(7);
+const KEEP_MIN: Span = Span::DAY.times(7);
 
 /// How a contact counts that is decided now.
 pub(super) fn kind(catalog: &Catalog) -> ContactKind {

@@ -315,3 +315,6 @@ fn no_longer_in_force(proposal: &Proposal<'_>) -> Judgement {
         expires_at: proposal.decided_at,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,10 @@
 //! What fails to come: armed by one event, ended by others, fired by silence.
 
-use super::super::catalog::{Absence, Trigger, When};
+use super::super::catalog::{Absence, AbsenceScope, Trigger, When};
 use super::super::customer::{Cause, CustomerState, Waiting};
 use super::super::decision::{Reason, Verdict};
 use super::super::id::stable_hash;
-use super::super::input::{BlindGap, Event, Reach};
+use super::super::input::{BlindGap, Event, Reach, View};
 use super::super::slot::TriggerSlot;
 use super::super::time::{Span, Timestamp};
 use super::super::timer::TimerKind;
@@ -70,19 +70,13 @@ impl Step<'_> {
         if self.state.timers.is_empty() && self.state.waiting.is_empty() {
             return;
         }
-        let objects = object_hash_of(found.trigger, event).map_or(Objects::All, Objects::One);
+        // A page view ends the dwell on the page before, whatever object that was about.
+        let leaves = event.view == View::Page
+            && absence_of(found.trigger, found.clause)
+                .is_some_and(|absence| absence.scope == AbsenceScope::AnyPage);
+        let object = if leaves { None } else { object_hash_of(found.trigger, event) };
+        let objects = object.map_or(Objects::All, Objects::One);
         self.end_silence(found.slot, found.clause, objects, event.occurred_at, at);
-    }
-
-    /// A page view ends every dwell on the page before, whatever object it was about.
-    pub(super) fn leave_pages(&mut self, event: &Event<'_>, at: Timestamp) {
-        let catalog = self.catalog;
-        if self.state.timers.is_empty() && self.state.waiting.is_empty() {
-            return;
-        }
-        for (slot, clause) in catalog.index.roster.dwells() {
-            self.end_silence(*slot, *clause, Objects::All, event.occurred_at, at);
-        }
     }
 
     fn end_silence(

@@ -8,7 +8,7 @@ use super::super::customer::{Cause, CustomerState};
 use super::super::decision::Truth;
 use super::super::evaluate::{self, Scope};
 use super::super::index::{Candidate, Candidates, Role};
-use super::super::input::{Event, Reach};
+use super::super::input::{Event, Reach, View};
 use super::super::slot::TriggerSlot;
 use super::super::time::{Span, Timestamp};
 use super::super::timer::TimerKind;
@@ -75,7 +75,12 @@ impl<'a> Step<'a> {
         let Some(name) = event.name else { return };
         let catalog = self.catalog;
         let mut candidates = Candidates::new();
-        catalog.index.candidates(name, event.properties, &mut candidates);
+        match event.view {
+            View::Page => {
+                catalog.index.candidates_of_view(name, event.properties, &mut candidates);
+            }
+            View::Other => catalog.index.candidates(name, event.properties, &mut candidates),
+        }
         for group in candidates.chunk_by(|left, right| left.trigger == right.trigger) {
             let Some(slot) = group.first().map(|first| first.trigger) else { continue };
             let Some(trigger) = catalog.trigger(slot) else { continue };

@@ -34,7 +34,7 @@ use super::decision::Decision;
 use super::evaluate::Scope;
 use super::govern;
 use super::id::stable_hash;
-use super::input::{BlindGap, Body, Event, Input, Reach, View};
+use super::input::{BlindGap, Body, Event, Input, Reach};
 use super::time::{Timestamp, Zone};
 use super::value::Property;
 use fire::Firing;
@@ -121,9 +121,6 @@ impl Step<'_> {
                 self.fold_history(event, at);
                 self.fold_session(event, at);
                 self.end_freezes(event, at);
-                if event.view == View::Page {
-                    self.leave_pages(event, at);
-                }
                 self.match_event(event, at);
                 self.rescore_after(event, at);
             }

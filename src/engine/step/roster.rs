@@ -1,6 +1,6 @@
-//! Who watches what other than an event's name: traits, scores, sessions, calendars, page views.
+//! Who watches what other than an event's name: traits, scores, sessions, dates, calendars.
 
-use super::super::catalog::{AbsenceScope, SessionEdge, Trigger, When};
+use super::super::catalog::{SessionEdge, Trigger, When};
 use super::super::slot::{ScoreSlot, TraitSlot, TriggerSlot};
 
 /// The triggers that an event's name does not find, by what they watch. Each list is sorted.
@@ -12,7 +12,6 @@ pub struct Roster {
     schedules: Box<[TriggerSlot]>,
     started: Box<[TriggerSlot]>,
     ended: Box<[TriggerSlot]>,
-    dwells: Box<[(TriggerSlot, u8)]>,
 }
 
 impl Roster {
@@ -58,11 +57,6 @@ impl Roster {
             SessionEdge::Ended => &self.ended,
         }
     }
-
-    /// Clauses that any page view ends.
-    pub fn dwells(&self) -> &[(TriggerSlot, u8)] {
-        &self.dwells
-    }
 }
 
 #[derive(Default)]
@@ -73,7 +67,6 @@ struct Drafts {
     schedules: Vec<TriggerSlot>,
     started: Vec<TriggerSlot>,
     ended: Vec<TriggerSlot>,
-    dwells: Vec<(TriggerSlot, u8)>,
 }
 
 impl Drafts {
@@ -85,15 +78,7 @@ impl Drafts {
             When::Schedule { .. } => self.schedules.push(slot),
             When::Session { edge: SessionEdge::Started, .. } => self.started.push(slot),
             When::Session { edge: SessionEdge::Ended, .. } => self.ended.push(slot),
-            When::Sequence { .. } => {}
-            When::Event(clauses) => {
-                for (number, clause) in (0..=u8::MAX).zip(clauses) {
-                    let scope = clause.absence.as_ref().map(|absence| absence.scope);
-                    if scope == Some(AbsenceScope::AnyPage) {
-                        self.dwells.push((slot, number));
-                    }
-                }
-            }
+            When::Event(_) | When::Sequence { .. } => {}
         }
     }
 
@@ -108,7 +93,6 @@ impl Drafts {
             schedules: self.schedules.into(),
             started: self.started.into(),
             ended: self.ended.into(),
-            dwells: self.dwells.into(),
         }
     }
 }
