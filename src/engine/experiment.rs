@@ -51,8 +51,8 @@ pub fn globally_held_out(share: Share, unit: &str) -> bool {
     share != Share(0) && bucket(GLOBAL_SEED, unit) < share.0
 }
 
-/// The place of a unit in 0..10_000: FNV-1a over UTF-16 units, twice, as GrowthBook's SDKs do
-/// (hash version 2), so that exposures can be read there.
+/// The place of a unit in `0..10_000`: FNV-1a over UTF-16 units, twice, as the SDKs of
+/// `GrowthBook` do (hash version 2), so that exposures can be read there.
 pub fn bucket(seed: &str, unit: &str) -> u16 {
     let first = fnv1a(seed.encode_utf16().chain(unit.encode_utf16()));
     let second = fnv1a(first.to_string().encode_utf16());
@@ -114,6 +114,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::print_stderr, reason = "the vectors are not part of the repository")]
     fn every_assignment_vector_agrees() {
         let path = concat!(
             env!("CARGO_MANIFEST_DIR"),

@@ -9,6 +9,7 @@ use super::{Judgement, Proposal};
 use crate::engine::catalog::{Action, Catalog, Trigger};
 use crate::engine::customer::{Cause, Contact, CustomerState};
 use crate::engine::decision::{Detail, Finding, Hold, Passed, Reason, Rule, Verdict};
+use crate::engine::evaluate::zone_of;
 use crate::engine::id::DecisionId;
 use crate::engine::policy::{CapRule, OnCap, Purpose, UnknownZone};
 use crate::engine::slot::{ChannelSlot, PurposeSlot, TriggerSlot};
@@ -193,9 +194,4 @@ impl<'a> Course<'a> {
     pub(super) fn judgement(self, verdict: Verdict, expires_at: Timestamp) -> Judgement {
         Judgement { verdict, findings: self.findings, arm: self.arm, expires_at }
     }
-}
-
-/// The zone that the customer's `timezone` names, if it names one.
-pub(super) fn zone_of(catalog: &Catalog, state: &CustomerState) -> Option<Zone> {
-    Zone::parse(state.text_trait(catalog.known.timezone)?)
 }

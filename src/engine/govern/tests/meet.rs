@@ -1,16 +1,15 @@
 //! What happens where rules meet: arbitration, ghosts, tasks, dry runs, rechecks.
 
-use super::desk::{Desk, rejected, unknown};
+use super::desk::{Desk, rejected};
 use crate::engine::catalog::{Experiment, Suppression, Unit};
 use crate::engine::customer::{ContactKind, WAITING_MAX, Waiting};
 use crate::engine::decision::{Detail, Reason};
 use crate::engine::govern::caps_left;
-use crate::engine::id::DecisionId;
-use crate::engine::input::{Answer, Delivery};
-use crate::engine::policy::{CapScope, OnCap, Period, Share, UnknownZone};
+use crate::engine::input::Answer;
+use crate::engine::policy::{CapScope, Period, Share, UnknownZone};
 use crate::engine::testing::{
-    EMAIL, IN_APP, MARKETING, SERVICE, TIMEZONE, TRANSACTIONAL, WEEKLY, answer, at, calendar,
-    cause, gap, rolling, send, send_with, set, shop, slot_of, span, task,
+    EMAIL, MARKETING, SERVICE, TIMEZONE, TRANSACTIONAL, answer, at, calendar, cause, gap, rolling,
+    send, send_with, set, shop, slot_of, span, task,
 };
 
 const NOON: &str = "2026-03-02T12:00";
@@ -218,7 +217,7 @@ fn a_task_is_no_contact_to_a_cap() {
 #[test]
 fn a_dry_run_counts_while_it_lasts_and_is_forgotten_afterwards() {
     let build = || {
-        shop().cap("one", CapScope::All, rolling(1, "7d")).trigger("promo", |_| {}).trigger(
+        shop().cap("one", CapScope::All, rolling(1, "6d")).trigger("promo", |_| {}).trigger(
             "rare",
             |t| {
                 t.once_per = Some(span("90d"));
@@ -228,7 +227,7 @@ fn a_dry_run_counts_while_it_lasts_and_is_forgotten_afterwards() {
     };
     let mut desk = Desk::new(build().dry_run());
     assert_eq!(desk.ask("promo", NOON), "sent email");
-    assert_eq!(desk.ask("promo", NOON), "deferred capped until 2026-03-09T12:00");
+    assert_eq!(desk.ask("promo", NOON), "deferred capped until 2026-03-08T12:00");
     assert_eq!(desk.ask("rare", NOON), "sent email");
     assert_eq!(desk.ask("rare", NOON), "suppressed once_per");
     desk.catalog = build().open();
@@ -308,7 +307,8 @@ fn what_changed_since_the_decision_stops_a_send_at_the_door() {
             .quiet("22:00-08:00")
             .trigger("promo", |t| t.once_per = Some(span("1d")))
     };
-    let change: &[(&str, fn(&mut Desk), Option<Reason>)] = &[
+    type Change = fn(&mut Desk);
+    let change: &[(&str, Change, Option<Reason>)] = &[
         ("nothing", |_| {}, None),
         (
             "switched off",

@@ -6,7 +6,7 @@ use crate::engine::decision::{Passed, Reason, Rule};
 use crate::engine::govern::{consent, suppression};
 use crate::engine::input::Answer::{Denied, Granted};
 use crate::engine::policy::{CapScope, Share};
-use crate::engine::slot::{ChannelSlot, PurposeSlot};
+use crate::engine::slot::ChannelSlot;
 use crate::engine::testing::{
     ACCOUNT, EMAIL, EMAIL_ADDRESS, IN_APP, MARKETING, OBJECT, PHONE, PING, RESOLVED, SERVICE, SMS,
     TIMEZONE, TRANSACTIONAL, absence, answer, at, clause, rolling, send, send_with, set, shop,
@@ -200,112 +200,62 @@ fn a_trigger_rests_for_each_object_on_its_own() {
     assert_eq!(desk.state.progress.len(), 1);
 }
 
+/// Who asks on which channel, what was said on which days, and the verdict.
+const CONSENT: &str = "
+    marketing email |                                              | suppressed no_consent
+    service email   |                                              | sent email
+    marketing email | yes marketing                                | sent email
+    marketing email | yes all                                      | sent email
+    marketing email | yes service                                  | suppressed no_consent
+    marketing email | yes marketing sms                            | suppressed no_consent
+    marketing email | no marketing                                 | suppressed no_consent
+    service email   | no service                                   | suppressed opted_out
+    marketing email | yes marketing, no marketing                  | suppressed opted_out
+    marketing email | no marketing, yes marketing                  | sent email
+    marketing email | yes marketing, no all                        | suppressed opted_out
+    marketing email | no all, yes marketing                        | sent email
+    marketing email | no marketing email, yes marketing            | suppressed opted_out
+    marketing email | no all email, yes marketing email            | sent email
+    marketing email | no marketing, yes all                        | suppressed opted_out
+    marketing email | yes marketing, no marketing sms              | sent email
+    service sms     | no service, yes service email                | suppressed opted_out
+";
+
 #[test]
 fn consent_decides_by_purpose_and_channel() {
-    let t = |day: u8| format!("2026-02-{day:02}T00:00");
-    let (m, s) = (Some(MARKETING), Some(SERVICE));
-    let (email, sms) = (Some(EMAIL), Some(SMS));
-    type Said = (Option<PurposeSlot>, Option<ChannelSlot>, crate::engine::input::Answer, u8);
-    let table: &[(&str, PurposeSlot, ChannelSlot, &[Said], &str)] = &[
-        ("nothing known, opt-in", MARKETING, EMAIL, &[], "suppressed no_consent"),
-        ("nothing known, opt-out", SERVICE, EMAIL, &[], "sent email"),
-        ("yes", MARKETING, EMAIL, &[(m, None, Granted, 1)], "sent email"),
-        ("yes to all", MARKETING, EMAIL, &[(None, None, Granted, 1)], "sent email"),
-        (
-            "yes to another purpose",
-            MARKETING,
-            EMAIL,
-            &[(s, None, Granted, 1)],
-            "suppressed no_consent",
-        ),
-        (
-            "yes on another channel",
-            MARKETING,
-            EMAIL,
-            &[(m, sms, Granted, 1)],
-            "suppressed no_consent",
-        ),
-        (
-            "only ever no, opt-in",
-            MARKETING,
-            EMAIL,
-            &[(m, None, Denied, 1)],
-            "suppressed no_consent",
-        ),
-        ("no, opt-out", SERVICE, EMAIL, &[(s, None, Denied, 1)], "suppressed opted_out"),
-        (
-            "yes, then no",
-            MARKETING,
-            EMAIL,
-            &[(m, None, Granted, 1), (m, None, Denied, 2)],
-            "suppressed opted_out",
-        ),
-        (
-            "no, then yes",
-            MARKETING,
-            EMAIL,
-            &[(m, None, Denied, 1), (m, None, Granted, 2)],
-            "sent email",
-        ),
-        (
-            "at one instant no wins",
-            MARKETING,
-            EMAIL,
-            &[(m, None, Granted, 1), (m, None, Denied, 1)],
-            "suppressed opted_out",
-        ),
-        (
-            "yes, then no to all",
-            MARKETING,
-            EMAIL,
-            &[(m, None, Granted, 1), (None, None, Denied, 2)],
-            "suppressed opted_out",
-        ),
-        (
-            "no to all, then yes to this",
-            MARKETING,
-            EMAIL,
-            &[(None, None, Denied, 1), (m, None, Granted, 2)],
-            "sent email",
-        ),
-        (
-            "no by e-mail, then yes in general",
-            MARKETING,
-            EMAIL,
-            &[(m, email, Denied, 1), (m, None, Granted, 2)],
-            "suppressed opted_out",
-        ),
-        (
-            "no by e-mail for all, then yes to this by e-mail",
-            MARKETING,
-            EMAIL,
-            &[(None, email, Denied, 1), (m, email, Granted, 2)],
-            "sent email",
-        ),
-        (
-            "no to this, then yes to all",
-            MARKETING,
-            EMAIL,
-            &[(m, None, Denied, 1), (None, None, Granted, 2)],
-            "suppressed opted_out",
-        ),
-        (
-            "no by SMS only",
-            MARKETING,
-            EMAIL,
-            &[(m, None, Granted, 1), (m, sms, Denied, 2)],
-            "sent email",
-        ),
-    ];
-    for (name, purpose, channel, said, told) in table {
-        let mut desk =
-            Desk::new(shop().trigger("promo", |t| t.action = send(*purpose, &[*channel])));
+    let purpose = |word| match word {
+        "marketing" => Some(MARKETING),
+        "service" => Some(SERVICE),
+        _ => None,
+    };
+    let channel = |word| match word {
+        "email" => Some(EMAIL),
+        "sms" => Some(SMS),
+        _ => None,
+    };
+    for row in CONSENT.trim().lines() {
+        let cells: Vec<_> = row.split('|').map(str::trim).collect();
+        let [asked, said, told] = cells[..] else { panic!("{row}") };
+        let (purpose_asked, channel_asked) = asked.split_once(' ').unwrap();
+        let aim = (purpose(purpose_asked).unwrap(), channel(channel_asked.trim()).unwrap());
+        let mut desk = Desk::new(shop().trigger("promo", |t| t.action = send(aim.0, &[aim.1])));
         desk.state.consents.clear();
-        for (purpose, channel, given, day) in *said {
-            consent::record(&mut desk.state, answer(*purpose, *channel, *given, &t(*day)));
+        for (day, said) in said.split(", ").filter(|said| !said.is_empty()).enumerate() {
+            let words: Vec<_> = said.split(' ').collect();
+            let given = if words[0] == "yes" { Granted } else { Denied };
+            let on = words.get(2).copied().and_then(channel);
+            let when = format!("2026-02-{:02}T00:00", day + 1);
+            consent::record(&mut desk.state, answer(purpose(words[1]), on, given, &when));
         }
-        assert_eq!(desk.ask("promo", NOON), *told, "{name}");
+        assert_eq!(desk.ask("promo", NOON), told, "{row}");
     }
+}
+
+#[test]
+fn of_a_yes_and_a_no_at_one_instant_the_no_stands() {
+    let mut desk = Desk::new(shop().trigger("promo", |_| {}));
+    consent::record(&mut desk.state, answer(Some(MARKETING), None, Denied, "2026-01-01T00:00"));
+    assert_eq!(desk.ask("promo", NOON), "suppressed opted_out");
 }
 
 #[test]

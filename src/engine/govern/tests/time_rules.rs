@@ -9,7 +9,7 @@ use crate::engine::customer::{Contact, ContactKind};
 use crate::engine::decision::Verdict;
 use crate::engine::id::DecisionId;
 use crate::engine::policy::QuietHours;
-use crate::engine::testing::{MARKETING, SERVICE, TIMEZONE, at, set, slot_of, span};
+use crate::engine::testing::{EMAIL, MARKETING, SERVICE, TIMEZONE, at, set, slot_of, span};
 use crate::engine::time::{Span, Timestamp, Zone};
 
 /// Everything that can hold a message for a time.
@@ -101,10 +101,11 @@ fn set_up(night: &Night) -> Dark {
 
 impl Dark {
     /// Whether every rule allows it, each from its definition.
-    fn free(&self, trigger: &str, channel_disturbs: bool, at: Timestamp) -> bool {
+    fn free(&self, trigger: &str, at: Timestamp) -> bool {
         let local = at.in_zone(&self.zone);
+        let e_mail = TRIGGERS.iter().any(|(id, _, channel, _)| *id == trigger && *channel == EMAIL);
         self.desk.state.paused_until.is_none_or(|until| until <= at)
-            && !(channel_disturbs && is_quiet(&self.week, at, &self.zone))
+            && !(e_mail && is_quiet(&self.week, at, &self.zone))
             && self.blackout.is_none_or(|(from, to)| local < from || to <= local)
             && allowed(&self.desk.catalog, &self.made, trigger, at, &self.zone)
     }
@@ -116,12 +117,11 @@ proptest! {
     #[test]
     fn the_first_free_instant_is_the_first_minute_that_all_rules_allow(night in any_night()) {
         let mut dark = set_up(&night);
-        let (trigger, purpose, channel, _) = TRIGGERS[night.asker];
-        let disturbs = channel == crate::engine::testing::EMAIL;
+        let (trigger, purpose, ..) = TRIGGERS[night.asker];
         prop_assume!(purpose == SERVICE || purpose == MARKETING);
         let live = span("7d");
         let mut first = dark.now;
-        while first < dark.now + live && !dark.free(trigger, disturbs, first) {
+        while first < dark.now + live && !dark.free(trigger, first) {
             first = first + Span::MINUTE;
         }
         let now = dark.now;
@@ -145,15 +145,14 @@ proptest! {
         other in 0_usize..10_000,
     ) {
         let mut dark = set_up(&night);
-        let (trigger, _, channel, _) = TRIGGERS[night.asker];
-        let disturbs = channel == crate::engine::testing::EMAIL;
+        let (trigger, ..) = TRIGGERS[night.asker];
         let now = dark.now;
         let judged = dark.desk.judge(&[(trigger, None)], now).remove(0);
         let Verdict::Defer { until, .. } = judged.verdict else { return Ok(()) };
         let zones = zones();
         dark.zone = zones[other % zones.len()].clone();
         set(&mut dark.desk.state, TIMEZONE, dark.zone.name());
-        let free = dark.free(trigger, disturbs, until);
+        let free = dark.free(trigger, until);
         let again = dark.desk.judge_again(&[(trigger, None)], now, until).remove(0);
         let sent = matches!(again.verdict, Verdict::Send { .. });
         prop_assert_eq!(sent, free, "at {}: {}", until, dark.desk.told(&again));
