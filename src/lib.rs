@@ -7,6 +7,7 @@ pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod declare;
+pub mod decode;
 pub mod demo;
 pub mod engine;
 pub mod log;

@@ -1,0 +1,283 @@
+//! One event as its sender laid it out: the members that any shape gives a meaning, still raw.
+//!
+//! All shapes are scanned by the same code, because their names do not collide: what a member
+//! means is judged afterwards, by the module of the shape.
+
+use super::json::{Fault, Raw, Scanner, Text};
+
+/// The members of one event.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Item<'a> {
+    /// `customer`.
+    pub customer: Raw<'a>,
+    /// `userId`.
+    pub user_id: Raw<'a>,
+    /// `anonymousId`.
+    pub anonymous_id: Raw<'a>,
+    /// `distinct_id`.
+    pub distinct_id: Raw<'a>,
+    /// `subject`.
+    pub subject: Raw<'a>,
+    /// `broadcast`.
+    pub broadcast: Raw<'a>,
+    /// `type`.
+    pub kind: Raw<'a>,
+    /// `event`.
+    pub event: Raw<'a>,
+    /// `name`.
+    pub name: Raw<'a>,
+    /// `category`.
+    pub category: Raw<'a>,
+    /// `id`.
+    pub id: Raw<'a>,
+    /// `messageId`.
+    pub message_id: Raw<'a>,
+    /// `uuid`.
+    pub uuid: Raw<'a>,
+    /// `source`.
+    pub source: Raw<'a>,
+    /// `specversion`.
+    pub specversion: Raw<'a>,
+    /// `at`.
+    pub at: Raw<'a>,
+    /// `timestamp`.
+    pub timestamp: Raw<'a>,
+    /// `originalTimestamp`.
+    pub original_timestamp: Raw<'a>,
+    /// `sentAt`.
+    pub sent_at: Raw<'a>,
+    /// `time`.
+    pub time: Raw<'a>,
+    /// `properties`, already passed to the sink when it is an object.
+    pub properties: Raw<'a>,
+    /// `with`.
+    pub with: Raw<'a>,
+    /// `data`.
+    pub data: Raw<'a>,
+    /// `data_base64`.
+    pub data_base64: Raw<'a>,
+    /// `traits`.
+    pub traits: Raw<'a>,
+    /// `$set` beside the properties.
+    pub set: Raw<'a>,
+    /// `$set_once` beside the properties.
+    pub set_once: Raw<'a>,
+    /// `groupId`.
+    pub group_id: Raw<'a>,
+    /// `previousId`.
+    pub previous_id: Raw<'a>,
+    /// `integrations`.
+    pub integrations: Raw<'a>,
+    /// `context`.
+    pub context: Context<'a>,
+    /// Properties with a meaning of their own.
+    pub special: Specials<'a>,
+}
+
+/// What `context` says that we use.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Context<'a> {
+    /// `locale`.
+    pub locale: Raw<'a>,
+    /// `timezone`.
+    pub timezone: Raw<'a>,
+    /// `groupId`.
+    pub group_id: Raw<'a>,
+    /// `traits`.
+    pub traits: Raw<'a>,
+    /// `device.token`.
+    pub push_token: Raw<'a>,
+}
+
+/// Declares the properties that have a meaning of their own in some shape.
+macro_rules! specials {
+    ($($field:ident = $name:literal,)*) => {
+        /// A property with a meaning of its own in some shape.
+        #[expect(non_camel_case_types, reason = "variants are the fields of `Specials`")]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) enum Special { $($field,)* }
+
+        impl Special {
+            /// All of them with their names.
+            pub(super) const ALL: &'static [(&'static str, Self)] =
+                &[$(($name, Self::$field),)*];
+
+            fn find(name: &str) -> Option<Self> {
+                match name { $($name => Some(Self::$field),)* _ => None }
+            }
+        }
+
+        /// Properties with a meaning of their own, as far as the event has them.
+        #[derive(Clone, Copy, Debug, Default)]
+        pub(super) struct Specials<'a> { $(pub $field: Raw<'a>,)* }
+
+        impl<'a> Specials<'a> {
+            /// Keeps one.
+            pub(super) const fn set(&mut self, special: Special, raw: Raw<'a>) {
+                match special { $(Special::$field => self.$field = raw,)* }
+            }
+        }
+    };
+}
+
+specials! {
+    distinct_id = "distinct_id",
+    token = "token",
+    alias = "alias",
+    path = "path",
+    set = "$set",
+    set_once = "$set_once",
+    group_key = "$group_key",
+    group_set = "$group_set",
+    groups = "$groups",
+    timezone = "$timezone",
+    locale = "$locale",
+    pathname = "$pathname",
+    screen_name = "$screen_name",
+}
+
+/// What becomes of the properties while they are scanned.
+pub(super) trait Sink<'a> {
+    /// Passes the value of one property.
+    fn property(
+        &mut self,
+        key: Text<'a>,
+        scanner: &mut Scanner<'a>,
+        special: &mut Specials<'a>,
+    ) -> Result<(), Fault>;
+
+    /// Forgets all: a later object of properties replaces the one before.
+    fn restart(&mut self);
+}
+
+/// Keeps nothing but the special properties: what the judgement on arrival needs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SpecialsOnly;
+
+impl<'a> Sink<'a> for SpecialsOnly {
+    fn property(
+        &mut self,
+        key: Text<'a>,
+        scanner: &mut Scanner<'a>,
+        special: &mut Specials<'a>,
+    ) -> Result<(), Fault> {
+        match Special::find(&key.decode()) {
+            Some(found) => special.set(found, scanner.value()?),
+            None => scanner.skip()?,
+        }
+        Ok(())
+    }
+
+    fn restart(&mut self) {}
+}
+
+impl<'a> Item<'a> {
+    /// Passes one object.
+    pub(super) fn scan(scanner: &mut Scanner<'a>, sink: &mut impl Sink<'a>) -> Result<Self, Fault> {
+        let mut item = Self::default();
+        scanner.object(|scanner, key| item.member(key, scanner, sink))?;
+        Ok(item)
+    }
+
+    /// Passes one member.
+    pub(super) fn member(
+        &mut self,
+        key: Text<'a>,
+        scanner: &mut Scanner<'a>,
+        sink: &mut impl Sink<'a>,
+    ) -> Result<(), Fault> {
+        let field = match &*key.decode() {
+            "properties" => {
+                self.properties = self.pass_properties(scanner, sink)?;
+                return Ok(());
+            }
+            "context" => return self.context.scan(scanner),
+            "messageId" => &mut self.message_id,
+            "type" => &mut self.kind,
+            "userId" => &mut self.user_id,
+            "event" => &mut self.event,
+            "timestamp" => &mut self.timestamp,
+            "anonymousId" => &mut self.anonymous_id,
+            "integrations" => &mut self.integrations,
+            "originalTimestamp" => &mut self.original_timestamp,
+            "sentAt" => &mut self.sent_at,
+            "traits" => &mut self.traits,
+            "name" => &mut self.name,
+            "category" => &mut self.category,
+            "groupId" => &mut self.group_id,
+            "previousId" => &mut self.previous_id,
+            "customer" => &mut self.customer,
+            "id" => &mut self.id,
+            "at" => &mut self.at,
+            "with" => &mut self.with,
+            "broadcast" => &mut self.broadcast,
+            "distinct_id" => &mut self.distinct_id,
+            "uuid" => &mut self.uuid,
+            "$set" => &mut self.set,
+            "$set_once" => &mut self.set_once,
+            "specversion" => &mut self.specversion,
+            "source" => &mut self.source,
+            "subject" => &mut self.subject,
+            "time" => &mut self.time,
+            "data" => &mut self.data,
+            "data_base64" => &mut self.data_base64,
+            _ => return scanner.skip(),
+        };
+        *field = scanner.value()?;
+        Ok(())
+    }
+
+    /// Passes an object of properties, or whatever stands in its place.
+    pub(super) fn pass_properties(
+        &mut self,
+        scanner: &mut Scanner<'a>,
+        sink: &mut impl Sink<'a>,
+    ) -> Result<Raw<'a>, Fault> {
+        sink.restart();
+        self.special = Specials::default();
+        if !scanner.at_object() {
+            return scanner.value();
+        }
+        let from = scanner.position();
+        let special = &mut self.special;
+        scanner.object(|scanner, key| sink.property(key, scanner, special))?;
+        Ok(Raw::Object(scanner.since(from)))
+    }
+}
+
+impl<'a> Context<'a> {
+    fn scan(&mut self, scanner: &mut Scanner<'a>) -> Result<(), Fault> {
+        *self = Self::default();
+        if !scanner.at_object() {
+            return scanner.skip();
+        }
+        scanner.object(|scanner, key| {
+            let field = match &*key.decode() {
+                "locale" => &mut self.locale,
+                "timezone" => &mut self.timezone,
+                "groupId" => &mut self.group_id,
+                "traits" => &mut self.traits,
+                "device" => {
+                    self.push_token = Raw::Absent;
+                    return self.device(scanner);
+                }
+                _ => return scanner.skip(),
+            };
+            *field = scanner.value()?;
+            Ok(())
+        })
+    }
+
+    fn device(&mut self, scanner: &mut Scanner<'a>) -> Result<(), Fault> {
+        if !scanner.at_object() {
+            return scanner.skip();
+        }
+        scanner.object(|scanner, key| match &*key.decode() {
+            "token" => {
+                self.push_token = scanner.value()?;
+                Ok(())
+            }
+            _ => scanner.skip(),
+        })
+    }
+}

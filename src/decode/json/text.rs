@@ -1,0 +1,155 @@
+//! Texts inside JSON: found eight bytes at a time, decoded only where they hold escapes.
+
+use std::borrow::Cow;
+
+use super::{Fault, FaultKind};
+
+/// A text between its quotes, checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Text<'a> {
+    /// Without escapes: what is written is what is meant.
+    Plain(&'a str),
+    /// With escapes, each of them valid.
+    Escaped(&'a str),
+}
+
+impl<'a> Text<'a> {
+    /// What is meant: borrowed unless there are escapes.
+    pub fn decode(self) -> Cow<'a, str> {
+        match self {
+            Self::Plain(text) => Cow::Borrowed(text),
+            Self::Escaped(text) => Cow::Owned(unescape(text)),
+        }
+    }
+
+    /// Whether nothing stands between the quotes.
+    pub const fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes between the quotes.
+    pub const fn len(self) -> usize {
+        match self {
+            Self::Plain(text) | Self::Escaped(text) => text.len(),
+        }
+    }
+}
+
+/// Passes a text whose opening quote stands right before `from`: the text and the place after its
+/// closing quote.
+#[inline]
+pub(super) fn scan(json: &str, from: usize) -> Result<(Text<'_>, usize), Fault> {
+    let bytes = json.as_bytes();
+    let stop = plain_until(bytes, from);
+    if bytes.get(stop) == Some(&b'"') {
+        return Ok((Text::Plain(json.get(from..stop).unwrap_or_default()), stop + 1));
+    }
+    scan_escaped(json, from, stop)
+}
+
+#[cold]
+fn scan_escaped(json: &str, from: usize, stop: usize) -> Result<(Text<'_>, usize), Fault> {
+    let bytes = json.as_bytes();
+    let mut at = stop;
+    loop {
+        match bytes.get(at) {
+            Some(b'"') => {
+                return Ok((Text::Escaped(json.get(from..at).unwrap_or_default()), at + 1));
+            }
+            Some(b'\\') => at = escape(bytes, at)?.1,
+            Some(_) => return Err(Fault { kind: FaultKind::ControlCharacter, at }),
+            None => return Err(Fault { kind: FaultKind::Unfinished, at }),
+        }
+        at = plain_until(bytes, at);
+    }
+}
+
+/// The escape whose backslash stands at `at`: the character and the place after it.
+fn escape(bytes: &[u8], at: usize) -> Result<(char, usize), Fault> {
+    let bad = Fault { kind: FaultKind::BadEscape, at };
+    let plain = match bytes.get(at + 1) {
+        Some(b'"') => '"',
+        Some(b'\\') => '\\',
+        Some(b'/') => '/',
+        Some(b'b') => '\u{8}',
+        Some(b'f') => '\u{c}',
+        Some(b'n') => '\n',
+        Some(b'r') => '\r',
+        Some(b't') => '\t',
+        Some(b'u') => {
+            let first = hex(bytes, at + 2).ok_or(bad)?;
+            if !(0xD800..0xDC00).contains(&first) {
+                return char::from_u32(first).map(|c| (c, at + 6)).ok_or(bad);
+            }
+            if bytes.get(at + 6..at + 8) != Some(b"\\u") {
+                return Err(bad);
+            }
+            let second = hex(bytes, at + 8).ok_or(bad)?;
+            if !(0xDC00..0xE000).contains(&second) {
+                return Err(bad);
+            }
+            let code = 0x1_0000 + ((first - 0xD800) << 10) + (second - 0xDC00);
+            return char::from_u32(code).map(|c| (c, at + 12)).ok_or(bad);
+        }
+        Some(_) => return Err(bad),
+        None => return Err(Fault { kind: FaultKind::Unfinished, at: bytes.len() }),
+    };
+    Ok((plain, at + 2))
+}
+
+fn hex(bytes: &[u8], at: usize) -> Option<u32> {
+    let digits = bytes.get(at..at + 4)?;
+    digits.iter().try_fold(0, |code, digit| {
+        let digit = char::from(*digit).to_digit(16)?;
+        Some(code * 16 + digit)
+    })
+}
+
+fn unescape(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = String::with_capacity(text.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let stop = plain_until(bytes, at);
+        out.push_str(text.get(at..stop).unwrap_or_default());
+        // `scan` has checked every escape, so this ends only at the end of the text.
+        let Ok((decoded, after)) = escape(bytes, stop) else { break };
+        out.push(decoded);
+        at = after;
+    }
+    out
+}
+
+const ONES: u64 = u64::from_le_bytes([1; 8]);
+const HIGHS: u64 = u64::from_le_bytes([0x80; 8]);
+
+/// The first place from `at` on that holds a quote, a backslash or a control character.
+#[inline]
+fn plain_until(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let stops = stops(u64::from_le_bytes(*chunk));
+        if stops != 0 {
+            return at + (stops.trailing_zeros() / 8) as usize;
+        }
+        at += 8;
+    }
+    while let Some(byte) = bytes.get(at) {
+        if matches!(byte, b'"' | b'\\' | 0..=0x1F) {
+            break;
+        }
+        at += 1;
+    }
+    at
+}
+
+/// The high bit of every byte that stops a plain run. A borrow can set bits of later bytes too,
+/// never of earlier ones, and only the first is used.
+#[inline]
+const fn stops(word: u64) -> u64 {
+    let quotes = word ^ ONES.wrapping_mul(b'"' as u64);
+    let backslashes = word ^ ONES.wrapping_mul(b'\\' as u64);
+    let quotes = quotes.wrapping_sub(ONES) & !quotes;
+    let backslashes = backslashes.wrapping_sub(ONES) & !backslashes;
+    let controls = word.wrapping_sub(ONES.wrapping_mul(0x20)) & !word;
+    (quotes | backslashes | controls) & HIGHS
+}

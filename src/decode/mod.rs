@@ -1,0 +1,55 @@
+//! From bytes to inputs, without IO and without a clock.
+//!
+//! On arrival [`Body::read`] scans a request's body once and judges each event; [`Body::encode`]
+//! makes the log's [`Record`]s of them. The owner of a shard reads a record back with
+//! [`Record::parse`] and turns it into the engine's input with its [`Decoder`]. A replay does both
+//! at once with [`Decoder::decode_line`]. Shapes: Segment and RudderStack, PostHog, CloudEvents, and
+//! our own for curl. What is refused is refused with one of the closed reasons of [`Refused`].
+#![deny(clippy::disallowed_types)]
+
+mod batch;
+mod cloudevent;
+mod content;
+mod decoder;
+mod instant;
+mod item;
+pub mod json;
+mod judge;
+mod own;
+mod posthog;
+mod record;
+mod refusal;
+mod segment;
+mod table;
+mod traits;
+
+pub use batch::{Accepted, Body, EVENTS_MAX, Encoded, Home, RefusedEvent, line, structured};
+pub use cloudevent::Attributes;
+pub use content::{SCORE_UPDATED, TRAIT_BYTES_MAX, TRAITS_MAX};
+pub use decoder::{Decoded, Decoder};
+pub use judge::{Arrival, EVENT_BYTES_MAX, FUTURE_MAX, NAME_BYTES_MAX, Received};
+pub use record::{
+    Call, EventRecord, Freshness, PreferenceRecord, Record, ScoreRecord, Shape, Subject,
+};
+pub use refusal::{Refusal, Refused};
+
+/// The shard that owns a customer, from 0.
+///
+/// FNV-1a over the bytes of the id, its bits spread by the finaliser of `MurmurHash3`, the upper half
+/// scaled to the number of shards. Stores on disk depend on it: it never changes.
+pub fn shard_of(customer: &str, shards: u16) -> u16 {
+    let upper = spread(customer) >> 32;
+    u16::try_from((upper * u64::from(shards)) >> 32).unwrap_or_default()
+}
+
+fn spread(text: &str) -> u64 {
+    let mut hash = text.bytes().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
+    });
+    hash = (hash ^ (hash >> 33)).wrapping_mul(0xFF51_AFD7_ED55_8CCD);
+    hash = (hash ^ (hash >> 33)).wrapping_mul(0xC4CE_B9FE_1A85_EC53);
+    hash ^ (hash >> 33)
+}
+
+#[cfg(test)]
+mod tests;

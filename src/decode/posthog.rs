@@ -1,0 +1,87 @@
+//! The shape of PostHog's captures: names that begin with `$` are its own calls.
+
+use super::content::{Content, Name};
+use super::item::Item;
+use super::json::{Raw, Scanner};
+use super::judge::{Meaning, customer_text, message_id, name_text};
+use super::record::Call;
+use super::refusal::{Refusal, Refused};
+use super::segment::first;
+
+/// Reads whose a capture is, its id, its time and its kind.
+pub(super) fn read<'a>(item: &Item<'a>) -> Result<Meaning<'a>, Refusal> {
+    let customer = match customer_text(item.distinct_id, "distinct_id")? {
+        Some(customer) => Some(customer),
+        None => customer_text(item.special.distinct_id, "properties.distinct_id")?,
+    };
+    let id = match message_id(item.uuid, "uuid")? {
+        Some(id) => Some(id),
+        None => message_id(item.message_id, "messageId")?,
+    };
+    let name = name_text(item.event, "event", Refused::BadName)?
+        .ok_or_else(|| Refusal::new(Refused::MissingEvent, "a capture needs `event`"))?;
+    let call = match &*name {
+        "$identify" | "$set" => Call::Identify,
+        "$groupidentify" => Call::Group,
+        "$create_alias" => Call::Alias,
+        "$pageview" => Call::Page,
+        "$screen" => Call::Screen,
+        _ => Call::Track,
+    };
+    Ok(Meaning { customer, id, claimed: item.timestamp, sent: item.sent_at, call })
+}
+
+/// Reads what a capture says.
+pub(super) fn content<'a>(item: &Item<'a>, call: Call) -> Result<Content<'a>, Refusal> {
+    let special = &item.special;
+    let mut content = Content::new(match call {
+        Call::Track => Name::Event(
+            name_text(item.event, "event", Refused::BadName)?
+                .ok_or_else(|| Refusal::new(Refused::MissingEvent, "a capture needs `event`"))?,
+        ),
+        Call::Page => {
+            Name::View { call, name: None, path: first(&[special.pathname, special.path]) }
+        }
+        Call::Screen => {
+            let name = name_text(special.screen_name, "$screen_name", Refused::BadName)?;
+            Name::View { call, name, path: Raw::Absent }
+        }
+        Call::Identify | Call::Group => Name::Nothing,
+        Call::Alias => Name::Event(Content::ALIASED.into()),
+    });
+    content.single("locale", special.locale);
+    content.single("timezone", special.timezone);
+    content.single("account", account(special.groups));
+    match call {
+        Call::Group => {
+            name_text(special.group_key, "$group_key", Refused::BadGroup)?.ok_or_else(|| {
+                Refusal::new(Refused::BadGroup, "a `$groupidentify` needs `$group_key`")
+            })?;
+            content.single("account", special.group_key);
+            content.group(special.group_set)?;
+        }
+        Call::Track | Call::Identify | Call::Page | Call::Screen | Call::Alias => {
+            content.once(first(&[special.set_once, item.set_once]), "$set_once")?;
+            content.traits(first(&[special.set, item.set]), "$set")?;
+        }
+    }
+    content.property("previousId", special.alias);
+    content.check_properties(item.properties)?;
+    Ok(content)
+}
+
+/// The company among `$groups`, or else the first of them.
+fn account(groups: Raw<'_>) -> Raw<'_> {
+    let Raw::Object(json) = groups else { return Raw::Absent };
+    let (mut company, mut any) = (Raw::Absent, Raw::Absent);
+    let scanned = Scanner::new(json).object(|scanner, key| {
+        let value = scanner.value()?;
+        match (&*key.decode(), any) {
+            ("company", _) => company = value,
+            (_, Raw::Absent) => any = value,
+            _ => {}
+        }
+        Ok(())
+    });
+    scanned.map_or(Raw::Absent, |()| first(&[company, any]))
+}

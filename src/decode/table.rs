@@ -1,0 +1,152 @@
+//! The properties that some file refers to, found by name and filled while the scan passes them.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use super::item::{Sink, Special, Specials};
+use super::json::{Fault, Raw, Scanner, Text};
+use crate::engine::value::Property;
+
+/// Names to look for at one level of an event's properties.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tree {
+    // Only looked up, never iterated but to clear: its order cannot reach a decision.
+    nodes: HashMap<Box<str>, Node, foldhash::fast::FixedState>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Node {
+    /// Index into the table.
+    slot: Option<usize>,
+    special: Option<Special>,
+    /// Names below it.
+    below: Tree,
+}
+
+impl Tree {
+    /// Builds the tree of the catalog's paths (`shipment_id`, `address.city`).
+    pub(super) fn new(paths: &[Arc<str>]) -> Self {
+        let mut tree = Self::default();
+        for (slot, path) in paths.iter().enumerate() {
+            let (mut names, mut node) = (path.split('.'), &mut Node::default());
+            if let Some(first) = names.next() {
+                node = tree.nodes.entry(first.into()).or_default();
+            }
+            for name in names {
+                node = node.below.nodes.entry(name.into()).or_default();
+            }
+            node.slot = Some(slot);
+        }
+        for (name, special) in Special::ALL {
+            tree.nodes.entry((*name).into()).or_default().special = Some(*special);
+        }
+        tree
+    }
+
+    /// The slot of a name without anything above it.
+    pub(super) fn slot(&self, name: &str) -> Option<usize> {
+        self.nodes.get(name)?.slot
+    }
+}
+
+/// The table while one event is scanned.
+#[derive(Debug)]
+pub(super) struct Filling<'t, 'a> {
+    pub tree: &'t Tree,
+    pub table: &'t mut [Property<'a>],
+}
+
+impl<'a> Sink<'a> for Filling<'_, 'a> {
+    fn property(
+        &mut self,
+        key: Text<'a>,
+        scanner: &mut Scanner<'a>,
+        special: &mut Specials<'a>,
+    ) -> Result<(), Fault> {
+        let key = key.decode();
+        let node = self.tree.nodes.get(&*key);
+        let bare = key.strip_prefix('$').and_then(|bare| self.tree.nodes.get(alias(bare)));
+        if node.is_none() && bare.is_none() {
+            return scanner.skip();
+        }
+        let raw = scanner.value()?;
+        if let Some(node) = node {
+            self.put(node, raw)?;
+            if let Some(found) = node.special {
+                special.set(found, raw);
+            }
+        }
+        // PostHog's own properties can be asked for without their `$`, where nothing else stands.
+        match bare {
+            Some(bare) if self.lacks(bare) => self.put(bare, raw),
+            _ => Ok(()),
+        }
+    }
+
+    fn restart(&mut self) {
+        self.table.fill(Property::Missing);
+    }
+}
+
+impl<'a> Filling<'_, 'a> {
+    /// Passes an object of properties that stands elsewhere.
+    pub(super) fn object(&mut self, json: &'a str) -> Result<(), Fault> {
+        let mut special = Specials::default();
+        Scanner::new(json).object(|scanner, key| self.property(key, scanner, &mut special))
+    }
+
+    /// Sets a property unless the event has it already.
+    pub(super) fn beside(&mut self, name: &str, raw: Raw<'a>) {
+        if let Some(slot) = self.tree.slot(name)
+            && let Some(property @ Property::Missing) = self.table.get_mut(slot)
+        {
+            *property = raw.to_property();
+        }
+    }
+
+    fn lacks(&self, node: &Node) -> bool {
+        node.slot.and_then(|slot| self.table.get(slot)) == Some(&Property::Missing)
+    }
+
+    fn put(&mut self, node: &Node, raw: Raw<'a>) -> Result<(), Fault> {
+        if let Some(property) = node.slot.and_then(|slot| self.table.get_mut(slot)) {
+            *property = raw.to_property();
+        }
+        if node.below.nodes.is_empty() {
+            return Ok(());
+        }
+        self.clear(&node.below);
+        let Raw::Object(json) = raw else { return Ok(()) };
+        Scanner::new(json).object(|scanner, key| match node.below.nodes.get(&*key.decode()) {
+            Some(node) => self.put(node, scanner.value()?),
+            None => scanner.skip(),
+        })
+    }
+
+    /// A later member of one name replaces all that stood below the earlier.
+    fn clear(&mut self, below: &Tree) {
+        for node in below.nodes.values() {
+            if let Some(property) = node.slot.and_then(|slot| self.table.get_mut(slot)) {
+                *property = Property::Missing;
+            }
+            self.clear(&node.below);
+        }
+    }
+}
+
+/// The usual names of what PostHog calls otherwise.
+fn alias(bare: &str) -> &str {
+    match bare {
+        "current_url" => "url",
+        "pathname" => "path",
+        bare => bare,
+    }
+}
+
+/// Empties a table and lends it for other bytes. The collection is done in place, so a table is
+/// allocated once for all events.
+pub(super) fn relend<'b>(mut table: Vec<Property<'_>>) -> Vec<Property<'b>> {
+    table.clear();
+    table.into_iter().map(|_| Property::Missing).collect()
+}
