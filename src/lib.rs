@@ -10,6 +10,7 @@ pub mod declare;
 pub mod decode;
 pub mod demo;
 pub mod engine;
+pub mod explain;
 pub mod log;
 pub mod rehearse;
 pub mod store;
