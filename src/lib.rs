@@ -3,12 +3,14 @@
 //! shell from the bottom up.
 
 pub mod api;
+pub mod catalog;
 pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod declare;
 pub mod decode;
 pub mod demo;
+pub mod dispatch;
 pub mod engine;
 pub mod explain;
 pub mod log;

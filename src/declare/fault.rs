@@ -93,6 +93,18 @@ impl Text {
         }
     }
 
+    /// The bytes of one character, by line and column from 0.
+    pub fn extent_at(&self, line: usize, column: usize) -> Extent {
+        let start = self.lines.get(line).copied().unwrap_or(0);
+        let rest = self.text.get(start as usize..).unwrap_or("");
+        let (offset, width) = rest
+            .char_indices()
+            .nth(column)
+            .map_or((rest.len(), 0), |(offset, letter)| (offset, letter.len_utf8()));
+        let start = start.saturating_add(u32::try_from(offset).unwrap_or(0));
+        Extent { start, end: start.saturating_add(u32::try_from(width).unwrap_or(0)) }
+    }
+
     /// The bytes of an extent.
     pub fn slice(&self, extent: Extent) -> &str {
         self.text.get(extent.start as usize..extent.end as usize).unwrap_or("")

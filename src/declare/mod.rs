@@ -2,8 +2,16 @@
 //! words of the format, then the engine's types. Pure: the texts come in, faults or a catalog go out.
 #![deny(clippy::disallowed_types)]
 
+mod condition;
 pub mod fault;
+mod node;
+mod read;
+mod scalar;
+mod suggest;
+mod symbols;
 pub mod tests;
+mod words;
+mod yaml;
 
 use std::sync::Arc;
 

@@ -181,7 +181,7 @@ fn item<'a>(expr: &'a Expr, scope: &'a Scope<'_>) -> Item<'a> {
         Expr::ScoreWas(slot) => optional(scope.state.score(*slot).and_then(|score| score.was)),
         Expr::Band(slot) => {
             match (scope.catalog.scores.get(slot.index()), scope.state.score(*slot)) {
-                (Some(score), Some(known)) => health::find_band(score, known.value)
+                (Some(score), Some(known)) => health::band(score, known.value)
                     .map_or(ValueRef::Missing, |band| ValueRef::Str(band)),
                 _ => ValueRef::Missing,
             }

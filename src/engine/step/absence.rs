@@ -41,9 +41,12 @@ impl Step<'_> {
         let object = object_text.as_deref().map_or(0, stable_hash);
         let of_object = |kind: &TimerKind| same(kind, slot, clause, Objects::One(object));
         // Only the latest arming event counts, and it need not be the last to arrive.
-        if self.state.timers.iter().any(|timer| {
-            of_object(&timer.kind) && !begun_by(&timer.kind, event.occurred_at)
-        }) {
+        if self
+            .state
+            .timers
+            .iter()
+            .any(|timer| of_object(&timer.kind) && !begun_by(&timer.kind, event.occurred_at))
+        {
             return;
         }
         timers::disarm(self.state, of_object);
@@ -94,8 +97,7 @@ impl Step<'_> {
             waiting.trigger == slot
                 && waiting.cause.clause == clause
                 && waiting.cause.at <= occurred_at
-                && (objects == Objects::All
-                    || objects == Objects::One(waiting.cause.object_hash()))
+                && (objects == Objects::All || objects == Objects::One(waiting.cause.object_hash()))
         }) {
             let waiting: Waiting = self.state.waiting.remove(index);
             let verdict = Verdict::Cancel { reason: Reason::Contradicted };
@@ -121,8 +123,7 @@ impl Step<'_> {
         if extended_ms < wanted_ms {
             let object = cause.object_hash();
             let due = begun + absence.hold + Span::from_millis(i64::from(wanted_ms));
-            let kind =
-                TimerKind::Absence { trigger: slot, object, cause, extended_ms: wanted_ms };
+            let kind = TimerKind::Absence { trigger: slot, object, cause, extended_ms: wanted_ms };
             timers::arm(self.state, due, kind);
             return;
         }

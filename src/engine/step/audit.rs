@@ -33,11 +33,8 @@ pub(super) fn check(waited: &[DecisionId], state: &CustomerState, decision: &Dec
             }
         }
     }
-    let mut deferred: Vec<_> = current
-        .iter()
-        .filter(|(_, kind)| *kind == VerdictKind::Defer)
-        .map(|(id, _)| *id)
-        .collect();
+    let mut deferred: Vec<_> =
+        current.iter().filter(|(_, kind)| *kind == VerdictKind::Defer).map(|(id, _)| *id).collect();
     let mut waiting: Vec<_> = state.waiting.iter().map(|waiting| waiting.id).collect();
     deferred.sort_unstable();
     waiting.sort_unstable();

@@ -25,9 +25,8 @@ pub fn bind(catalog: &Catalog, state: &mut CustomerState, now: Timestamp) {
         arm_dates(catalog, state, slot, now);
     }
     for slot in catalog.index.roster.schedules() {
-        let is_pending = |kind: &TimerKind| {
-            matches!(kind, TimerKind::Schedule { trigger } if trigger == slot)
-        };
+        let is_pending =
+            |kind: &TimerKind| matches!(kind, TimerKind::Schedule { trigger } if trigger == slot);
         if !state.timers.iter().any(|timer| timer.due <= now && is_pending(&timer.kind)) {
             arm_schedule(catalog, state, *slot, now);
         }

@@ -76,11 +76,7 @@ pub(super) fn outreach(
 ///
 /// # Errors
 /// Why its title could not be rendered. A suggestion that cannot be is left out.
-pub(super) fn task(
-    step: &Step<'_>,
-    firing: &Firing<'_>,
-    now: Timestamp,
-) -> Result<Task, String> {
+pub(super) fn task(step: &Step<'_>, firing: &Firing<'_>, now: Timestamp) -> Result<Task, String> {
     let Action::Task(task) = &firing.trigger.action else {
         return Err(format!("`{}` writes to customers", firing.trigger.id));
     };
@@ -227,11 +223,7 @@ fn contacts(state: &CustomerState) -> Vec<(Timestamp, TriggerSlot)> {
 }
 
 /// The traits asked for by name; what is unknown is left out.
-fn included(
-    task: &TaskAction,
-    catalog: &Catalog,
-    state: &CustomerState,
-) -> Vec<(Box<str>, Value)> {
+fn included(task: &TaskAction, catalog: &Catalog, state: &CustomerState) -> Vec<(Box<str>, Value)> {
     let named = |name: &Box<str>| {
         let index = catalog.traits.iter().position(|known| **known == **name)?;
         let value = state.trait_value(TraitSlot(u16::try_from(index).ok()?))?;

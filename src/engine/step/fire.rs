@@ -205,8 +205,7 @@ impl<'a> Step<'a> {
         now: Timestamp,
     ) {
         let global = matches!(verdict, Verdict::HoldOut { reason: Reason::GlobalHoldout });
-        let (Some(experiment), Some(arm), false) = (&firing.trigger.experiment, arm, global)
-        else {
+        let (Some(experiment), Some(arm), false) = (&firing.trigger.experiment, arm, global) else {
             return;
         };
         let unit = self.state.unit(experiment.unit, self.catalog.known.account);
@@ -265,10 +264,7 @@ pub(in super::super) fn properties_of(cause: &Cause) -> Vec<Property<'_>> {
 }
 
 /// What a trigger keeps of the event that caused it.
-pub(super) fn captured(
-    trigger: &Trigger,
-    event: &Event<'_>,
-) -> ThinVec<(PropertySlot, Value)> {
+pub(super) fn captured(trigger: &Trigger, event: &Event<'_>) -> ThinVec<(PropertySlot, Value)> {
     let kept = |slot: &PropertySlot| Some((*slot, event.property(*slot).to_value()?));
     trigger.captures.iter().filter_map(kept).collect()
 }
@@ -303,4 +299,3 @@ fn mark_of(occurrence: &str) -> Timestamp {
     let mark = stable_hash(occurrence) >> (u64::BITS - 47);
     Timestamp::from_millis(i64::try_from(mark).unwrap_or_default())
 }
-

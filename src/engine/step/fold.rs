@@ -195,7 +195,10 @@ pub(super) fn preference(state: &mut CustomerState, preference: &Preference, at:
     match preference {
         Preference::Consent { purpose, channel, answer, source } => {
             let (purpose, channel, answer) = (*purpose, *channel, *answer);
-            consent::record(state, Consent { purpose, channel, answer, at, source: source.clone() });
+            consent::record(
+                state,
+                Consent { purpose, channel, answer, at, source: source.clone() },
+            );
         }
         Preference::PauseUntil(until) => state.paused_until = *until,
         Preference::PreferredChannel(channel) => state.preferred_channel = *channel,

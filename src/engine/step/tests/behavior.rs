@@ -2,8 +2,8 @@
 
 use super::fixture::{catalog, catalog_with};
 use super::harness::check;
-use crate::engine::testing::rolling;
 use crate::engine::policy::CapScope;
+use crate::engine::testing::rolling;
 
 #[test]
 fn an_event_fires_when_its_clause_and_conditions_hold() {

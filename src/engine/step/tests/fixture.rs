@@ -19,8 +19,22 @@ use crate::engine::value::Value;
 
 /// Events beside those of the shop.
 const EVENTS: [&str; 16] = [
-    "Checkout", "Order", "Left", "Pricing", "Cancel", "Ticket", "Delayed", "Scanned", "Delivered",
-    "Incident", "A", "B", "C", "Product", "Used", "Login",
+    "Checkout",
+    "Order",
+    "Left",
+    "Pricing",
+    "Cancel",
+    "Ticket",
+    "Delayed",
+    "Scanned",
+    "Delivered",
+    "Incident",
+    "A",
+    "B",
+    "C",
+    "Product",
+    "Used",
+    "Login",
 ];
 /// Properties beside those of the shop.
 const PROPERTIES: [&str; 5] = ["cart", "hours", "service", "path", "day"];
@@ -55,7 +69,8 @@ pub(super) fn catalog_with(names: &[&str], change: impl FnOnce(Shop) -> Shop) ->
         keep: span("24h"),
         key: 1,
     };
-    let used = SeriesSpec { event: EventSlot(slot(&catalog.events, "Used")), key: 2, ..ticket.clone() };
+    let used =
+        SeriesSpec { event: EventSlot(slot(&catalog.events, "Used")), key: 2, ..ticket.clone() };
     catalog.series_of_event[ticket.event.index()] = Box::new([TICKETS]);
     catalog.series_of_event[used.event.index()] = Box::new([USES]);
     catalog.series = Box::new([ticket, used]);
@@ -107,10 +122,9 @@ fn when_of(shop: &Shop, name: &str) -> When {
         compare(Comparison::GreaterOrEqual, Expr::Property(property(name)), Value::Num(number))
     };
     match name {
-        "big_cart" | "help_and_offer" => one(EventClause {
-            filter: Some(at_least("cart", 100.0)),
-            ..plain("Checkout")
-        }),
+        "big_cart" | "help_and_offer" => {
+            one(EventClause { filter: Some(at_least("cart", 100.0)), ..plain("Checkout") })
+        }
         "checkout" => one(EventClause {
             filter: Some(at_least("cart", 20.0)),
             absence: absence(&["Order", "Left"], AbsenceScope::Named, "3m"),
@@ -131,7 +145,10 @@ fn when_of(shop: &Shop, name: &str) -> When {
         "outage" => one(EventClause {
             affects: Some(condition(Expr::In {
                 needle: Box::new(Expr::Property(property("service"))),
-                haystack: Box::new(Expr::Trait { slot: path("services").slot, path: Box::default() }),
+                haystack: Box::new(Expr::Trait {
+                    slot: path("services").slot,
+                    path: Box::default(),
+                }),
             })),
             ..plain("Incident")
         }),
@@ -170,10 +187,9 @@ fn when_of(shop: &Shop, name: &str) -> When {
             offset_days: Box::new([-7, -1]),
             at: "10:00".parse().unwrap(),
         },
-        "weekly" => When::Schedule {
-            schedule: Schedule::parse("0 9 * * Mon").unwrap(),
-            zone: None,
-        },
+        "weekly" => {
+            When::Schedule { schedule: Schedule::parse("0 9 * * Mon").unwrap(), zone: None }
+        }
         _ => panic!("no trigger `{name}` in the fixture"),
     }
 }

@@ -157,7 +157,12 @@ impl<'a> World<'a> {
             }
             "pause" => {
                 let until = self.start + Span::parse(rest).unwrap();
-                self.apply(name, at, position, Body::Preference(Preference::PauseUntil(Some(until))))
+                self.apply(
+                    name,
+                    at,
+                    position,
+                    Body::Preference(Preference::PauseUntil(Some(until))),
+                )
             }
             // The last event again: `same_id` elsewhere in the log, `same_position` read twice.
             "same_id" | "same_position" => {

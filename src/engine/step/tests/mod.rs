@@ -1,9 +1,9 @@
 //! Scenarios for every kind of trigger and every way an outreach can go.
 
+mod behavior;
+mod determinism;
 mod fixture;
 mod harness;
 mod lifecycle;
-mod waiting;
-mod behavior;
 mod status;
-mod determinism;
+mod waiting;
