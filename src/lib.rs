@@ -13,6 +13,7 @@ pub mod demo;
 pub mod dispatch;
 pub mod engine;
 pub mod explain;
+pub mod ingest;
 pub mod log;
 pub mod rehearse;
 pub mod store;
