@@ -1,0 +1,1 @@
+//! How rulings are told.
