@@ -4,8 +4,11 @@ pub mod check;
 pub mod completions;
 pub mod console;
 pub mod files;
+pub mod import;
 pub mod init;
+pub mod progress;
 pub mod schema;
+pub mod service;
 pub mod test;
 
 use std::ffi::OsString;
@@ -36,6 +39,7 @@ struct Line {
 enum Command {
     Check(check::Args),
     Test(test::Args),
+    Import(import::Args),
     Init(init::Args),
     Schema(schema::Args),
     Completions(completions::Args),
@@ -78,6 +82,7 @@ fn dispatch(command: Command, console: &mut Console) -> Result<Ending, Error> {
     match command {
         Command::Check(args) => check::run(&args, console),
         Command::Test(args) => test::run(&args, console),
+        Command::Import(args) => import::run(&args, console),
         Command::Init(args) => init::run(&args, console),
         Command::Schema(args) => schema::run(&args, console),
         Command::Completions(args) => completions::run(&args, console),

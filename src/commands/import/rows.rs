@@ -41,8 +41,7 @@ impl Rows {
 
     /// Makes an event of a row. `number` is its place among the rows, from 1.
     pub fn row(&self, record: &csv::ByteRecord, number: u64) -> Row {
-        let line = record.position().map_or(0, csv::Position::line);
-        let reject = |reason, what: String| Reject { line, reason, what, row: joined(record) };
+        let reject = |reason, what: String| self.reject(record, reason, what);
         if record.len() != self.columns.len() {
             let (cells, columns) = (record.len(), self.columns.len());
             let what = format!("it has {cells} cells, the heading {columns}");
@@ -59,6 +58,12 @@ impl Rows {
             }
         }
         self.finish(row, number, record).map_err(|what| reject("bad_row", what))
+    }
+
+    /// A row that is refused.
+    pub fn reject(&self, record: &csv::ByteRecord, reason: &'static str, what: String) -> Reject {
+        let line = record.position().map_or(0, csv::Position::line);
+        Reject { line, reason, what, row: joined(record) }
     }
 
     fn cell(&self, column: &Column, cell: &str, row: &mut Draft) -> Result<(), String> {
