@@ -3,6 +3,7 @@
 //! shell from the bottom up.
 
 pub mod api;
+pub mod app;
 pub mod catalog;
 pub mod clock;
 pub mod commands;

@@ -15,23 +15,56 @@ fn everything() -> Catalog {
         "pricing", "renewal", "risk", "sequence", "upgrade", "weekly",
     ];
     catalog_with(&names, |shop| {
-        all_quiet(shop, "21:00-07:00")
-            .cap("4 per 24h", CapScope::All, rolling(4, "24h"))
-            .cap("20m apart", CapScope::All, gap("20m"))
+        all_quiet(shop, "21:00-07:00").cap("4 per 24h", CapScope::All, rolling(4, "24h")).cap(
+            "20m apart",
+            CapScope::All,
+            gap("20m"),
+        )
     })
 }
 
 fn input() -> impl Strategy<Value = String> {
     let plain = prop::sample::select(vec![
-        "Checkout cart=120", "Checkout cart=30", "Order", "Left", "Pricing", "Cancel", "Ticket",
-        "Delayed id=P1 hours=30", "Scanned id=P1", "Scanned id=P2", "Delivered id=P1",
-        "Delivered", "A", "B", "C", "page Product", "page Left", "Used",
-        "broadcast Incident id=I1 service=billing", "broadcast Incident id=I2 service=search",
-        "broadcast Incident_Resolved id=I1", "set plan=trial", "set plan=team", "set tier=vip",
-        "set ticket=true", "set ticket=null", "set services=[billing,search]",
-        "set renews=2026-03-10", "set renews=2026-03-05", "set timezone=America/New_York",
-        "set timezone=Asia/Shanghai", "score 0.5", "score 0.65", "score 0.8", "consent no",
-        "consent yes", "pause 30h", "erase", "same_id", "same_position",
+        "Checkout cart=120",
+        "Checkout cart=30",
+        "Order",
+        "Left",
+        "Pricing",
+        "Cancel",
+        "Ticket",
+        "Delayed id=P1 hours=30",
+        "Scanned id=P1",
+        "Scanned id=P2",
+        "Delivered id=P1",
+        "Delivered",
+        "A",
+        "B",
+        "C",
+        "page Product",
+        "page Left",
+        "Used",
+        "broadcast Incident id=I1 service=billing",
+        "broadcast Incident id=I2 service=search",
+        "broadcast Incident_Resolved id=I1",
+        "set plan=trial",
+        "set plan=team",
+        "set tier=vip",
+        "set ticket=true",
+        "set ticket=null",
+        "set services=[billing,search]",
+        "set renews=2026-03-10",
+        "set renews=2026-03-05",
+        "set timezone=America/New_York",
+        "set timezone=Asia/Shanghai",
+        "score 0.5",
+        "score 0.65",
+        "score 0.8",
+        "consent no",
+        "consent yes",
+        "pause 30h",
+        "erase",
+        "same_id",
+        "same_position",
     ]);
     plain.prop_map(str::to_owned)
 }

@@ -197,7 +197,9 @@ impl<'a> World<'a> {
         let event = words.next_if(|word| !word.contains('=')).map(|name| {
             let wanted = name.replace('_', " ");
             let index = self.catalog.events.iter().position(|event| **event == *wanted);
-            EventSlot(u16::try_from(index.unwrap_or_else(|| panic!("no event `{wanted}`"))).unwrap())
+            EventSlot(
+                u16::try_from(index.unwrap_or_else(|| panic!("no event `{wanted}`"))).unwrap(),
+            )
         });
         let mut values = Vec::new();
         let mut traits = Vec::new();

@@ -169,10 +169,10 @@ fn a_disabled_trigger_is_judged_and_suppressed() {
 fn of_what_fires_together_for_one_purpose_the_first_by_priority_goes_on() {
     let both = catalog_with(&["big_cart", "help_and_offer"], |mut shop| {
         for trigger in &mut shop.triggers {
-            trigger.action =
-                crate::engine::testing::send(crate::engine::testing::MARKETING, &[
-                    crate::engine::testing::IN_APP,
-                ]);
+            trigger.action = crate::engine::testing::send(
+                crate::engine::testing::MARKETING,
+                &[crate::engine::testing::IN_APP],
+            );
         }
         shop.triggers[1].priority = 5;
         shop
@@ -187,10 +187,7 @@ fn of_what_fires_together_for_one_purpose_the_first_by_priority_goes_on() {
 fn what_waits_for_a_trigger_that_is_gone_is_cancelled_with_the_next_input() {
     let catalog = quiet(&["big_cart"]);
     let mut world = World::new(&catalog, EVENING);
-    assert_eq!(
-        world.line("1h Checkout cart=100"),
-        "big_cart deferred quiet_hours until 10h2m"
-    );
+    assert_eq!(world.line("1h Checkout cart=100"), "big_cart deferred quiet_hours until 10h2m");
     let ann = world.customers.get_mut("ann").unwrap();
     ann.waiting[0].trigger = TriggerSlot(u16::MAX);
     let now = ann.now;
