@@ -13,7 +13,6 @@ pub mod decode;
 pub mod demo;
 pub mod dispatch;
 pub mod engine;
-pub mod explain;
 pub mod ingest;
 pub mod log;
 pub mod rehearse;

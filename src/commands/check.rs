@@ -149,8 +149,7 @@ const fn severity(fault: &Fault) -> &'static str {
 /// GitHub reads `%`, `\r` and `\n` in a message only when they are written as escapes, and in a
 /// property `:` and `,` as well.
 fn annotation(fault: &Fault) -> String {
-    let message =
-        |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let message = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     let property = |text: &str| message(text).replace(':', "%3A").replace(',', "%2C");
     let place = &fault.place;
     let help = fault.help.as_ref().map(|help| format!("\n{help}")).unwrap_or_default();

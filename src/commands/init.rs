@@ -33,7 +33,8 @@ const FILES: &[(&str, &str)] = &[
 /// # Errors
 /// When a file is there already or cannot be written.
 pub fn run(args: &Args, console: &mut Console) -> Result<Ending, Error> {
-    let schemas = Kind::ALL.map(|kind| (format!("schemas/{}.json", kind.as_str()), schema::text(kind)));
+    let schemas =
+        Kind::ALL.map(|kind| (format!("schemas/{}.json", kind.as_str()), schema::text(kind)));
     let plain = FILES.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned()));
     let files: Vec<(String, String)> = plain.chain(schemas).collect();
     // All or nothing: half a set would be harder to understand than none.

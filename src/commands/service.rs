@@ -39,7 +39,8 @@ impl Service {
     /// # Errors
     /// When the address is none.
     pub fn at(url: &str, token: Option<String>) -> Result<Self, Error> {
-        let failed = |what: String| Error::refused(what, "give an address like http://localhost:8080");
+        let failed =
+            |what: String| Error::refused(what, "give an address like http://localhost:8080");
         let url = reqwest::Url::parse(url).map_err(|error| failed(format!("`{url}`: {error}")))?;
         // Somebody else in this process may have installed it already.
         drop(rustls::crypto::ring::default_provider().install_default());
@@ -98,7 +99,8 @@ impl Service {
             })
         });
         answer.map_err(|error| {
-            let why = if error.is_timeout() { "it did not answer in time" } else { "is it running?" };
+            let why =
+                if error.is_timeout() { "it did not answer in time" } else { "is it running?" };
             Error::refused(format!("the service at {url} cannot be reached: {why}"), "")
         })
     }

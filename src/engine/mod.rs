@@ -31,4 +31,3 @@ pub(crate) mod testing;
 pub mod time;
 pub mod timer;
 pub mod value;
-pub mod why;

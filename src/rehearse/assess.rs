@@ -55,8 +55,8 @@ fn compare(score: &Score, assessment: &Assessment, case: &ModelCase) -> Outcome 
         }
     }
     if let Some(expected) = &case.band {
-        let band = assessment.score.and_then(|value| band(score, value));
-        if band != Some(&*expected.value) {
+        let band = assessment.score.and_then(|value| health::band(score, value));
+        if band.map(|band| &**band) != Some(&*expected.value) {
             differences.push(Difference {
                 extent: expected.extent,
                 expected: format!("band {}", expected.value),
@@ -85,10 +85,4 @@ fn breakdown(assessment: &Assessment) -> String {
         })
         .collect();
     format!("{score}: {}", parts.join(", "))
-}
-
-/// The band with the highest lower edge at or below a value.
-fn band(score: &Score, value: f64) -> Option<&str> {
-    let band = score.bands.iter().find(|(_, edge)| *edge <= value);
-    band.map(|(name, _)| &**name)
 }

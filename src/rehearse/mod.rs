@@ -18,8 +18,8 @@ use jiff::civil;
 use crate::declare::fault::Extent;
 use crate::declare::tests::{Subject, TestFile};
 use crate::engine::catalog::Catalog;
-use crate::engine::decision::{Reason, VerdictKind};
-use crate::engine::time::{Span, Timestamp};
+use crate::engine::decision::{Reason, Ruling, VerdictKind};
+use crate::engine::time::{Span, Timestamp, Zone};
 
 use stage::Stage;
 
@@ -83,8 +83,10 @@ pub struct Happening {
     pub local: civil::DateTime,
     /// What.
     pub what: What,
-    /// Why, in a sentence; empty where nothing held it.
-    pub why: String,
+    /// The zone of that clock.
+    pub zone: Zone,
+    /// What the engine ruled, with each rule and what it found.
+    pub ruling: Option<Box<Ruling>>,
 }
 
 /// What happened.

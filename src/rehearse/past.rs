@@ -333,10 +333,8 @@ mod tests {
 
     #[test]
     fn a_wider_window_cannot_hold_less() {
-        let given = [
-            line(None, GivenFact::Count(last(7), 3)),
-            line(None, GivenFact::Count(last(28), 2)),
-        ];
+        let given =
+            [line(None, GivenFact::Count(last(7), 3)), line(None, GivenFact::Count(last(28), 2))];
         assert_eq!(events(&given).unwrap_err().why, "`last 7d` holds more than `last 28d`");
     }
 

@@ -12,7 +12,7 @@ use crate::declare::tests::{Deed, Expected, Given, TestCase, TestEvent};
 use crate::engine::catalog::{Catalog, When};
 use crate::engine::customer::CustomerState;
 use crate::engine::decision::{Decision, Effect, Ruling, Verdict};
-use crate::engine::id::CustomerId;
+use crate::engine::id::{CustomerId, DecisionId};
 use crate::engine::input::{Body, Event, Input, Reach, View};
 use crate::engine::names::Names;
 use crate::engine::slot::{PurposeSlot, TraitSlot, TriggerSlot};
@@ -20,7 +20,6 @@ use crate::engine::step::step;
 use crate::engine::time::{Span, Timestamp};
 use crate::engine::timer::TimerKind;
 use crate::engine::value::{Property, Value, ValueRef};
-use crate::engine::why::why;
 
 /// How long a test without `until:` goes on after the last time it names: a night, so that what
 /// quiet hours hold comes out.
@@ -35,8 +34,6 @@ const TICKS_MAX: u32 = 100_000;
 pub(super) struct Played {
     pub(super) times: Times,
     pub(super) happened: Vec<Happening>,
-    /// Customers as they are in the end.
-    pub(super) states: BTreeMap<Box<str>, CustomerState>,
 }
 
 /// Plays a test on a catalog in which only its trigger acts.
@@ -67,7 +64,7 @@ pub(super) fn play(
     cast.pass_until(end, case)?;
     cast.note_waiting(end);
     cast.happened.sort_by_key(|happening| happening.at);
-    Ok(Played { times, happened: cast.happened, states: cast.states })
+    Ok(Played { times, happened: cast.happened })
 }
 
 /// The customers of a test and what has happened to them so far.
@@ -215,8 +212,7 @@ impl<'a> Cast<'a> {
         let decision = step(self.catalog, state, &Input { at, position: 0, body }, &[]);
         for ruling in decision.rulings.iter().filter(|ruling| ruling.trigger == self.trigger) {
             let what = what(self.catalog, ruling, &decision);
-            let why = why(self.catalog, &ruling.verdict, &ruling.findings);
-            let happening = self.happening(customer, ruling.at, what, why);
+            let happening = self.happening(customer, ruling.at, what, Some(ruling.clone()));
             self.happened.push(happening);
         }
         decision
@@ -228,8 +224,20 @@ impl<'a> Cast<'a> {
             Some(what) => what,
             None => What::Allowed { purpose: purpose.into() },
         };
-        let why = why(self.catalog, &judgement.verdict, &judgement.findings);
-        let happening = self.happening(customer, at, what, why);
+        let ruling = Ruling {
+            id: DecisionId::from_bytes([0; 16]),
+            trigger: self.trigger,
+            occurrence: "propose".into(),
+            at,
+            caused_at: at,
+            verdict: judgement.verdict.clone(),
+            replaces: None,
+            arm: None,
+            offer: None,
+            conditions: Vec::new(),
+            findings: judgement.findings.clone(),
+        };
+        let happening = self.happening(customer, at, what, Some(ruling));
         self.happened.push(happening);
     }
 
@@ -258,24 +266,34 @@ impl<'a> Cast<'a> {
         for (name, state) in &self.states {
             for waiting in state.waiting.iter().filter(|waiting| waiting.trigger == self.trigger) {
                 let what = What::StillWaiting { reason: waiting.reason };
-                notes.push(self.happening(name, end, what, waiting.reason.sentence().to_owned()));
+                notes.push(self.happening(name, end, what, None));
             }
         }
         self.happened.extend(notes);
     }
 
-    fn happening(&self, customer: &str, at: Timestamp, mut what: What, why: String) -> Happening {
-        let local = self.local(customer, at);
-        if let What::Postponed { until, local, .. } = &mut what {
-            *local = self.local(customer, *until);
-        }
-        Happening { customer: customer.into(), at, after: at - self.start, local, what, why }
-    }
-
-    fn local(&self, customer: &str, at: Timestamp) -> civil::DateTime {
+    fn happening(
+        &self,
+        customer: &str,
+        at: Timestamp,
+        mut what: What,
+        ruling: Option<Ruling>,
+    ) -> Happening {
         let state = self.states.get(customer);
         let zone = state.map(|state| super::times::zone(self.catalog, state));
-        at.in_zone(&zone.unwrap_or_else(|| self.catalog.policy.zone.clone()))
+        let zone = zone.unwrap_or_else(|| self.catalog.policy.zone.clone());
+        if let What::Postponed { until, local, .. } = &mut what {
+            *local = until.in_zone(&zone);
+        }
+        Happening {
+            customer: customer.into(),
+            at,
+            after: at - self.start,
+            local: at.in_zone(&zone),
+            zone,
+            what,
+            ruling: ruling.map(Box::new),
+        }
     }
 }
 

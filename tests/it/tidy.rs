@@ -14,12 +14,12 @@ const LAYERS: &[&[&str]] = &[
     &["log", "store", "catalog"],
     &["telemetry", "config", "clock"],
     &["rehearse"],
-    &["declare", "decode", "explain", "stats"],
+    &["declare", "decode", "stats"],
     &["engine"],
 ];
 
 /// Modules without clock, IO, threads, async, log lines and randomness.
-const PURE: &[&str] = &["engine", "declare", "decode", "explain", "stats", "rehearse"];
+const PURE: &[&str] = &["engine", "declare", "decode", "stats", "rehearse"];
 
 /// What a pure module never contains, beside comments and tests.
 const IMPURE: &[&str] = &[

@@ -27,8 +27,7 @@ pub enum Kind {
 
 impl Kind {
     /// In the order in which they are preferred.
-    const ALL: [Self; 5] =
-        [Self::Flag, Self::Number, Self::CommaNumber, Self::Date, Self::Text];
+    const ALL: [Self; 5] = [Self::Flag, Self::Number, Self::CommaNumber, Self::Date, Self::Text];
 
     /// What it is called in the summary.
     pub const fn as_str(self) -> &'static str {

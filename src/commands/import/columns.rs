@@ -57,18 +57,29 @@ const AT: &[&str] = &["at", "timestamp", "occurred_at", "time", "datetime", "eve
 const ID: &[&str] = &["id", "message_id", "messageid", "event_id", "uuid"];
 /// Columns that are text whatever they look like.
 const TEXTS: &[&str] = &[
-    "phone", "mobile", "tel", "telephone", "zip", "zip_code", "postcode", "postal_code", "plz",
-    "account", "owner", "name", "first_name", "last_name", "email", "push_token",
+    "phone",
+    "mobile",
+    "tel",
+    "telephone",
+    "zip",
+    "zip_code",
+    "postcode",
+    "postal_code",
+    "plz",
+    "account",
+    "owner",
+    "name",
+    "first_name",
+    "last_name",
+    "email",
+    "push_token",
 ];
 
 /// Reads the headings. `told` gives the meaning of headings by name (`customer=KDNR`).
 ///
 /// # Errors
 /// When it is not clear whose the rows are, or two columns mean the same.
-pub fn read(
-    headings: &[String],
-    told: &[(String, String)],
-) -> Result<(Table, Vec<Column>), Error> {
+pub fn read(headings: &[String], told: &[(String, String)]) -> Result<(Table, Vec<Column>), Error> {
     for (word, heading) in told {
         if !headings.contains(heading) {
             let what = format!("there is no column `{heading}`");
@@ -123,8 +134,7 @@ pub fn read(
 }
 
 fn meaning_of(heading: &str, table: Table) -> Meaning {
-    let path: Vec<String> =
-        heading.split('.').map(name).filter(|part| !part.is_empty()).collect();
+    let path: Vec<String> = heading.split('.').map(name).filter(|part| !part.is_empty()).collect();
     match (path.split_first(), table) {
         (None, _) => Meaning::Nothing,
         (Some((first, rest)), Table::Customers) if first == "consent" && !rest.is_empty() => {

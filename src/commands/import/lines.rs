@@ -126,7 +126,9 @@ fn described(rows: &Rows) -> Vec<String> {
         Meaning::Event => Some(format!("{} (event)", column.heading)),
         Meaning::At => Some(format!("{} (time)", column.heading)),
         Meaning::Id => Some(format!("{} (id)", column.heading)),
-        Meaning::Consent(path) => Some(format!("{} (consent to {})", column.heading, path.join("."))),
+        Meaning::Consent(path) => {
+            Some(format!("{} (consent to {})", column.heading, path.join(".")))
+        }
         Meaning::Value(path) => Some(format!("{} ({})", path.join("."), column.kind().as_str())),
         Meaning::Nothing => None,
     };

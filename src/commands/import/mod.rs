@@ -280,8 +280,10 @@ fn told(text: &str) -> Result<(String, String), Error> {
 
 /// How old an event may be and still cause something: the longest that any trigger acts on.
 fn act_within(config: &crate::config::Config) -> Span {
-    let folders =
-        crate::catalog::Folders { triggers: config.triggers.clone(), models: config.models.clone() };
+    let folders = crate::catalog::Folders {
+        triggers: config.triggers.clone(),
+        models: config.models.clone(),
+    };
     let set = files::FileSet::read(&folders, Vec::new());
     let loaded = set.ok().and_then(|set| set.load(Sending::DryRun).ok());
     let longest = loaded.and_then(|loaded| {

@@ -54,7 +54,8 @@ impl Rows {
                 return Err(reject("not_utf8", what));
             };
             if !cell.trim().is_empty() {
-                self.cell(column, cell.trim(), &mut row).map_err(|what| reject("bad_cell", what))?;
+                self.cell(column, cell.trim(), &mut row)
+                    .map_err(|what| reject("bad_cell", what))?;
             }
         }
         self.finish(row, number, record).map_err(|what| reject("bad_row", what))

@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use crate::commands::files::FileSet;
+use super::Told;
 use crate::rehearse::{Outcome, Report};
 
 /// One suite per file.
-pub(super) fn write(set: &FileSet, reports: &[Report]) -> String {
+pub(super) fn write(told: &Told<'_>, reports: &[Report]) -> String {
     let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let failed = super::output::count_failed(reports);
     xml.push_str(&format!("<testsuites tests=\"{}\" failures=\"{failed}\">\n", reports.len()));
@@ -19,7 +19,7 @@ pub(super) fn write(set: &FileSet, reports: &[Report]) -> String {
             "  <testsuite name=\"{name}\" tests=\"{count}\" failures=\"{failed}\">\n"
         ));
         for report in suite {
-            case(set, report, &mut xml);
+            case(told, report, &mut xml);
         }
         xml.push_str("  </testsuite>\n");
     }
@@ -27,15 +27,15 @@ pub(super) fn write(set: &FileSet, reports: &[Report]) -> String {
     xml
 }
 
-fn case(set: &FileSet, report: &Report, xml: &mut String) {
-    let line = set.place(&report.path, report.extent).line;
+fn case(told: &Told<'_>, report: &Report, xml: &mut String) {
+    let line = told.set.place(&report.path, report.extent).line;
     xml.push_str(&format!(
         "    <testcase classname=\"{}\" name=\"{}\" file=\"{}\" line=\"{line}\"",
         escape(&report.subject),
         escape(&report.case),
         escape(&report.path),
     ));
-    let Some((message, text)) = failure(set, report) else {
+    let Some((message, text)) = failure(told, report) else {
         xml.push_str("/>\n");
         return;
     };
@@ -47,11 +47,11 @@ fn case(set: &FileSet, report: &Report, xml: &mut String) {
 }
 
 /// The first difference in a sentence, and everything.
-fn failure(set: &FileSet, report: &Report) -> Option<(String, String)> {
+fn failure(told: &Told<'_>, report: &Report) -> Option<(String, String)> {
     match &report.outcome {
         Outcome::Passed => None,
         Outcome::Broken { extent, why } => {
-            let place = set.place(&report.path, *extent);
+            let place = told.set.place(&report.path, *extent);
             Some((why.clone(), format!("{place}: {why}")))
         }
         Outcome::Failed { differences, happened } => {
@@ -59,7 +59,7 @@ fn failure(set: &FileSet, report: &Report) -> Option<(String, String)> {
             let message = format!("expected {}, found {}", first.expected, first.found);
             let mut text = String::new();
             for difference in differences {
-                let place = set.place(&report.path, difference.extent);
+                let place = told.set.place(&report.path, difference.extent);
                 let expected = &difference.expected;
                 // Writing to a `String` cannot fail.
                 let _infallible =
@@ -67,7 +67,7 @@ fn failure(set: &FileSet, report: &Report) -> Option<(String, String)> {
             }
             for line in happened {
                 let (after, customer, what) = (line.after, &line.customer, &line.what);
-                let _infallible = writeln!(text, "+{after} {customer} {what} {}", line.why);
+                let _infallible = writeln!(text, "+{after} {customer} {what} {}", told.why(line));
             }
             Some((message, text))
         }

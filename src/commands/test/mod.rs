@@ -8,8 +8,11 @@ use std::path::PathBuf;
 use super::Ending;
 use super::console::{Console, Error, Format};
 use super::files::{self, FileSet};
-use crate::engine::catalog::Sending;
-use crate::rehearse::{Outcome, Report, rehearse};
+use crate::engine::catalog::{Catalog, Sending};
+use crate::engine::names::Names;
+use crate::rehearse::{Happening, Outcome, Report, What, rehearse};
+use crate::store::format::Strangers;
+use crate::store::record_of::{Teller, WallClock};
 
 /// Run the tests written in trigger and model files
 ///
@@ -54,23 +57,44 @@ pub fn run(args: &Args, console: &mut Console) -> Result<Ending, Error> {
         };
         reports.retain(named);
     }
+    let told = Told::new(&set, &loaded.catalog);
     if let Some(path) = &args.junit {
-        let xml = junit::write(&set, &reports);
+        let xml = junit::write(&told, &reports);
         std::fs::write(path, xml).map_err(|source| Error::write(path, source))?;
     }
-    show(&set, &reports, args.format, console)?;
+    match args.format {
+        Format::Human => output::human(&told, &reports, console)?,
+        Format::Json => console.json(&output::json(&told, &reports))?,
+    }
     let failed = reports.iter().any(|report| !matches!(report.outcome, Outcome::Passed));
     Ok(if failed { Ending::Faults } else { Ending::Clean })
 }
 
-fn show(
-    set: &FileSet,
-    reports: &[Report],
-    format: Format,
-    console: &mut Console,
-) -> Result<(), Error> {
-    match format {
-        Format::Human => output::human(set, reports, console),
-        Format::Json => console.json(&output::json(set, reports)),
+/// What it takes to tell of a test: the files, and the names behind slots.
+struct Told<'a> {
+    set: &'a FileSet,
+    catalog: &'a Catalog,
+    names: Names,
+    strangers: Strangers,
+}
+
+impl<'a> Told<'a> {
+    fn new(set: &'a FileSet, catalog: &'a Catalog) -> Self {
+        let names = Names::new(&catalog.events, &catalog.traits);
+        Self { set, catalog, names, strangers: Strangers::default() }
+    }
+
+    /// Why, in a sentence; empty where nothing held it.
+    fn why(&self, happening: &Happening) -> String {
+        match (&happening.what, &happening.ruling) {
+            (What::Sent { .. } | What::Tasked { .. } | What::Allowed { .. }, _) | (_, None) => {
+                String::new()
+            }
+            (_, Some(ruling)) => {
+                let (names, strangers) = (&self.names, &self.strangers);
+                let teller = Teller { catalog: self.catalog, names, strangers };
+                teller.why(ruling, &WallClock::in_zone(happening.zone.clone()))
+            }
+        }
     }
 }

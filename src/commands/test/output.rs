@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::Told;
 use crate::commands::console::{BAD, Console, DIM, Error, GOOD, STRONG};
-use crate::commands::files::FileSet;
 use crate::commands::plural;
 use crate::rehearse::{Difference, Happening, Outcome, Report};
 
@@ -12,7 +12,7 @@ const HAPPENED_SHOWN: usize = 40;
 
 /// One line per test, and under each that failed what differs and what happened.
 pub(super) fn human(
-    set: &FileSet,
+    told: &Told<'_>,
     reports: &[Report],
     console: &mut Console,
 ) -> Result<(), Error> {
@@ -27,13 +27,13 @@ pub(super) fn human(
             Outcome::Failed { differences, happened } => {
                 console.line(format!("  {BAD}FAIL{BAD:#}  {}", report.case))?;
                 for difference in differences {
-                    differs(set, report, difference, console)?;
+                    differs(told, report, difference, console)?;
                 }
-                story(happened, console)?;
+                story(told, happened, console)?;
             }
             Outcome::Broken { extent, why } => {
                 console.line(format!("  {BAD}FAIL{BAD:#}  {}", report.case))?;
-                let place = set.place(&report.path, *extent);
+                let place = told.set.place(&report.path, *extent);
                 console.line(format!("        {DIM}{place}{DIM:#}"))?;
                 console.line(format!("          the test cannot be run: {why}"))?;
             }
@@ -43,19 +43,19 @@ pub(super) fn human(
 }
 
 fn differs(
-    set: &FileSet,
+    told: &Told<'_>,
     report: &Report,
     difference: &Difference,
     console: &mut Console,
 ) -> Result<(), Error> {
-    let place = set.place(&report.path, difference.extent);
+    let place = told.set.place(&report.path, difference.extent);
     console.line(format!("        {DIM}{place}{DIM:#}"))?;
     console.line(format!("          expected  {}", difference.expected))?;
     console.line(format!("          found     {}", difference.found))
 }
 
 /// Everything that happened, so that nobody has to guess.
-fn story(happened: &[Happening], console: &mut Console) -> Result<(), Error> {
+fn story(told: &Told<'_>, happened: &[Happening], console: &mut Console) -> Result<(), Error> {
     if happened.is_empty() {
         return Ok(());
     }
@@ -69,9 +69,10 @@ fn story(happened: &[Happening], console: &mut Console) -> Result<(), Error> {
             "          +{after:<width$}  {DIM}{local}{DIM:#}  {:<whom$}  {}",
             line.customer, line.what
         ))?;
-        if !line.why.is_empty() {
+        let why = told.why(line);
+        if !why.is_empty() {
             let indent = width + 37 + whom;
-            console.line(format!("{:indent$}{DIM}{}{DIM:#}", "", line.why))?;
+            console.line(format!("{:indent$}{DIM}{why}{DIM:#}", ""))?;
         }
     }
     let more = happened.len().saturating_sub(HAPPENED_SHOWN);
@@ -96,8 +97,8 @@ pub(super) fn count_failed(reports: &[Report]) -> usize {
 }
 
 /// The same for programs.
-pub(super) fn json(set: &FileSet, reports: &[Report]) -> Value {
-    let tests: Vec<Value> = reports.iter().map(|report| json_test(set, report)).collect();
+pub(super) fn json(told: &Told<'_>, reports: &[Report]) -> Value {
+    let tests: Vec<Value> = reports.iter().map(|report| json_test(told, report)).collect();
     json!({
         "tests": tests,
         "passed": reports.len() - count_failed(reports),
@@ -105,13 +106,13 @@ pub(super) fn json(set: &FileSet, reports: &[Report]) -> Value {
     })
 }
 
-fn json_test(set: &FileSet, report: &Report) -> Value {
-    let place = set.place(&report.path, report.extent);
+fn json_test(told: &Told<'_>, report: &Report) -> Value {
+    let place = told.set.place(&report.path, report.extent);
     let (outcome, differences, happened) = match &report.outcome {
         Outcome::Passed => ("ok", Vec::new(), &[][..]),
         Outcome::Failed { differences, happened } => {
             let differences = differences.iter().map(|difference| {
-                let place = set.place(&report.path, difference.extent);
+                let place = told.set.place(&report.path, difference.extent);
                 json!({
                     "line": place.line,
                     "column": place.column,
@@ -122,7 +123,7 @@ fn json_test(set: &FileSet, report: &Report) -> Value {
             ("failed", differences.collect(), &happened[..])
         }
         Outcome::Broken { extent, why } => {
-            let place = set.place(&report.path, *extent);
+            let place = told.set.place(&report.path, *extent);
             let fault = json!({ "line": place.line, "column": place.column, "found": why });
             ("broken", vec![fault], &[][..])
         }
@@ -135,7 +136,7 @@ fn json_test(set: &FileSet, report: &Report) -> Value {
                 "after": line.after.to_string(),
                 "customer": line.customer,
                 "what": line.what.to_string(),
-                "why": line.why,
+                "why": told.why(line),
             })
         })
         .collect();

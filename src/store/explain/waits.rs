@@ -1,13 +1,13 @@
 //! What a trigger waits for, in words.
 
-use super::Teller;
+use super::Explainer;
 use crate::engine::catalog::{Crossing, SessionEdge};
 use crate::engine::customer::Latch;
 use crate::engine::explain::Wait;
 use crate::engine::slot::EventSlot;
 use crate::engine::time::Timestamp;
 
-impl Teller<'_> {
+impl Explainer<'_> {
     pub(super) fn wait(&self, wait: &Wait) -> String {
         match wait {
             Wait::Event { event, .. } => format!("the event `{}`", self.event(*event)),
@@ -39,9 +39,9 @@ impl Teller<'_> {
                 )
             }
             Wait::Session { edge, ends_at } => self.session(*edge, *ends_at),
-            Wait::Change { of } => format!("a change of `{}`", self.names.trait_text(*of)),
+            Wait::Change { of } => format!("a change of `{}`", self.teller.names.trait_text(*of)),
             Wait::Score { score, value, crossing, latch } => {
-                let model = self.catalog.scores.get(score.index());
+                let model = self.teller.catalog.scores.get(score.index());
                 let model = model.map_or("?", |model| &model.name);
                 let value = value.map_or_else(|| "unknown".to_owned(), |value| value.to_string());
                 let (line, rearm) = match crossing {
@@ -71,7 +71,9 @@ impl Teller<'_> {
                 };
                 format!("{offset} {date}: {due}")
             }
-            Wait::Schedule { due: Some(due) } => format!("the calendar: fires at {}", self.when(*due)),
+            Wait::Schedule { due: Some(due) } => {
+                format!("the calendar: fires at {}", self.when(*due))
+            }
             Wait::Schedule { due: None } => "the calendar: it never comes again".to_owned(),
         }
     }
@@ -90,6 +92,6 @@ impl Teller<'_> {
     }
 
     fn event(&self, slot: EventSlot) -> &str {
-        self.names.event_text(slot)
+        self.teller.names.event_text(slot)
     }
 }

@@ -1,56 +1,54 @@
 //! Says in words why a trigger has or has not reached out to a customer: the text behind
 //! `heedful explain` and the API.
-#![deny(clippy::disallowed_types)]
 
 mod waits;
 
-use jiff::civil;
-
-use crate::engine::catalog::{Catalog, Trigger, TriggerState};
+use crate::engine::catalog::{Trigger, TriggerState};
 use crate::engine::customer::{ContactKind, CustomerState};
 use crate::engine::decision::{Finding, Held, Passed, Reason, Truth, Verdict};
 use crate::engine::explain::{Explanation, explain};
 use crate::engine::health;
-use crate::engine::names::Names;
 use crate::engine::slot::TriggerSlot;
-use crate::engine::time::{Timestamp, Zone};
+use crate::engine::time::Timestamp;
 use crate::engine::value::Value;
-use crate::engine::why;
+
+use super::record_of::{Teller, WallClock};
 
 /// Longest value shown whole, in characters.
 const VALUE_CHARS_MAX: usize = 60;
 
-/// Where a text is told from: whose it is and when.
-#[derive(Clone, Copy, Debug)]
-pub struct Teller<'a> {
-    /// The files in force.
-    pub catalog: &'a Catalog,
-    /// The texts of slots.
-    pub names: &'a Names,
-    /// The customer.
-    pub state: &'a CustomerState,
-    /// The instant.
-    pub now: Timestamp,
+/// A customer at an instant, and who can tell of them.
+#[derive(Clone, Debug)]
+pub struct Explainer<'a> {
+    teller: Teller<'a>,
+    state: &'a CustomerState,
+    now: Timestamp,
+    clock: WallClock,
 }
 
-impl Teller<'_> {
+impl<'a> Explainer<'a> {
+    /// Told in the customer's own time.
+    pub fn new(teller: Teller<'a>, state: &'a CustomerState, now: Timestamp) -> Self {
+        let clock = WallClock::of(teller.catalog, state);
+        Self { teller, state, now, clock }
+    }
+
     /// Who the customer is, and how they do.
     pub fn customer(&self) -> String {
-        let Self { catalog, state, now, .. } = *self;
+        let (catalog, state) = (self.teller.catalog, self.state);
         let mut text = format!("customer {}", state.id);
         if let Some(name) = state.text_trait(catalog.known.name) {
             text.push_str(&format!("  {name}"));
         }
         let known = state.text_trait(catalog.known.timezone);
-        let zone = self.zone();
         let whose = if known.is_some() { "" } else { ", the policy's zone" };
-        let local = now.in_zone(&zone).strftime("%a %Y-%m-%d %H:%M").to_string();
-        text.push_str(&format!("\n  now         {local} in {}{whose}\n", zone.name()));
+        let now = self.when(self.now);
+        text.push_str(&format!("\n  now         {now} in {}{whose}\n", self.clock.zone()));
         text.push_str(&format!("  first seen  {}\n", self.when(state.first_seen)));
         text.push_str(&format!("  last seen   {}\n", self.when(state.last_seen)));
         for score in &state.scores {
             let Some(model) = catalog.scores.get(score.score.index()) else { continue };
-            let band = health::find_band(model, score.value);
+            let band = health::band(model, score.value);
             let band = band.map(|band| format!(" ({band})")).unwrap_or_default();
             text.push_str(&format!("  {:<10}  {}{band}\n", model.name, score.value));
         }
@@ -59,9 +57,10 @@ impl Teller<'_> {
 
     /// Everything about one trigger; `None` when there is no such trigger.
     pub fn trigger(&self, slot: TriggerSlot) -> Option<String> {
-        let trigger = self.catalog.trigger(slot)?;
-        let explanation = explain(self.catalog, self.state, slot, self.now)?;
-        let mut text = format!("trigger {}  ({})\n  {}\n", trigger.id, trigger.place, trigger.about);
+        let trigger = self.teller.catalog.trigger(slot)?;
+        let explanation = explain(self.teller.catalog, self.state, slot, self.now)?;
+        let mut text =
+            format!("trigger {}  ({})\n  {}\n", trigger.id, trigger.place, trigger.about);
         if explanation.state == TriggerState::Disabled {
             text.push_str("  it is switched off\n");
         }
@@ -74,8 +73,8 @@ impl Teller<'_> {
 
     /// One line about a trigger, for a list of all of them.
     pub fn summary(&self, slot: TriggerSlot) -> Option<String> {
-        let trigger = self.catalog.trigger(slot)?;
-        let explanation = explain(self.catalog, self.state, slot, self.now)?;
+        let trigger = self.teller.catalog.trigger(slot)?;
+        let explanation = explain(self.teller.catalog, self.state, slot, self.now)?;
         let failed = explanation.first_failed.and_then(|index| explanation.conditions.get(index));
         let what = match (explanation.deferred.first(), failed) {
             (Some(waiting), _) => {
@@ -142,15 +141,14 @@ impl Teller<'_> {
 
     fn finding(&self, finding: &Finding) -> String {
         let mark = if finding.passed == Passed::Yes { "yes" } else { "no " };
-        let detail = why::detail(self.catalog, &finding.detail).unwrap_or_default();
+        let detail = self.teller.detail(finding, &self.clock);
         let line = format!("    {mark}  {:<11}  {detail}", finding.rule.as_str());
         format!("{}\n", line.trim_end())
     }
 
     fn past(&self, explanation: &Explanation, text: &mut String) {
         if let Some(contact) = explanation.last_contact {
-            let channel = self.catalog.policy.channels.get(contact.channel.index());
-            let channel = channel.map_or("?", |channel| &channel.name);
+            let channel = self.teller.channel(contact.channel);
             let kind = match contact.kind {
                 ContactKind::Reserved => "decided, not confirmed yet",
                 ContactKind::Sent => "sent",
@@ -171,10 +169,7 @@ impl Teller<'_> {
             format!("{word}: {} ({})", reason.as_str(), reason.sentence())
         };
         match verdict {
-            Verdict::Send { channel } => {
-                let channel = self.catalog.policy.channels.get(channel.index());
-                format!("sent on {}", channel.map_or("?", |channel| &channel.name))
-            }
+            Verdict::Send { channel } => format!("sent on {}", self.teller.channel(*channel)),
             Verdict::Task => "a task".to_owned(),
             Verdict::HoldOut { reason } => held("held out", *reason),
             Verdict::Defer { until, reason } => {
@@ -187,20 +182,9 @@ impl Teller<'_> {
         }
     }
 
-    fn zone(&self) -> Zone {
-        let known = self.state.text_trait(self.catalog.known.timezone).and_then(Zone::parse);
-        known.unwrap_or_else(|| self.catalog.policy.zone.clone())
-    }
-
-    /// An instant on the customer's wall clock.
     fn when(&self, at: Timestamp) -> String {
-        clock(at.in_zone(&self.zone()))
+        self.clock.say(at)
     }
-}
-
-fn clock(local: civil::DateTime) -> String {
-    let seconds = if local.second() == 0 { "" } else { ":%S" };
-    local.strftime(&format!("%Y-%m-%d %H:%M{seconds}")).to_string()
 }
 
 /// What a condition saw.
