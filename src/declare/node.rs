@@ -150,12 +150,20 @@ impl Embedded {
         let Some((_, from)) = self.map.get(first).copied().or(self.map.last().copied()) else {
             return self.extent;
         };
-        let last = self.map.partition_point(|(at, _)| *at < end);
-        let to =
-            last.checked_sub(1).and_then(|last| self.map.get(last)).map_or(from, |(_, to)| *to);
+        let past = self.map.partition_point(|(at, _)| *at < end);
+        let last = past.checked_sub(1).and_then(|last| self.map.get(last));
+        let to = last.map_or(from, |(at, to)| to + self.width(*at));
         // Past the last character the caret stands right behind it.
-        let from = if first < self.map.len() { from } else { from + 1 };
-        Extent { start: from, end: to.max(from) + 1 }
+        if first == self.map.len() {
+            return Extent { start: to, end: to };
+        }
+        Extent { start: from, end: to.max(from + 1) }
+    }
+
+    /// Bytes of the character that begins at a byte of the text.
+    fn width(&self, at: u32) -> u32 {
+        let letter = self.text.get(at as usize..).and_then(|rest| rest.chars().next());
+        letter.and_then(|letter| u32::try_from(letter.len_utf8()).ok()).unwrap_or(1)
     }
 }
 

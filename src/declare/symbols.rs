@@ -14,7 +14,7 @@ const NAMES_MAX: usize = 4_096;
 const SERIES_MAX: usize = 4_096;
 
 /// The tables under construction.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Symbols {
     events: Table,
     traits: Table,
@@ -24,8 +24,20 @@ pub(crate) struct Symbols {
     series_by_key: BTreeMap<(u16, MeasureKey, Box<str>), u16>,
     /// Scores by slot, with the names of their bands.
     pub(crate) scores: Vec<KnownScore>,
+    /// Whether any condition asks about sessions.
+    pub(crate) sessions: Sessions,
     /// Which table had no more room.
     pub(crate) full: Option<&'static str>,
+}
+
+/// Whether sessions have to be kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Sessions {
+    /// Nothing asks about them.
+    #[default]
+    Unused,
+    /// Something does.
+    Used,
 }
 
 /// A score that conditions may name.
@@ -174,7 +186,7 @@ fn measure_key(measure: Measure) -> MeasureKey {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Table {
     names: Vec<Arc<str>>,
     by_name: BTreeMap<Arc<str>, u16>,

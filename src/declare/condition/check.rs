@@ -8,7 +8,7 @@ use crate::declare::fault::Extent;
 use crate::declare::node::Embedded;
 use crate::declare::read::Faults;
 use crate::declare::suggest;
-use crate::declare::symbols::Symbols;
+use crate::declare::symbols::{Sessions, Symbols};
 use crate::engine::condition::{Arithmetic, Comparison, Expr, SessionField};
 use crate::engine::slot::ScoreSlot;
 use crate::engine::value::Value;
@@ -443,9 +443,11 @@ impl Checker<'_, '_> {
             ("score", [name], _) => self.score(node, name),
             ("health", [field], _) => self.health(node, field),
             ("session", ["events"], _) => {
+                self.symbols.sessions = Sessions::Used;
                 Some(Typed { expr: Expr::Session(SessionField::Events), kind: Kind::Number })
             }
             ("session", ["minutes"], _) => {
+                self.symbols.sessions = Sessions::Used;
                 Some(Typed { expr: Expr::Session(SessionField::Minutes), kind: Kind::Number })
             }
             ("session", _, _) => {

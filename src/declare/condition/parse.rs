@@ -43,12 +43,13 @@ pub(super) fn parse(text: &str, tokens: &[Token]) -> Result<Tree, Wrong> {
     let parser = Parser::new().max_recursion_depth(RECURSION_MAX);
     match parser.parse_with_source_info(text) {
         Ok((root, info)) => {
-            let byte = bytes_of_letters(text);
             let mut extents = BTreeMap::new();
             // Ids are given in order from 1; the bound is far above what a scanned text can need.
             for id in 1..=4096 {
                 let Some((start, stop)) = info.offset_for(id) else { break };
-                extents.insert(id, (byte(start as usize), byte(stop as usize + 1)));
+                // The end is the last byte meant; a letter may begin there and go on.
+                let end = (stop as usize + 1..).find(|end| text.is_char_boundary(*end));
+                extents.insert(id, (start as usize, end.unwrap_or(text.len())));
             }
             Ok(Tree { root, extents, tokens: tokens.to_vec() })
         }
@@ -69,6 +70,9 @@ fn bytes_of_letters(text: &str) -> impl Fn(usize) -> usize + use<> {
     move |letter| starts.get(letter).copied().unwrap_or(length)
 }
 
+/// Words that cannot be names.
+const RESERVED: &[&str] = &["in", "true", "false", "null"];
+
 fn translate(text: &str, tokens: &[Token], (line, column): (isize, isize), raw: &str) -> Wrong {
     let before: usize = text
         .split_inclusive('\n')
@@ -81,10 +85,17 @@ fn translate(text: &str, tokens: &[Token], (line, column): (isize, isize), raw: 
     let written = text.get(start..end).unwrap_or("");
     let (message, help) = match token {
         None => ("this condition ends too early".to_owned(), None),
-        Some(token) if raw.contains("recursion") => {
-            let _ = token;
+        Some(_) if raw.contains("recursion") => {
             ("this condition is nested too deeply".to_owned(), None)
         }
+        Some(_) if raw.contains("has()") => (
+            "`has` asks for a trait or property".to_owned(),
+            Some("write has(customer.phone) or has(event.total)".to_owned()),
+        ),
+        Some(_) if RESERVED.contains(&written) => (
+            format!("`{written}` is a word of the language"),
+            Some(format!("put the name in brackets: customer[\"{written}\"]")),
+        ),
         Some(token) => match token.kind {
             TokenKind::Word | TokenKind::Number | TokenKind::Text => (
                 format!("`{written}` does not follow from what stands before it"),

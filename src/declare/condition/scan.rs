@@ -208,7 +208,10 @@ fn stranger(start: usize, first: char, rest: &str) -> Wrong {
             format!("`{letter}` cannot stand outside of quotes"),
             Some("a text needs quotes, a name with such letters too: customer[\"...\"]"),
         ),
-        letter => (format!("`{}` has no meaning here", letter.escape_default()), None),
+        letter if letter.is_control() => {
+            (format!("the character {} has no meaning here", letter.escape_default()), None)
+        }
+        letter => (format!("`{letter}` has no meaning here"), None),
     };
     wrong("E010", start, end, message, help.map(str::to_owned))
 }

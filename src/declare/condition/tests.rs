@@ -22,6 +22,13 @@ fn compile_text(text: &str, sight: Sight) -> (Option<Expr>, Vec<Fault>, Text) {
 #[test]
 fn probe() {
     for text in [
+        "'您的' == event.x && costumer.plan == 1",
+        "'您的' == event.x event.y",
+        "event.x == “您”",
+        "has(x)",
+        "event.in == 3",
+        "event.x € 3",
+        "event.x ==",
         "event.cart_value >= 20",
         "count(\"Order Completed\", \"24h\") == 0",
         "!customer.open_ticket",
