@@ -241,7 +241,25 @@ impl Zone {
         None
     }
 
-    fn next_change(&self, after: Timestamp) -> Option<Timestamp> {
+    /// In the second pass of an overlap, when the wall clock shows what it has shown before: the
+    /// first instant after it. `None` at all other instants.
+    pub fn end_of_second_pass(&self, at: Timestamp) -> Option<Timestamp> {
+        let local = at.in_zone(self);
+        let jiff::tz::AmbiguousOffset::Fold { before, after } =
+            self.0.to_ambiguous_timestamp(local).offset()
+        else {
+            return None;
+        };
+        let second = after.to_timestamp(local).ok()?;
+        let until_next = Timestamp::from_millis(at.0.saturating_add(1)).to_jiff();
+        let change = self.0.preceding(until_next).next()?.timestamp();
+        let width = i64::from(before.seconds()) - i64::from(after.seconds());
+        (at.to_jiff() == second)
+            .then(|| Timestamp::from_millis(change.as_millisecond()) + Span::SECOND.times(width))
+    }
+
+    /// The next instant at which the offset or its name changes.
+    pub fn next_change(&self, after: Timestamp) -> Option<Timestamp> {
         let change = self.0.following(after.to_jiff()).next()?;
         Some(Timestamp::from_millis(change.timestamp().as_millisecond()))
     }
