@@ -127,6 +127,7 @@ specials! {
     path = "path",
     set = "$set",
     set_once = "$set_once",
+    group_type = "$group_type",
     group_key = "$group_key",
     group_set = "$group_set",
     groups = "$groups",

@@ -21,6 +21,10 @@ pub const EVENT_BYTES_MAX: usize = 256 * 1_024;
 /// An event may claim to be so much later than it came before that is worth a count.
 pub const FUTURE_MAX: Span = Span::from_millis(5 * 60_000);
 
+/// A sender's clock that differs by less is taken to be right: the difference is the way through the
+/// network, and its times stay as they were claimed.
+const CLOCK_TOLERANCE: Span = Span::from_millis(5_000);
+
 /// How events reached us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
@@ -95,7 +99,7 @@ pub(super) fn judge<'a>(
             format!("the event has {} bytes, at most {EVENT_BYTES_MAX} are taken", json.len());
         return Err(Refusal::new(Refused::TooLarge, what));
     }
-    if !segment::is_for_us(item.integrations) {
+    if !segment::is_for_us(item.integrations) || !posthog::concerns_someone(item) {
         return Ok(None);
     }
     let shape = shape_of(item);
@@ -156,8 +160,8 @@ impl<'a> Judged<'a> {
         received: Received,
         sent: Option<Timestamp>,
     ) -> Result<(Timestamp, Timestamp, Clock), Refusal> {
-        let received_at = match (received, self.claimed) {
-            (Received::At(received_at), Some(_)) => received_at,
+        let (received_at, claimed) = match (received, self.claimed) {
+            (Received::At(received_at), Some(claimed)) => (received_at, claimed),
             (Received::At(received_at), None) => {
                 return Ok((received_at, received_at, Clock::Good));
             }
@@ -168,12 +172,13 @@ impl<'a> Judged<'a> {
             }
         };
         // The sender's clock may be wrong, but by the same amount when it stamped both.
-        let corrected = match (self.shape, self.claimed, self.sent.or(sent)) {
-            (Shape::Segment | Shape::PostHog, Some(claimed), Some(sent)) => {
-                received_at - (sent - claimed)
-            }
-            (_, claimed, _) => claimed.unwrap_or(received_at),
+        let wrong_by = match (self.shape, self.sent.or(sent)) {
+            (Shape::Segment | Shape::PostHog, Some(sent)) => sent - received_at,
+            (Shape::Segment | Shape::PostHog | Shape::CloudEvent | Shape::Own, _) => Span::ZERO,
         };
+        let right = -CLOCK_TOLERANCE.as_millis()..=CLOCK_TOLERANCE.as_millis();
+        let corrected =
+            if right.contains(&wrong_by.as_millis()) { claimed } else { claimed - wrong_by };
         if received_at + FUTURE_MAX < corrected {
             return Ok((received_at, received_at, Clock::Ahead));
         }

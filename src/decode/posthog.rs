@@ -31,6 +31,17 @@ pub(super) fn read<'a>(item: &Item<'a>) -> Result<Meaning<'a>, Refusal> {
     Ok(Meaning { customer, id, claimed: item.timestamp, sent: item.sent_at, call })
 }
 
+/// Whether a capture is about a customer: for a group that nobody was named for, some SDKs make up
+/// a `distinct_id` of the group's type and key.
+pub(super) fn concerns_someone(item: &Item<'_>) -> bool {
+    let (Raw::Text(kind), Raw::Text(key), Raw::Text(customer)) =
+        (item.special.group_type, item.special.group_key, item.distinct_id)
+    else {
+        return true;
+    };
+    customer.decode() != format!("${}_{}", kind.decode(), key.decode())
+}
+
 /// Reads what a capture says.
 pub(super) fn content<'a>(item: &Item<'a>, call: Call) -> Result<Content<'a>, Refusal> {
     let special = &item.special;

@@ -132,6 +132,7 @@ fn posthog_captures_become_events_and_traits() {
           {"event":"order completed","distinct_id":"u3","uuid":"01a1","timestamp":"2026-03-01T11:00:00Z","properties":{"revenue":1,"$set":{"plan":"pro"},"$set_once":{"source":"ad","plan":"free"},"$groups":{"team":"t","company":"acme"},"$browser":"Firefox"}},
           {"event":"$identify","distinct_id":"u3","uuid":"02","timestamp":"2026-03-01T11:00:01Z","properties":{"$set":{"email":"x@y.z"},"$set_once":{}}},
           {"event":"$groupidentify","distinct_id":"u3","uuid":"03","timestamp":"2026-03-01T11:00:02Z","properties":{"$group_type":"company","$group_key":"acme","$group_set":{"name":"Acme"}}},
+          {"event":"$groupidentify","distinct_id":"$company_acme","uuid":"03b","properties":{"$group_type":"company","$group_key":"acme","$group_set":{"name":"Acme"}}},
           {"event":"$create_alias","distinct_id":"u3","uuid":"04","timestamp":"2026-03-01T11:00:03Z","properties":{"distinct_id":"u3","alias":"an3"}},
           {"event":"$pageview","uuid":"05","timestamp":"2026-03-01T11:00:04Z","properties":{"distinct_id":"u3","$current_url":"https://x.y/pricing","$pathname":"/pricing","$timezone":"Asia/Tokyo"}},
           {"event":"$screen","distinct_id":"u3","uuid":"06","timestamp":"2026-03-01T11:00:05Z","properties":{"$screen_name":"Cart"}}
@@ -139,6 +140,7 @@ fn posthog_captures_become_events_and_traits() {
         &["revenue", "browser", "url", "path", "previousId"],
         &["Page: /pricing"],
         r#"
+        not for us: 1
         Customer("u3") order completed id=01a1 at=2026-03-01T11:00:00.000Z revenue:Num(1.0) browser:Str("Firefox") account=Some(Str("acme")) plan=Some(Str("pro")) source=Some(Str("ad"))
         Customer("u3") - id=02 at=2026-03-01T11:00:01.000Z email=Some(Str("x@y.z"))
         Customer("u3") - id=03 at=2026-03-01T11:00:02.000Z account=Some(Str("acme")) group=Some(Map([("name", Str("Acme"))]))
@@ -265,6 +267,11 @@ fn a_wrong_clock_is_corrected_by_when_it_says_it_sent() {
     check(
         r#"{"batch":[{"type":"track","userId":"u","event":"E","messageId":"1","timestamp":"2026-03-01T10:58:00Z"}],"sentAt":"2026-03-01T11:00:00Z"}"#,
         r#"Customer("u") E id=1 at=2026-03-01T11:58:00.000Z"#,
+    );
+    // A difference of seconds is the network's: the time stays as it was claimed.
+    check(
+        r#"{"batch":[{"type":"track","userId":"u","event":"E","messageId":"1","timestamp":"2026-03-01T11:00:00.123Z"}],"sentAt":"2026-03-01T11:59:56Z"}"#,
+        r#"Customer("u") E id=1 at=2026-03-01T11:00:00.123Z"#,
     );
     // RudderStack stamps both on the event.
     check(
