@@ -158,6 +158,21 @@ mod tests {
     }
 
     #[test]
+    fn the_holdout_comes_first_and_the_arms_follow_in_order() {
+        let experiment = experiment(1_000, &[("a", 2_000), ("b", 3_000)]);
+        for n in 0..1_000 {
+            let unit = format!("customer-{n}");
+            let expected = match bucket("checkout-hesitation", &unit) {
+                ..1_000 => "holdout",
+                1_000..3_000 => "a",
+                3_000..6_000 => "b",
+                6_000.. => "treated",
+            };
+            assert_eq!(&*assign(&experiment, &unit).name(), expected, "{unit}");
+        }
+    }
+
+    #[test]
     fn what_the_arms_leave_over_is_treated() {
         let names = names(&experiment(0, &[("a", 4_000)]));
         assert!((share_of(&names, "treated") - 0.6).abs() < 0.015);

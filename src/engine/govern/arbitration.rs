@@ -1,5 +1,7 @@
 //! Arbitration: of what fires at one instant for one purpose, only the first by priority goes on.
 
+use smallvec::SmallVec;
+
 use super::Proposal;
 use super::case::{Case, Course, Passage};
 use crate::engine::decision::{Detail, Reason, Rule};
@@ -7,12 +9,12 @@ use crate::engine::policy::Together;
 use crate::engine::slot::{PurposeSlot, TriggerSlot};
 
 /// The purposes that have their one outreach of this instant, and whose it is.
-pub(super) type Winners = Vec<(PurposeSlot, TriggerSlot)>;
+pub(super) type Winners = SmallVec<[(PurposeSlot, TriggerSlot); 4]>;
 
 /// The order in which proposals are judged, as indices: higher priority first, then the trigger's
 /// place in the order of names, then the order in which they were made.
-pub(super) fn order(proposals: &[Proposal<'_>]) -> Vec<usize> {
-    let mut order: Vec<_> = proposals.iter().enumerate().collect();
+pub(super) fn order(proposals: &[Proposal<'_>]) -> SmallVec<[usize; 4]> {
+    let mut order: SmallVec<[_; 4]> = proposals.iter().enumerate().collect();
     order.sort_by_key(|(index, proposal)| {
         (std::cmp::Reverse(proposal.trigger.priority), proposal.slot, *index)
     });

@@ -167,6 +167,19 @@ fn what_waits_anyway_is_not_dropped_before_the_wait_is_over() {
 }
 
 #[test]
+fn a_cap_that_drops_does_not_lengthen_a_wait() {
+    let shop = shop()
+        .quiet("22:00-08:00")
+        .cap_that(OnCap::Drop, "daily", CapScope::All, rolling(1, "1d"))
+        .trigger("promo", |_| {});
+    let mut desk = Desk::new(shop);
+    assert_eq!(desk.ask("promo", NOON), "sent email");
+    let night = "2026-03-02T22:30";
+    assert_eq!(desk.ask("promo", night), "deferred quiet_hours until 2026-03-03T07:00");
+    assert_eq!(desk.release("promo", night, "2026-03-03T07:00"), "suppressed capped");
+}
+
+#[test]
 fn the_reason_is_the_rule_that_holds_it_longest_now() {
     let shop =
         shop().quiet("22:00-08:00").cap("gap", CapScope::All, gap("11h")).trigger("promo", |_| {});

@@ -12,6 +12,7 @@ use crate::engine::testing::{
     TIMEZONE, TRANSACTIONAL, absence, answer, at, clause, rolling, send, send_with, set, shop,
     slot_of, span, task,
 };
+use crate::engine::time::Span;
 use crate::engine::value::{Value, ValueRef};
 
 const NOON: &str = "2026-03-02T12:00";
@@ -164,13 +165,47 @@ fn begun_again_for_the_same_value_a_suppression_is_one() {
 }
 
 #[test]
+fn a_trigger_does_not_hold_itself_back() {
+    let mut desk = Desk::new(shop().trigger("other", |_| {}).trigger("promo", |t| {
+        incident(t);
+        t.action = send(MARKETING, &[EMAIL]);
+    }));
+    assert_eq!(desk.ask_about("promo", "I1", NOON), "sent email");
+    assert_eq!(desk.ask_about("promo", "I2", NOON), "sent email");
+    assert_eq!(desk.ask("other", NOON), "suppressed suppressed");
+}
+
+#[test]
+fn a_suppression_begins_with_the_message_and_not_while_that_waits() {
+    let mut desk = Desk::new(shop().quiet("22:00-08:00").trigger("incident", incident).trigger(
+        "popup",
+        |t| {
+            t.action = send(MARKETING, &[IN_APP]);
+        },
+    ));
+    let night = "2026-03-02T22:00";
+    assert_eq!(desk.ask("incident", night), "deferred quiet_hours until 2026-03-03T07:00");
+    assert_eq!(desk.ask("popup", night), "sent in_app");
+    assert_eq!(desk.release("incident", night, "2026-03-03T07:00"), "sent email");
+    assert_eq!(desk.ask("popup", "2026-03-03T07:00"), "suppressed suppressed");
+}
+
+#[test]
 fn suppressions_are_bounded_and_the_first_to_end_goes() {
     let mut desk = Desk::new(shop().trigger("incident", incident));
-    for n in 0..100 {
-        desk.ask_about("incident", &format!("I{n}"), NOON);
+    let most = suppression::FREEZES_MAX;
+    for n in 0..=most {
+        let now = at(NOON) + Span::MINUTE.times(i64::try_from(n).unwrap());
+        desk.judge(&[("incident", Some(&format!("I{n}")))], now);
     }
-    assert_eq!(desk.state.freezes.len(), suppression::FREEZES_MAX);
-    assert!(desk.state.freezes.iter().any(|freeze| freeze.same.as_deref() == Some("I99")));
+    let of = |object: &str| {
+        desk.state.freezes.iter().any(|freeze| freeze.same.as_deref() == Some(object))
+    };
+    assert_eq!(desk.state.freezes.len(), most);
+    assert!(!of("I0") && of("I1") && of(&format!("I{most}")));
+    // What is over makes room.
+    desk.ask_about("incident", "next", "2026-03-05T12:00");
+    assert_eq!(desk.state.freezes.len(), 1);
 }
 
 #[test]

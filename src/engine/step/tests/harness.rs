@@ -102,6 +102,11 @@ impl<'a> World<'a> {
         }
     }
 
+    /// Whether there was an event that `same_id` could repeat.
+    pub(super) fn can_repeat(&self) -> bool {
+        self.last_line.is_some()
+    }
+
     /// Ticks every so often between the lines.
     pub(super) fn tick_every(&mut self, every: Span) {
         self.ticks = Some(every);
@@ -244,19 +249,29 @@ impl<'a> World<'a> {
         let mut told = Vec::new();
         for name in self.customers.keys().cloned().collect::<Vec<_>>() {
             let Body::Event(event) = &body else { continue };
-            // Nobody whom it does not concern may change by it.
-            let state = &self.customers[&name];
-            let concerned = concerns(self.catalog, state, event, at);
-            let before = state.clone();
+            if !concerns(self.catalog, &self.customers[&name], event, at) {
+                self.assert_untouched(&name, at, body.clone());
+                continue;
+            }
             let rulings = self.apply(&name, at, position, body.clone());
-            if !concerned {
-                assert_eq!(rulings, "", "{name} was not concerned");
-                self.customers.insert(name, before);
-            } else if !rulings.is_empty() {
+            if !rulings.is_empty() {
                 told.push(format!("{name}: {rulings}"));
             }
         }
         told.join("; ")
+    }
+
+    /// Whom a broadcast does not concern would not change by it beyond having heard it.
+    fn assert_untouched(&self, name: &str, at: Timestamp, body: Body<'_>) {
+        let mut state = self.customers[name].clone();
+        let tick = Input { at, position: 0, body: Body::Tick };
+        step(self.catalog, &mut state, &tick, &self.blind);
+        let mut before = state.clone();
+        let heard = Input { at, position: 0, body };
+        let decision = step(self.catalog, &mut state, &heard, &self.blind);
+        assert!(decision.rulings.is_empty(), "{name} was not concerned");
+        (before.seen, before.seen_next) = (state.seen.clone(), state.seen_next);
+        assert_eq!(state, before, "{name} was not concerned");
     }
 
     /// `delivered|rejected|unknown|expired TRIGGER`: of the last outreach by it.
