@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::console::{BAD, Console, Error, GOOD, WARM};
 use super::files::{self, FileSet};
 use super::{Ending, plural};
+use crate::declare::render::Drawing;
 use crate::declare::{Fault, Severity, SourceKind};
 use crate::engine::catalog::Sending;
 
@@ -68,11 +69,8 @@ pub fn run(args: &Args, console: &mut Console) -> Result<Ending, Error> {
 /// # Errors
 /// When standard output cannot be written.
 pub fn show(set: &FileSet, faults: &[Fault], console: &mut Console) -> Result<(), Error> {
-    for fault in faults {
-        console.text(&set.render(fault))?;
-        console.line("")?;
-    }
-    Ok(())
+    let drawing = if console.is_colored() { Drawing::Colours } else { Drawing::Plain };
+    console.text(&set.render(faults, drawing))
 }
 
 fn errors(faults: &[Fault]) -> usize {

@@ -8,12 +8,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::console::Error;
+use super::console::{Console, Error};
 use crate::catalog::{Folders, Unreadable};
 use crate::config::{Config, Flags, ProcessEnv};
 use crate::declare::fault::Text;
+use crate::declare::render::{Drawing, render};
 use crate::declare::{Extent, Fault, Loaded, Severity, Source, SourceKind, load};
-use crate::engine::catalog::Sending;
+use crate::engine::catalog::{Catalog, Sending};
 use crate::engine::condition::Place;
 
 /// A set of files, read.
@@ -81,9 +82,9 @@ impl FileSet {
         }
     }
 
-    /// A file's text.
-    pub fn text(&self, path: &str) -> Option<&Text> {
-        self.texts.get(path)
+    /// Draws faults, each with its place and a caret.
+    pub fn render(&self, faults: &[Fault], drawing: Drawing) -> String {
+        render(faults, &self.sources, drawing)
     }
 
     /// How many files there are of a kind.
@@ -121,6 +122,23 @@ pub fn config(flags: &Flags) -> Result<Config, Error> {
         Config::load(flags.clone(), &stand_in)
     });
     config.map_err(|faults| Error::refused(faults.to_string(), ""))
+}
+
+/// The catalog of a configuration; `None` when its files have faults, which have been shown.
+///
+/// # Errors
+/// When there are no files.
+pub fn catalog(config: &Config, console: &mut Console) -> Result<Option<Catalog>, Error> {
+    let (triggers, models) = (config.triggers.clone(), config.models.clone());
+    let set = FileSet::read(&Folders { triggers, models }, Vec::new())?;
+    match set.load(config.sending) {
+        Ok(loaded) => Ok(Some(loaded.catalog)),
+        Err(faults) => {
+            super::check::show(&set, &faults, console)?;
+            console.line("the files have faults: nothing was done")?;
+            Ok(None)
+        }
+    }
 }
 
 /// Shards of a store that is made now, where nothing says how many: one per processor.

@@ -3,6 +3,7 @@
 pub mod check;
 pub mod completions;
 pub mod console;
+pub mod explain;
 pub mod files;
 pub mod import;
 pub mod init;
@@ -39,6 +40,7 @@ struct Line {
 enum Command {
     Check(check::Args),
     Test(test::Args),
+    Explain(explain::Args),
     Import(import::Args),
     Init(init::Args),
     Schema(schema::Args),
@@ -82,6 +84,7 @@ fn dispatch(command: Command, console: &mut Console) -> Result<Ending, Error> {
     match command {
         Command::Check(args) => check::run(&args, console),
         Command::Test(args) => test::run(&args, console),
+        Command::Explain(args) => explain::run(&args, console),
         Command::Import(args) => import::run(&args, console),
         Command::Init(args) => init::run(&args, console),
         Command::Schema(args) => schema::run(&args, console),

@@ -2,6 +2,8 @@
 
 use super::Ending;
 use super::console::{Console, Error};
+use crate::declare::SourceKind;
+use crate::declare::schema::schema;
 
 /// Write the JSON Schema of a kind of file
 ///
@@ -38,11 +40,20 @@ impl Kind {
     }
 }
 
+/// The schema of a kind of file, as indented JSON.
+pub fn text(kind: Kind) -> String {
+    schema(match kind {
+        Kind::Trigger => SourceKind::Trigger,
+        Kind::Model => SourceKind::Model,
+        Kind::Policy => SourceKind::Policy,
+    })
+}
+
 /// Runs the command.
 ///
 /// # Errors
 /// When standard output cannot be written.
 pub fn run(args: &Args, console: &mut Console) -> Result<Ending, Error> {
-    console.text(&text(args.kind))?;
+    console.line(text(args.kind))?;
     Ok(Ending::Clean)
 }
