@@ -18,3 +18,4 @@ pub mod log;
 pub mod rehearse;
 pub mod store;
 pub mod telemetry;
+pub mod worker;

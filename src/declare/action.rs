@@ -8,7 +8,9 @@ use super::read::{Entries, Faults, OneOrMany};
 use super::scalar::{Line, Whole, Words};
 use super::template::{Compiler, Names};
 use super::trigger::{Context, LINES_MAX, text_name};
-use super::words::trigger::{OfferLine, OnCapWord, Send, Task, Trigger as Raw, UrgencyWord};
+use super::words::trigger::{
+    OfferLine, OnCapWord, Send, Task, Trigger as Raw, UrgencyWord, Variant,
+};
 use crate::engine::catalog::{Action, Due, Message, Offer, SendAction, TaskAction, TaskPriority};
 use crate::engine::condition::Expr;
 use crate::engine::policy::OnCap;
@@ -46,7 +48,7 @@ pub(crate) fn build(
         (None, None) => {
             let help = "add `send:` (write to the customer) or `task:` (hand it to a person)";
             let message = "nothing here says what to do";
-            building.faults.error("E003", raw.extent, message, help.to_owned());
+            building.faults.follows(raw.sound, "E003", raw.extent, message, help.to_owned());
             None
         }
     };
@@ -119,9 +121,9 @@ impl Building<'_, '_, '_> {
         Some(Offer { condition, code: line.r#use.0.as_ref()?.text.clone() })
     }
 
-    fn message(&mut self, locales: &Entries<Entries<Words>>) -> Option<Message> {
+    fn message(&mut self, locales: &Entries<Variant>) -> Option<Message> {
         let variants: Vec<_> =
-            locales.0.iter().map(|(locale, fields)| self.variant(locale, fields)).collect();
+            locales.0.iter().map(|(locale, fields)| self.variant(locale, &fields.0)).collect();
         if variants.is_empty() {
             return None;
         }

@@ -1,40 +1,92 @@
 //! Our own files load, and each wrong file is answered with the message that stands beside it.
+//!
+//! After a wanted change of messages: `UPDATE_EXPECTED=1 cargo test --lib good_and_bad`, and read
+//! the difference.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::render::{Drawing, render};
 use super::*;
-use crate::engine::catalog::Sending;
+use crate::engine::catalog::{Action, ScoreSource, Sending, When};
+
+fn files(folder: &str) -> Vec<PathBuf> {
+    let mut paths: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file())
+        .collect();
+    paths.sort();
+    paths
+}
+
+fn source(path: &Path) -> Source {
+    let text = fs::read_to_string(path).unwrap();
+    let is = |word: &str| text.lines().any(|line| line.starts_with(word));
+    let kind = if path.extension().unwrap() != "yaml" {
+        SourceKind::Asset
+    } else if is("model:") {
+        SourceKind::Model
+    } else if path.file_name().unwrap().to_str().unwrap().starts_with("policy") {
+        SourceKind::Policy
+    } else {
+        SourceKind::Trigger
+    };
+    Source { path: path.to_str().unwrap().into(), text: text.into(), kind }
+}
 
 fn own() -> Vec<Source> {
-    let mut sources = Vec::new();
-    for (folder, kind) in [
-        ("triggers", SourceKind::Trigger),
-        ("models", SourceKind::Model),
-        ("triggers/mail", SourceKind::Asset),
-    ] {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                continue;
-            }
-            let kind =
-                if path.file_name().unwrap() == "policy.yaml" { SourceKind::Policy } else { kind };
-            sources.push(Source {
-                text: std::fs::read_to_string(&path).unwrap().into(),
-                path: path.to_str().unwrap().into(),
-                kind,
-            });
-        }
+    ["triggers", "triggers/mail", "models"]
+        .into_iter()
+        .flat_map(files)
+        .map(|path| source(&path))
+        .collect()
+}
+
+fn loaded(sources: &[Source]) -> Loaded {
+    match load(sources, Sending::DryRun) {
+        Ok(loaded) => loaded,
+        Err(faults) => panic!("\n{}", render(&faults, sources, Drawing::Plain)),
     }
-    sources
 }
 
 #[test]
-fn our_own_files_load() {
+fn our_own_files_load_without_a_warning() {
     let sources = own();
-    match load(&sources, Sending::DryRun) {
-        Ok(loaded) => {
-            println!("{:#?}", loaded.catalog);
-            println!("{}", render::render(&loaded.warnings, &sources, render::Drawing::Plain));
+    let loaded = loaded(&sources);
+    assert_eq!(loaded.warnings, []);
+    assert_eq!(loaded.catalog.triggers.len(), 6);
+    assert_eq!(loaded.catalog.scores.len(), 2);
+    assert_eq!(loaded.tests.len(), 7);
+}
+
+#[test]
+fn each_wrong_file_is_answered_with_the_message_beside_it() {
+    let update = std::env::var_os("UPDATE_EXPECTED").is_some();
+    let models: Vec<Source> = files("models").iter().map(|path| source(path)).collect();
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for path in files("tests/declare/bad") {
+        if path.extension().unwrap() != "yaml" {
+            continue;
         }
-        Err(faults) => panic!("{}", render::render(&faults, &sources, render::Drawing::Plain)),
+        seen += 1;
+        let mut sources = models.clone();
+        sources.push(source(&path));
+        let given = match load(&sources, Sending::DryRun) {
+            Ok(_) => "it loads\n".to_owned(),
+            Err(faults) => render(&faults, &sources, Drawing::Plain),
+        };
+        let expected = path.with_extension("txt");
+        if update {
+            fs::write(&expected, &given).unwrap();
+        } else if fs::read_to_string(&expected).unwrap_or_default() != given {
+            wrong.push(format!("{}:\n{given}", path.display()));
+        }
+        if given == "it loads\n" {
+            wrong.push(format!("{} loads", path.display()));
+        }
     }
+    assert!(30 <= seen, "only {seen} files");
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }

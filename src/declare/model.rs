@@ -107,7 +107,7 @@ fn scorecard(raw: &Raw, symbols: &mut Symbols, faults: &mut Faults<'_>) -> Optio
     }
     let Some(measures) = raw.measures.as_ref().filter(|measures| !measures.0.is_empty()) else {
         let help = "add `measures:` with at least one".to_owned();
-        faults.error("E003", raw.extent, "this scorecard measures nothing", help);
+        faults.follows(raw.sound, "E003", raw.extent, "this scorecard measures nothing", help);
         return None;
     };
     too_many(measures.0.len(), raw.extent, faults);
@@ -162,16 +162,20 @@ fn scale(
     too_many(corners.0.len(), owner, faults);
     let mut built = Vec::with_capacity(corners.0.len());
     for (key, points) in &corners.0 {
-        let value = key.text.trim().parse::<f64>().ok().filter(|value| value.is_finite());
-        if value.is_none() {
-            let message = format!("`{}` is not a number", key.text);
-            let help = "a scale gives points by value: {0: 0, 3: 40, 8: 100}".to_owned();
-            faults.error("E005", key.extent, message, help);
+        match key.text.trim().parse::<f64>().ok().filter(|value| value.is_finite()) {
+            Some(value) => built.push((value, points.value)),
+            None => {
+                let message = format!("`{}` is not a number", key.text);
+                let help = "a scale gives points by value: {0: 0, 3: 40, 8: 100}".to_owned();
+                faults.error("E005", key.extent, message, help);
+            }
         }
         if !(0.0..=100.0).contains(&points.value) {
             faults.error("E005", points.extent, "points are from 0 to 100", None);
         }
-        built.push((value?, points.value));
+    }
+    if built.len() < corners.0.len() {
+        return None;
     }
     if built.is_empty() {
         faults.error("E003", owner, "this scale is empty", None);

@@ -32,6 +32,20 @@ impl Faults<'_> {
         self.note(Severity::Error, code, extent, message.into(), help.into());
     }
 
+    /// Notes an error that may only follow from a word that is broken already.
+    pub(crate) fn follows(
+        &mut self,
+        sound: Sound,
+        code: &'static str,
+        extent: Extent,
+        message: impl Into<String>,
+        help: impl Into<Option<String>>,
+    ) {
+        if sound == Sound::Whole {
+            self.error(code, extent, message, help);
+        }
+    }
+
     /// Notes a warning.
     pub(crate) fn warning(
         &mut self,
@@ -56,6 +70,16 @@ impl Faults<'_> {
     }
 }
 
+/// Whether every word of a record could be read. What only follows from a broken word is no news:
+/// a `for` that cannot be read is not missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sound {
+    /// Every one.
+    Whole,
+    /// At least one is wrong.
+    Broken,
+}
+
 /// A type that can be read from a node.
 pub(crate) trait Read: Sized {
     /// Reads it; `None` when it is wrong, which has been noted then.
@@ -68,6 +92,10 @@ pub(crate) trait Field: Sized {
     fn present(node: &Node, faults: &mut Faults<'_>) -> Self;
     /// The word is not there; `owner` is where it should be.
     fn absent(word: &str, owner: Extent, faults: &mut Faults<'_>) -> Self;
+    /// The word is there, but misspelt, which has been noted.
+    fn misspelt() -> Self;
+    /// Whether nothing came of it.
+    fn is_lost(&self) -> bool;
 }
 
 /// A word that must be there. `None` once its absence or a fault in it has been noted.
@@ -87,6 +115,14 @@ impl<T: Read> Field for Need<T> {
         faults.error("E003", owner, format!("`{word}` is missing here"), missing_help(word));
         Self(None)
     }
+
+    fn misspelt() -> Self {
+        Self(None)
+    }
+
+    fn is_lost(&self) -> bool {
+        self.0.is_none()
+    }
 }
 
 impl<T: Read> Field for Option<T> {
@@ -101,6 +137,14 @@ impl<T: Read> Field for Option<T> {
 
     fn absent(_: &str, _: Extent, _: &mut Faults<'_>) -> Self {
         None
+    }
+
+    fn misspelt() -> Self {
+        None
+    }
+
+    fn is_lost(&self) -> bool {
+        self.is_none()
     }
 }
 
@@ -128,6 +172,9 @@ fn missing_help(word: &str) -> Option<String> {
 pub(crate) struct Fields<'n> {
     owner: Extent,
     fields: &'n [(Key, Node)],
+    // Words that were probably meant by ones that do not belong here.
+    meant: Vec<String>,
+    sound: Sound,
 }
 
 impl<'n> Fields<'n> {
@@ -143,24 +190,41 @@ impl<'n> Fields<'n> {
             );
             return None;
         };
+        let mut sound = Sound::Whole;
+        let mut meant = Vec::new();
         for (key, _) in fields {
             if !words.iter().any(|word| plain(word) == &*key.text) {
                 let known = words.iter().map(|word| plain(word));
                 let help = alias_help(&key.text, words).or_else(|| suggest::help(&key.text, known));
+                sound = Sound::Broken;
                 let message = format!("`{}` is not a word of this place", key.text);
+                let near = help.as_deref().and_then(|help| help.strip_prefix("did you mean `"));
+                meant.extend(near.and_then(|near| near.strip_suffix("`?")).map(str::to_owned));
                 faults.error("E002", key.extent, message, help);
             }
         }
-        Some(Self { owner: node.extent, fields })
+        Some(Self { owner: node.extent, fields, meant, sound })
     }
 
     /// Reads one field.
-    pub(crate) fn take<F: Field>(&self, word: &str, faults: &mut Faults<'_>) -> F {
+    pub(crate) fn take<F: Field>(&mut self, word: &str, faults: &mut Faults<'_>) -> F {
         let word = plain(word);
         match self.fields.iter().find(|(key, _)| &*key.text == word) {
-            Some((_, node)) => F::present(node, faults),
+            Some((_, node)) => {
+                let field = F::present(node, faults);
+                if field.is_lost() {
+                    self.sound = Sound::Broken;
+                }
+                field
+            }
+            None if self.meant.iter().any(|meant| meant == word) => F::misspelt(),
             None => F::absent(word, self.owner, faults),
         }
+    }
+
+    /// Whether every word was read.
+    pub(crate) const fn sound(&self) -> Sound {
+        self.sound
     }
 }
 
@@ -200,6 +264,8 @@ macro_rules! record {
             $($(#[$doc])* pub(crate) $field: $type,)*
             #[schemars(skip)]
             pub(crate) extent: $crate::declare::fault::Extent,
+            #[schemars(skip)]
+            pub(crate) sound: $crate::declare::read::Sound,
         }
 
         impl $crate::declare::read::Read for $name {
@@ -208,10 +274,11 @@ macro_rules! record {
                 faults: &mut $crate::declare::read::Faults<'_>,
             ) -> Option<Self> {
                 let words = &[$(stringify!($field)),*];
-                let fields = $crate::declare::read::Fields::open(node, words, faults)?;
+                let mut fields = $crate::declare::read::Fields::open(node, words, faults)?;
                 Some(Self {
                     $($field: fields.take(stringify!($field), faults),)*
                     extent: node.extent,
+                    sound: fields.sound(),
                 })
             }
         }
@@ -335,6 +402,21 @@ impl<T: Read> Read for Entries<T> {
 
 /// Passes a schema through a wrapper that does not show in the file.
 macro_rules! transparent {
+    ($name:ident => $inner:ty) => {
+        impl schemars::JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                generator.subschema_for::<$inner>()
+            }
+        }
+    };
     ($($name:ident),*) => {$(
         impl<T: JsonSchema> JsonSchema for $name<T> {
             fn inline_schema() -> bool {
@@ -351,6 +433,8 @@ macro_rules! transparent {
         }
     )*};
 }
+
+pub(crate) use transparent;
 
 transparent!(Located, Need);
 

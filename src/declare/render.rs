@@ -36,12 +36,24 @@ pub fn render(faults: &[Fault], sources: &[Source], drawing: Drawing) -> String 
     for fault in faults {
         let text = sources.iter().find(|source| source.path == fault.place.file);
         let shown = Shown { fault, source: text.map(|source| named(fault, &source.text)) };
-        if handler.render_report(&mut drawn, &shown).is_err() {
+        let fits = shown.source.is_none() || shown_width(fault, text) <= LINE_CHARS_MAX;
+        if !fits || handler.render_report(&mut drawn, &shown).is_err() {
             drawn.push_str(&line(fault));
+            drawn.push('\n');
         }
         drawn.push('\n');
     }
     drawn
+}
+
+/// Characters of a line that is still drawn; a longer one would bury its caret.
+const LINE_CHARS_MAX: usize = 400;
+
+/// Characters of the longest of the lines that would be drawn.
+fn shown_width(fault: &Fault, source: Option<&Source>) -> usize {
+    let text = source.map_or("", |source| &*source.text);
+    let first = (fault.place.line as usize).saturating_sub(2);
+    text.lines().skip(first).take(3).map(|line| line.chars().count()).max().unwrap_or(0)
 }
 
 /// A fault on one line: `file:line:column: E012: message; help`.

@@ -68,3 +68,6 @@ fn merge(
         fields.extend(only);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use jiff::civil;
 
 use super::condition::{self, Sight};
 use super::fault::{Extent, Located};
-use super::read::{Faults, OneOrMany};
+use super::read::{Faults, OneOrMany, Sound};
 use super::scalar::{Line, Whole, Words};
 use super::symbols::Symbols;
 use super::words::trigger::{
@@ -123,7 +123,7 @@ fn form(raw: &Raw, faults: &mut Faults<'_>) -> Option<&'static str> {
     let known = FORMS.iter().map(|(form, _)| format!("`{form}`")).collect::<Vec<_>>().join(", ");
     let Some((form, beside)) = forms.next() else {
         let help = format!("name one of {known}");
-        faults.error("E003", raw.extent, "nothing here says what makes it fire", help);
+        faults.follows(raw.sound, "E003", raw.extent, "nothing here says what makes it fire", help);
         return None;
     };
     if let Some((other, _)) = forms.next() {
@@ -227,6 +227,7 @@ impl Building<'_, '_> {
             within: raw.within.as_ref(),
             affects: raw.affects.as_ref(),
             owner: raw.extent,
+            sound: raw.sound,
         })
     }
 
@@ -245,6 +246,7 @@ impl Building<'_, '_> {
             within: raw.within.as_ref(),
             affects: None,
             owner: raw.extent,
+            sound: raw.sound,
         };
         let mut clause = self.clause(&clause)?;
         if let Some(dwell) = &raw.dwell {
@@ -253,7 +255,7 @@ impl Building<'_, '_> {
             clause.absence = Some(Absence { events, scope: AbsenceScope::AnyPage, hold });
         } else if let Some(word) = raw.not_followed_by.as_ref().and_then(|words| words.0.first()) {
             let help = "add `dwell: 3m`".to_owned();
-            self.faults.error("E003", word.extent, "`dwell` is missing here", help);
+            self.faults.follows(raw.sound, "E003", word.extent, "`dwell` is missing here", help);
         }
         Some(clause)
     }
@@ -275,6 +277,7 @@ impl Building<'_, '_> {
             within: raw.within.as_ref(),
             affects: raw.affects.as_ref(),
             owner: raw.extent,
+            sound: raw.sound,
         })
     }
 
@@ -299,7 +302,13 @@ impl Building<'_, '_> {
             (Some(count), Some(within)) => (count, within),
             (Some(count), None) => {
                 let help = "add `within: 1h`".to_owned();
-                self.faults.error("E003", count.extent, "`within` is missing beside `times`", help);
+                self.faults.follows(
+                    words.sound,
+                    "E003",
+                    count.extent,
+                    "`within` is missing beside `times`",
+                    help,
+                );
                 return None;
             }
             (None, Some(within)) => {
@@ -337,7 +346,7 @@ impl Building<'_, '_> {
             (None, Some(hold)) => {
                 let help = "say what must fail to come: `not_followed_by: [Order Completed]`";
                 let message = "`not_followed_by` is missing beside `for`";
-                self.faults.error("E003", hold.extent, message, help.to_owned());
+                self.faults.follows(words.sound, "E003", hold.extent, message, help.to_owned());
                 return None;
             }
         };
@@ -365,7 +374,7 @@ impl Building<'_, '_> {
         let Some(within) = &raw.within else {
             let help = "say how long it may take from the first to the last: `within: 10m`";
             let message = "`within` is missing beside `sequence`";
-            self.faults.error("E003", raw.extent, message, help.to_owned());
+            self.faults.follows(raw.sound, "E003", raw.extent, message, help.to_owned());
             return None;
         };
         let within = self.some_time(within)?;
@@ -432,7 +441,13 @@ impl Building<'_, '_> {
             }
             _ => {
                 let help = "write `rises_above: 0.7` or `falls_below: 45`".to_owned();
-                self.faults.error("E003", word.extent, "a score needs one line to cross", help);
+                self.faults.follows(
+                    raw.sound,
+                    "E003",
+                    word.extent,
+                    "a score needs one line to cross",
+                    help,
+                );
                 return None;
             }
         };
@@ -561,6 +576,7 @@ struct ClauseWords<'w> {
     within: Option<&'w Located<Span>>,
     affects: Option<&'w Line>,
     owner: Extent,
+    sound: Sound,
 }
 
 const fn weekday(day: DayWord) -> Option<&'static str> {

@@ -269,7 +269,7 @@ pub fn line(
     Ok(Some(Accepted { home, record: Record::Event(event).to_bytes() }))
 }
 
-/// Rewrites a CloudEvent that came with its attributes in headers into the form that
+/// Rewrites an event of CloudEvents that came with its attributes in headers into the form that
 /// [`Body::read`] takes.
 ///
 /// # Errors

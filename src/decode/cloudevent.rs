@@ -74,7 +74,7 @@ fn customer_of_data(data: Raw<'_>) -> Result<Option<Cow<'_, str>>, Refusal> {
     Ok(None)
 }
 
-/// The attributes of a CloudEvent that came in headers.
+/// The attributes of an event that came in headers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attributes {
     /// `specversion`, `id`, `source`, `type`, `subject`, `time` and extensions, by lower-case name.

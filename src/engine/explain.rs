@@ -5,11 +5,11 @@ use thin_vec::ThinVec;
 use super::catalog::{Catalog, Crossing, SessionEdge, Trigger, TriggerState, When};
 use super::customer::{Cause, Contact, ContactKind, CustomerState, Latch, Waiting};
 use super::decision::{Held, Truth, Verdict};
-use super::evaluate::Scope;
+use super::evaluate::{Scope, civil_date_of};
 use super::govern::{self, Judgement, Proposal};
 use super::id::DecisionId;
 use super::slot::{EventSlot, ScoreSlot, TraitSlot, TriggerSlot};
-use super::step::{date_of, properties_of, trace_all, zone};
+use super::step::{properties_of, trace_all, zone};
 use super::time::{Span, Timestamp};
 use super::timer::TimerKind;
 
@@ -228,12 +228,15 @@ fn waits(
         When::Change { of, .. } => vec![Wait::Change { of: of.slot }],
         When::Score { score, crossing } => {
             let value = state.score(*score).map(|score| score.value);
-            let latch = state.progress(slot, 0).map(|progress| progress.latch).unwrap_or_default();
+            // As the step does: who stands beyond the line without having crossed it has fired.
+            let known = state.progress(slot, 0).map(|progress| progress.latch);
+            let beyond = value.is_some_and(|value| crossing.is_beyond(value));
+            let latch = known.unwrap_or(if beyond { Latch::Fired } else { Latch::Armed });
             vec![Wait::Score { score: *score, value, crossing: *crossing, latch }]
         }
         When::Date { of, offset_days, .. } => {
             let value = state.trait_value(of.slot).map(|value| value.as_ref().at(&of.path));
-            let date = value.and_then(|value| date_of(value, &zone(catalog, state)));
+            let date = value.and_then(|value| civil_date_of(value, &zone(catalog, state)));
             let due = |number: u8| {
                 let kind = TimerKind::Date { trigger: slot, offset: number };
                 state.timers.iter().find(|timer| timer.kind == kind).map(|timer| timer.due)

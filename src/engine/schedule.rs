@@ -118,9 +118,9 @@ impl Schedule {
             if let Some(found) = self.at_change(change, next, zone) {
                 return Some(found);
             }
-            // Nothing lies between here and `next`, and no overlap can repeat what came before.
-            let far = from + SHIFT_MAX < change && change + SHIFT_MAX.times(2) < at;
-            from = if far { at - SHIFT_MAX } else { change };
+            // Nothing lies between here and `next`, and a change that is far enough away cannot
+            // repeat what came before: straight to the days around `next`.
+            from = if from + SHIFT_MAX < change { at - SHIFT_MAX } else { change };
         }
         None
     }

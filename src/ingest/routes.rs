@@ -267,7 +267,7 @@ fn declared_length(head: &Parts) -> usize {
     declared.map_or(BODY_BYTES_MAX, |length| length.min(BODY_BYTES_MAX))
 }
 
-/// The attributes of a CloudEvent in binary mode: headers that begin with `ce-`.
+/// The attributes of an event of CloudEvents in binary mode: headers that begin with `ce-`.
 fn attributes(head: &Parts) -> Option<Attributes> {
     head.headers.get("ce-specversion")?;
     let pairs = head.headers.iter().filter_map(|(name, value)| {

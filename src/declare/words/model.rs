@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use super::cases::ScoreCase;
 use crate::declare::fault::Located;
 use crate::declare::node::{Node, NodeKind};
-use crate::declare::read::{Entries, Faults, Need, OneOrMany, Read, choice, record};
+use crate::declare::read::{Entries, Faults, Need, OneOrMany, Read, Sound, choice, record};
 use crate::declare::scalar::{Line, Name, Whole, Words};
 use crate::engine::time::Span;
 
@@ -261,7 +261,13 @@ impl Read for Feature {
         }
         let value = Line::read(node, faults)?;
         let extent = node.extent;
-        Some(Self(FeatureWords { value: Need(Some(value)), missing: None, r#as: None, extent }))
+        Some(Self(FeatureWords {
+            value: Need(Some(value)),
+            missing: None,
+            r#as: None,
+            extent,
+            sound: Sound::Whole,
+        }))
     }
 }
 

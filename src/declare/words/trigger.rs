@@ -2,7 +2,8 @@
 
 use super::cases::Case;
 use crate::declare::fault::Located;
-use crate::declare::read::{Entries, Need, OneOrMany, choice, record};
+use crate::declare::node::{Node, NodeKind};
+use crate::declare::read::{Entries, Faults, Need, OneOrMany, Read, choice, record, transparent};
 use crate::declare::scalar::{Anything, Clock, Line, Name, PerCent, Rank, Whole, Words};
 use crate::engine::policy::Share;
 use crate::engine::time::Span;
@@ -160,7 +161,7 @@ record! {
         offer: Option<OneOrMany<OfferLine>>,
         /// The text by language (`en`, `zh-CN`), each with fields such as `title`, `subject` and
         /// `body`, or `template:` with a file beside the trigger. Texts are MiniJinja templates.
-        message: Need<Entries<Entries<Words>>>,
+        message: Need<Entries<Variant>>,
         /// What happens when a cap is reached: `defer` (wait for room) or `drop`. Default: the
         /// cap's own.
         on_cap: Option<OnCapWord>,
@@ -276,6 +277,23 @@ record! {
         no_worse_by: Need<PerCent>,
     }
 }
+
+/// The text in one language.
+#[derive(Clone, Debug)]
+pub(crate) struct Variant(pub(crate) Entries<Words>);
+
+impl Read for Variant {
+    fn read(node: &Node, faults: &mut Faults<'_>) -> Option<Self> {
+        if matches!(node.kind, NodeKind::Map(_)) {
+            return Entries::read(node, faults).map(Self);
+        }
+        let help = "write the fields below a language: `message: {en: {title: ..., body: ...}}`";
+        faults.error("E004", node.extent, "a text stands below its language", help.to_owned());
+        None
+    }
+}
+
+transparent!(Variant => Entries<Words>);
 
 choice! {
     /// The kind of a trigger.

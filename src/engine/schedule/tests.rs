@@ -72,6 +72,19 @@ fn an_interval_comes_on_both_passes_in_order() {
 }
 
 #[test]
+fn a_rare_interval_comes_on_its_second_pass_before_it_comes_next_year() {
+    assert_eq!(
+        instants("*/30 1 1 11 *", "America/New_York", "2026-11-01T05:00:00Z", 4),
+        [
+            "2026-11-01T05:30:00.000Z 2026-11-01T01:30:00",
+            "2026-11-01T06:00:00.000Z 2026-11-01T01:00:00 second pass",
+            "2026-11-01T06:30:00.000Z 2026-11-01T01:30:00 second pass",
+            "2027-11-01T05:00:00.000Z 2027-11-01T01:00:00",
+        ]
+    );
+}
+
+#[test]
 fn seconds_and_leap_days_and_first_mondays() {
     assert_eq!(
         instants("30 0 9 * * MON", "UTC", "2026-03-21T12:00:00Z", 1),

@@ -18,7 +18,6 @@ use super::super::slot::{ChannelSlot, TraitSlot, TriggerSlot};
 use super::super::time::Timestamp;
 use super::super::value::Value;
 use super::fire::{Firing, properties_of};
-use super::lifecycle::date_of;
 use super::{Step, zone};
 
 /// Earlier contacts shown with a task.
@@ -169,17 +168,16 @@ fn reasons(trigger: &Trigger, scope: &Scope<'_>, most: usize) -> Vec<Box<str>> {
         ScoreSource::Pushed => None,
     });
     let Some(card) = card else { return Vec::new() };
-    let mut contributions = health::assess(card, scope).contributions;
-    contributions.retain(|contribution| 0.0 < contribution.lost);
-    contributions.sort_by(|left, right| right.lost.total_cmp(&left.lost));
-    contributions.into_iter().take(most).map(|contribution| contribution.plain).collect()
+    let assessment = health::assess(card, scope);
+    health::reasons(&assessment, most).into_iter().map(|part| part.plain.clone()).collect()
 }
 
 /// Calendar days from the customer's today to the trigger's date.
 fn days_left(trigger: &Trigger, scope: &Scope<'_>) -> Option<i64> {
     let When::Date { of, .. } = &trigger.when else { return None };
     let zone = zone(scope.catalog, scope.state);
-    let date = date_of(scope.state.trait_value(of.slot)?.as_ref().at(&of.path), &zone)?;
+    let date =
+        evaluate::civil_date_of(scope.state.trait_value(of.slot)?.as_ref().at(&of.path), &zone)?;
     let today = scope.now.in_zone(&zone).date();
     date.since((jiff::Unit::Day, today)).ok().map(|span| span.get_days().into())
 }

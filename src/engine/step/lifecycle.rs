@@ -4,16 +4,13 @@ use jiff::civil;
 
 use super::super::catalog::{Trigger, When};
 use super::super::customer::CustomerState;
+use super::super::evaluate::civil_date_of;
 use super::super::slot::{TraitSlot, TriggerSlot};
 use super::super::time::{Span, Timestamp, Zone};
-use super::super::value::ValueRef;
 use super::behavior::Fired;
 use super::bind::{arm_dates, arm_schedule};
 use super::fire::{mark_decided, was_decided};
 use super::{Step, zone};
-
-/// Numbers up to this are seconds since the epoch (until the year 5138), larger ones milliseconds.
-const SECONDS_MAX: f64 = 1e11;
 
 impl<'a> Step<'a> {
     /// A trait changed: the dates kept in it are waited for anew.
@@ -90,30 +87,8 @@ pub(super) fn date_due(
     zone: &Zone,
 ) -> Option<(civil::Date, Timestamp)> {
     let When::Date { of, offset_days, at } = &trigger.when else { return None };
-    let date = date_of(state.trait_value(of.slot)?.as_ref().at(&of.path), zone)?;
+    let date = civil_date_of(state.trait_value(of.slot)?.as_ref().at(&of.path), zone)?;
     let days = offset_days.get(usize::from(offset)).copied()?;
     let target = date.checked_add(jiff::Span::new().try_days(days).ok()?).ok()?;
     Some((date, Timestamp::from_local(target.to_datetime(*at), zone)))
-}
-
-/// The calendar date a value names: a date, a local time, an instant (seen in `zone`), or a number
-/// of seconds or milliseconds since the epoch.
-pub(in super::super) fn date_of(value: ValueRef<'_>, zone: &Zone) -> Option<civil::Date> {
-    match value {
-        ValueRef::Str(text) => match Timestamp::parse(text) {
-            Some(instant) => Some(instant.in_zone(zone).date()),
-            None => text.parse::<civil::DateTime>().ok().map(civil::DateTime::date),
-        },
-        ValueRef::Num(number) if 0.0 <= number => {
-            let millis = if number < SECONDS_MAX { number * 1_000.0 } else { number };
-            #[expect(clippy::cast_possible_truncation, reason = "bounded by the line above")]
-            let instant = Timestamp::from_millis(millis.min(1e17) as i64);
-            Some(instant.in_zone(zone).date())
-        }
-        ValueRef::Num(_)
-        | ValueRef::Missing
-        | ValueRef::Bool(_)
-        | ValueRef::List(_)
-        | ValueRef::Map(_) => None,
-    }
 }

@@ -25,13 +25,12 @@ mod tests;
 pub use behavior::concerns;
 pub use bind::bind;
 pub(super) use fire::{properties_of, trace_all};
-pub(super) use lifecycle::date_of;
 pub use roster::Roster;
 
 use super::catalog::Catalog;
 use super::customer::{CustomerState, SEEN_MAX};
 use super::decision::Decision;
-use super::evaluate::Scope;
+use super::evaluate::{self, Scope};
 use super::govern;
 use super::id::stable_hash;
 use super::input::{BlindGap, Body, Event, Input, Reach};
@@ -64,7 +63,7 @@ pub fn step(
     }
     // Engine time never goes back: an input stamped before the last one happens now.
     let at = input.at.max(state.now);
-    if is_blank(state) && matches!(input.body, Body::Event(_) | Body::Score { .. }) {
+    if is_blank(state) && is_about_the_customer(&input.body) {
         bind(catalog, state, at);
     }
     let waited = audit::waiting(state);
@@ -146,6 +145,19 @@ fn is_blank(state: &CustomerState) -> bool {
         && state.timers.is_empty()
 }
 
+/// Whether an input says something of a customer, so that dates and calendars begin to run.
+fn is_about_the_customer(body: &Body<'_>) -> bool {
+    match body {
+        Body::Event(event) => event.reach != Reach::Broadcast,
+        Body::Score { .. } => true,
+        Body::Tick
+        | Body::Outcome(_)
+        | Body::Preference(_)
+        | Body::Erasure
+        | Body::Propose { .. } => false,
+    }
+}
+
 fn remember(state: &mut CustomerState, mark: u64) {
     if state.seen.len() < SEEN_MAX {
         state.seen.push(mark);
@@ -160,8 +172,5 @@ fn remember(state: &mut CustomerState, mark: u64) {
 
 /// The zone in which a customer's dates and calendars run: theirs, or the policy's when unknown.
 pub(super) fn zone(catalog: &Catalog, state: &CustomerState) -> Zone {
-    state
-        .text_trait(catalog.known.timezone)
-        .and_then(Zone::parse)
-        .unwrap_or_else(|| catalog.policy.zone.clone())
+    evaluate::zone_of(catalog, state).unwrap_or_else(|| catalog.policy.zone.clone())
 }

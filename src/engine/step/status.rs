@@ -150,7 +150,7 @@ pub(super) fn record_score(
         return None;
     }
     // Adding zero turns -0 into 0, which prints and hashes otherwise.
-    let value = (value * 10_000.0).round() / 10_000.0 + 0.0;
+    let value = health::rounded(value) + 0.0;
     match scores.binary_search_by_key(&slot, |state| state.score) {
         Ok(index) => {
             let known = scores.get_mut(index)?;

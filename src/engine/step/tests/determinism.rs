@@ -12,7 +12,7 @@ use crate::engine::time::Span;
 fn everything() -> Catalog {
     let names = [
         "big_cart", "cancel", "checkout", "dwell", "goodbye", "hello", "outage", "parcel",
-        "pricing", "renewal", "risk", "sequence", "upgrade",
+        "pricing", "renewal", "risk", "sequence", "upgrade", "weekly",
     ];
     catalog_with(&names, |shop| {
         all_quiet(shop, "21:00-07:00").cap("4 per 24h", CapScope::All, rolling(4, "24h")).cap(

@@ -59,7 +59,7 @@ fn whoever_travels_west_lives_through_a_local_time_once() {
     check(
         &catalog(&["weekly"]),
         "0s     tick
-         6d23h  tick             -> weekly sent email at 6d23h
+         6d23h  tick             -> weekly sent email
          7d     set timezone=America/New_York
          7d10h  tick
          14d10h tick             -> weekly sent email at 14d4h",

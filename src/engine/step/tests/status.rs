@@ -58,7 +58,7 @@ fn a_scorecard_is_computed_when_fed_and_when_its_time_comes() {
          2m   Used
          3m   Used
          4m   Used
-         30h  tick               -> unwell sent in_app at 1d55m5s107ms",
+         30h  tick               -> unwell sent in_app at 1d48m35s411ms",
     );
 }
 

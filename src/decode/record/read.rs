@@ -1,0 +1,200 @@
+//! Reads records back, whatever the bytes.
+
+use minicbor::Decoder;
+use minicbor::data::Type;
+
+use super::{
+    Call, EventRecord, Freshness, Kind, PreferenceRecord, Record, ScoreRecord, Shape, Subject, key,
+    preference, result, unknown,
+};
+use crate::decode::json;
+use crate::decode::refusal::Refusal;
+use crate::engine::decision::Reason;
+use crate::engine::id::DecisionId;
+use crate::engine::input::{Answer, Delivery, Outcome};
+use crate::engine::time::Timestamp;
+
+/// Reads a record after its first byte.
+pub(super) fn record(bytes: &[u8]) -> Result<Record<'_>, Refusal> {
+    Fields::read(bytes)?.into_record()
+}
+
+/// A header taken apart.
+#[derive(Default)]
+struct Fields<'a> {
+    kind: Option<u8>,
+    customer: Option<&'a str>,
+    id: Option<&'a str>,
+    occurred_ms: Option<i64>,
+    received_ms: Option<i64>,
+    shape: Option<u8>,
+    call: Option<u8>,
+    historical: Option<u8>,
+    model: Option<&'a str>,
+    value: Option<f64>,
+    decision: Option<&'a [u8]>,
+    attempt: Option<u32>,
+    result: Option<u8>,
+    why: Option<&'a str>,
+    preference: Option<u8>,
+    purpose: Option<&'a str>,
+    channel: Option<&'a str>,
+    granted: Option<u8>,
+    source: Option<&'a str>,
+    until_ms: Option<i64>,
+    rest: &'a [u8],
+}
+
+impl From<minicbor::decode::Error> for Refusal {
+    fn from(_: minicbor::decode::Error) -> Self {
+        unknown("the record's header is damaged")
+    }
+}
+
+impl<'a> Fields<'a> {
+    fn read(bytes: &'a [u8]) -> Result<Self, Refusal> {
+        let mut decoder = Decoder::new(bytes);
+        let mut fields = Self::default();
+        let count = decoder.map()?.ok_or_else(|| unknown("the record's header is damaged"))?;
+        for _ in 0..count {
+            fields.field(&mut decoder)?;
+        }
+        fields.rest = bytes.get(decoder.position()..).unwrap_or_default();
+        Ok(fields)
+    }
+
+    fn field(&mut self, decoder: &mut Decoder<'a>) -> Result<(), Refusal> {
+        match decoder.u8()? {
+            key::KIND => self.kind = Some(decoder.u8()?),
+            key::CUSTOMER => self.customer = Some(decoder.str()?),
+            key::ID => self.id = Some(decoder.str()?),
+            key::OCCURRED_MS => self.occurred_ms = Some(decoder.i64()?),
+            key::RECEIVED_MS => self.received_ms = Some(decoder.i64()?),
+            key::SHAPE => self.shape = Some(decoder.u8()?),
+            key::CALL => self.call = Some(decoder.u8()?),
+            key::HISTORICAL => self.historical = Some(decoder.u8()?),
+            key::MODEL => self.model = Some(decoder.str()?),
+            key::VALUE => self.value = Some(decoder.f64()?),
+            key::DECISION => self.decision = Some(decoder.bytes()?),
+            key::ATTEMPT => self.attempt = Some(decoder.u32()?),
+            key::RESULT => self.result = Some(decoder.u8()?),
+            key::WHY => self.why = Some(decoder.str()?),
+            key::PREFERENCE => self.preference = Some(decoder.u8()?),
+            key::PURPOSE => self.purpose = Some(decoder.str()?),
+            key::CHANNEL => self.channel = Some(decoder.str()?),
+            key::GRANTED => self.granted = Some(decoder.u8()?),
+            key::SOURCE => self.source = Some(decoder.str()?),
+            key::UNTIL_MS => self.until_ms = Some(decoder.i64()?),
+            _ => pass_scalar(decoder)?,
+        }
+        Ok(())
+    }
+
+    fn into_record(self) -> Result<Record<'a>, Refusal> {
+        Ok(match Kind::from_code(must(self.kind)?)? {
+            Kind::Event => Record::Event(self.into_event()?),
+            Kind::Score => Record::Score(ScoreRecord {
+                customer: must(self.customer)?,
+                id: must(self.id)?,
+                model: must(self.model)?,
+                value: self.value.filter(|value| value.is_finite()).ok_or_else(missing)?,
+            }),
+            Kind::Outcome => {
+                Record::Outcome { customer: must(self.customer)?, outcome: self.into_outcome()? }
+            }
+            Kind::Preference => Record::Preference {
+                customer: must(self.customer)?,
+                preference: self.into_preference()?,
+            },
+            Kind::Erasure => Record::Erasure { customer: must(self.customer)? },
+        })
+    }
+
+    fn into_event(self) -> Result<EventRecord<'a>, Refusal> {
+        Ok(EventRecord {
+            subject: self.customer.map_or(Subject::Everyone, Subject::Customer),
+            id: must(self.id)?,
+            occurred_at: Timestamp::from_millis(must(self.occurred_ms)?),
+            received_at: Timestamp::from_millis(must(self.received_ms)?),
+            shape: Shape::from_code(must(self.shape)?)?,
+            call: Call::from_code(must(self.call)?)?,
+            freshness: match self.historical {
+                None | Some(0) => Freshness::Live,
+                Some(_) => Freshness::Historical,
+            },
+            json: json::text(self.rest)?,
+        })
+    }
+
+    fn into_outcome(self) -> Result<Outcome, Refusal> {
+        let decision = must(self.decision)?.try_into().map_err(|_| missing())?;
+        let why = || Box::from(self.why.unwrap_or_default());
+        let result = match must(self.result)? {
+            result::DELIVERED => Delivery::Delivered,
+            result::REJECTED => Delivery::Rejected { why: why() },
+            result::UNKNOWN => Delivery::Unknown { why: why() },
+            result::EXPIRED => Delivery::Expired,
+            result::REFUSED => Delivery::Refused {
+                reason: Reason::parse(must(self.why)?)
+                    .ok_or_else(|| unknown("the reason is not known to this version"))?,
+            },
+            _ => return Err(unknown("the result is not known to this version")),
+        };
+        let decision = DecisionId::from_bytes(decision);
+        Ok(Outcome { decision, attempt: must(self.attempt)?, result })
+    }
+
+    fn into_preference(self) -> Result<PreferenceRecord<'a>, Refusal> {
+        Ok(match must(self.preference)? {
+            preference::CONSENT => PreferenceRecord::Consent {
+                purpose: self.purpose,
+                channel: self.channel,
+                answer: match must(self.granted)? {
+                    1 => Answer::Granted,
+                    _ => Answer::Denied,
+                },
+                source: self.source.unwrap_or_default(),
+            },
+            preference::PAUSE => {
+                PreferenceRecord::PauseUntil(self.until_ms.map(Timestamp::from_millis))
+            }
+            preference::PREFERRED_CHANNEL => PreferenceRecord::PreferredChannel(self.channel),
+            _ => return Err(unknown("the preference is not known to this version")),
+        })
+    }
+}
+
+/// Passes over a field of a later version. Only scalars are passed, so that hostile nesting costs
+/// nothing; a later version adds nothing else.
+fn pass_scalar(decoder: &mut Decoder<'_>) -> Result<(), Refusal> {
+    let scalar = matches!(
+        decoder.datatype()?,
+        Type::Bool
+            | Type::Null
+            | Type::U8
+            | Type::U16
+            | Type::U32
+            | Type::U64
+            | Type::I8
+            | Type::I16
+            | Type::I32
+            | Type::I64
+            | Type::F16
+            | Type::F32
+            | Type::F64
+            | Type::Bytes
+            | Type::String
+    );
+    if !scalar {
+        return Err(unknown("the record's header holds something that is not a scalar"));
+    }
+    Ok(decoder.skip()?)
+}
+
+fn must<T>(field: Option<T>) -> Result<T, Refusal> {
+    field.ok_or_else(missing)
+}
+
+fn missing() -> Refusal {
+    unknown("the record's header lacks a field")
+}

@@ -1,0 +1,121 @@
+//! Writes the header of a record.
+
+use std::convert::Infallible;
+
+use minicbor::Encoder;
+use minicbor::encode::Error;
+
+use super::{
+    EventRecord, Freshness, Kind, PreferenceRecord, Record, Subject, key, preference, result,
+};
+use crate::engine::input::{Answer, Delivery, Outcome};
+
+/// Appends the header of a record.
+pub(super) fn header(record: &Record<'_>, out: &mut Vec<u8>) -> Written {
+    Header(Encoder::new(out)).write(record)
+}
+
+pub(super) type Written = Result<(), Error<Infallible>>;
+
+struct Header<'o>(Encoder<&'o mut Vec<u8>>);
+
+impl Header<'_> {
+    fn write(&mut self, record: &Record<'_>) -> Written {
+        match record {
+            Record::Event(event) => self.event(event),
+            Record::Score(score) => {
+                self.begin(Kind::Score, 5, Subject::Customer(score.customer))?;
+                self.text(key::ID, score.id)?;
+                self.text(key::MODEL, score.model)?;
+                self.0.u8(key::VALUE)?.f64(score.value)?;
+                Ok(())
+            }
+            Record::Outcome { customer, outcome } => self.outcome(customer, outcome),
+            Record::Preference { customer, preference } => self.preference(customer, preference),
+            Record::Erasure { customer } => {
+                self.begin(Kind::Erasure, 2, Subject::Customer(customer))
+            }
+        }
+    }
+
+    fn begin(&mut self, kind: Kind, fields: u64, subject: Subject<'_>) -> Written {
+        self.0.map(fields)?;
+        self.code(key::KIND, kind.code())?;
+        match subject {
+            Subject::Customer(customer) => self.text(key::CUSTOMER, customer),
+            Subject::Everyone => Ok(()),
+        }
+    }
+
+    fn event(&mut self, event: &EventRecord<'_>) -> Written {
+        let customers = u64::from(event.subject != Subject::Everyone);
+        let historical = u64::from(event.freshness == Freshness::Historical);
+        self.begin(Kind::Event, 6 + customers + historical, event.subject)?;
+        self.text(key::ID, event.id)?;
+        self.0.u8(key::OCCURRED_MS)?.i64(event.occurred_at.as_millis())?;
+        self.0.u8(key::RECEIVED_MS)?.i64(event.received_at.as_millis())?;
+        self.code(key::SHAPE, event.shape.code())?;
+        self.code(key::CALL, event.call.code())?;
+        match event.freshness {
+            Freshness::Live => Ok(()),
+            Freshness::Historical => self.code(key::HISTORICAL, 1),
+        }
+    }
+
+    fn outcome(&mut self, customer: &str, outcome: &Outcome) -> Written {
+        let (result, why) = match &outcome.result {
+            Delivery::Delivered => (result::DELIVERED, None),
+            Delivery::Rejected { why } => (result::REJECTED, Some(&**why)),
+            Delivery::Unknown { why } => (result::UNKNOWN, Some(&**why)),
+            Delivery::Expired => (result::EXPIRED, None),
+            Delivery::Refused { reason } => (result::REFUSED, Some(reason.as_str())),
+        };
+        self.begin(Kind::Outcome, 5 + u64::from(why.is_some()), Subject::Customer(customer))?;
+        self.0.u8(key::DECISION)?.bytes(outcome.decision.as_bytes())?;
+        self.0.u8(key::ATTEMPT)?.u32(outcome.attempt)?;
+        self.code(key::RESULT, result)?;
+        self.optional(key::WHY, why)
+    }
+
+    fn preference(&mut self, customer: &str, preference: &PreferenceRecord<'_>) -> Written {
+        let subject = Subject::Customer(customer);
+        match *preference {
+            PreferenceRecord::Consent { purpose, channel, answer, source } => {
+                let optional = u64::from(purpose.is_some()) + u64::from(channel.is_some());
+                self.begin(Kind::Preference, 5 + optional, subject)?;
+                self.code(key::PREFERENCE, preference::CONSENT)?;
+                self.optional(key::PURPOSE, purpose)?;
+                self.optional(key::CHANNEL, channel)?;
+                self.code(key::GRANTED, u8::from(answer == Answer::Granted))?;
+                self.text(key::SOURCE, source)
+            }
+            PreferenceRecord::PauseUntil(until) => {
+                self.begin(Kind::Preference, 3 + u64::from(until.is_some()), subject)?;
+                self.code(key::PREFERENCE, preference::PAUSE)?;
+                if let Some(until) = until {
+                    self.0.u8(key::UNTIL_MS)?.i64(until.as_millis())?;
+                }
+                Ok(())
+            }
+            PreferenceRecord::PreferredChannel(channel) => {
+                self.begin(Kind::Preference, 3 + u64::from(channel.is_some()), subject)?;
+                self.code(key::PREFERENCE, preference::PREFERRED_CHANNEL)?;
+                self.optional(key::CHANNEL, channel)
+            }
+        }
+    }
+
+    fn code(&mut self, key: u8, code: u8) -> Written {
+        self.0.u8(key)?.u8(code)?;
+        Ok(())
+    }
+
+    fn text(&mut self, key: u8, text: &str) -> Written {
+        self.0.u8(key)?.str(text)?;
+        Ok(())
+    }
+
+    fn optional(&mut self, key: u8, text: Option<&str>) -> Written {
+        text.map_or(Ok(()), |text| self.text(key, text))
+    }
+}

@@ -1,0 +1,87 @@
+//! The decoder itself: what it keeps, what it leaves out, what it costs.
+
+use super::*;
+
+#[test]
+fn the_last_of_equal_keys_wins_everywhere() {
+    check_with(
+        r#"{"userId":"no","userId":"u","event":"no","event":"E","messageId":"1","properties":{"a":9,"b":9},"properties":{"a":1,"a":2,"n":{"x":1,"y":2},"n":{"y":3}},"context":{"locale":"no"},"context":{}}"#,
+        &["a", "b", "n.x", "n.y"],
+        &[],
+        r#"Customer("u") E id=1 at=2026-03-01T12:00:00.000Z a:Num(2.0) n.y:Num(3.0)"#,
+    );
+}
+
+#[test]
+fn a_replay_reads_a_line_in_one_go_and_believes_its_time() {
+    let (mut decoder, mut names) = decoder(&["total"], &[], &[]);
+    let mut read = |line: &str, arrival| {
+        decoder.decode_line(
+            line.as_bytes(),
+            (arrival, 7),
+            || "line-1".to_owned(),
+            &mut names,
+            |decoded| {
+                let input = decoded.input(|_| false);
+                let Input::Event(event) = &input.body else { panic!() };
+                format!("{} {} {} {:?}", input.at, input.position, event.id, event.properties)
+            },
+        )
+    };
+    let line =
+        r#"{"userId":"u","event":"E","timestamp":"2026-02-01T00:00:00Z","properties":{"total":1}}"#;
+    assert_eq!(
+        read(line, Arrival::replay()).unwrap().unwrap(),
+        "2026-02-01T00:00:00.000Z 7 line-1 [Num(1.0)]"
+    );
+    assert_eq!(
+        read(line, Arrival::live(noon())).unwrap().unwrap(),
+        "2026-03-01T12:00:00.000Z 7 line-1 [Num(1.0)]"
+    );
+    let refused = |line, arrival| read(line, arrival).unwrap_err().reason;
+    let mut refused = refused;
+    assert_eq!(
+        refused(r#"{"userId":"u","event":"E"}"#, Arrival::replay()),
+        Refused::MissingTimestamp
+    );
+    assert_eq!(refused("{} {}", Arrival::replay()), Refused::MalformedJson);
+    assert_eq!(refused("", Arrival::replay()), Refused::MalformedJson);
+    assert_eq!(refused("[]", Arrival::replay()), Refused::NotAnObject);
+}
+
+#[test]
+fn an_event_of_scalars_is_decoded_without_allocating() {
+    let (mut decoder, mut names) = decoder(&["total", "sku", "gift"], &["E"], &[]);
+    let line = br#"{"type":"track","messageId":"m1","userId":"u","event":"E","timestamp":"2026-03-01T12:00:00.000Z","properties":{"total":1.5,"sku":"SKU-1","gift":true,"other":[1,{"a":"b"}]},"context":{"ip":"10.0.0.1","locale":"de-DE","timezone":"Europe/Berlin"}}"#;
+    let bytes = super::line(line, Arrival::live(noon()), 1, String::new).unwrap().unwrap().record;
+    let mut run = || {
+        let record = Record::parse(&bytes).unwrap();
+        let logged = decoder.decode(&record, noon(), 1, &mut names, |decoded| {
+            let Input::Event(event) = decoded.input(|_| false).body else { return 0 };
+            event.traits.len() + event.properties.len()
+        });
+        assert_eq!(logged, Ok(5));
+        let arrival = (Arrival::replay(), 1);
+        let replayed = decoder.decode_line(line, arrival, String::new, &mut names, |_| ());
+        assert_eq!(replayed, Ok(Some(())));
+    };
+    run();
+    let counted = allocation_counter::measure(|| (0..10).for_each(|_| run()));
+    assert_eq!(counted.count_total, 0);
+}
+
+#[test]
+fn traits_to_be_set_once_are_left_out_where_they_are_known() {
+    let (mut decoder, mut names) = decoder(&[], &[], &[]);
+    let known = names.trait_("known").unwrap();
+    let line = r#"{"distinct_id":"u","event":"E","timestamp":"2026-02-01T00:00:00Z","$set_once":{"new":1,"known":2}}"#;
+    let set = decoder
+        .decode_line(line.as_bytes(), (Arrival::replay(), 0), String::new, &mut names, |decoded| {
+            let Input::Event(event) = decoded.input(|slot| slot == known).body else { panic!() };
+            event.traits.to_vec()
+        })
+        .unwrap()
+        .unwrap();
+    assert_eq!(set.len(), 1);
+    assert_eq!(names.trait_text(set[0].0), "new");
+}

@@ -1,0 +1,99 @@
+//! Records of the log, and the shards they belong to.
+
+use super::*;
+use crate::engine::decision::Reason;
+use crate::engine::id::DecisionId;
+use crate::engine::input::{Answer, Delivery, Outcome};
+
+#[test]
+fn every_record_is_read_back_as_it_was_written() {
+    let outcome = |result| Record::Outcome {
+        customer: "c",
+        outcome: Outcome { decision: DecisionId::from_bytes([7; 16]), attempt: 3, result },
+    };
+    let preference = |preference| Record::Preference { customer: "c", preference };
+    let event = EventRecord {
+        subject: Subject::Customer("c"),
+        id: "1",
+        occurred_at: noon(),
+        received_at: at("2026-03-01T12:00:01Z"),
+        shape: Shape::PostHog,
+        call: Call::Page,
+        freshness: Freshness::Live,
+        json: r#"{"a":"é"}"#,
+    };
+    let records = [
+        Record::Event(event),
+        Record::Event(EventRecord {
+            subject: Subject::Everyone,
+            freshness: Freshness::Historical,
+            shape: Shape::Own,
+            call: Call::Alias,
+            ..event
+        }),
+        Record::Score(ScoreRecord { customer: "c", id: "1", model: "churn", value: 0.25 }),
+        outcome(Delivery::Delivered),
+        outcome(Delivery::Rejected { why: "no such mailbox".into() }),
+        outcome(Delivery::Unknown { why: "timed out".into() }),
+        outcome(Delivery::Expired),
+        outcome(Delivery::Refused { reason: Reason::OptedOut }),
+        preference(PreferenceRecord::Consent {
+            purpose: Some("marketing"),
+            channel: None,
+            answer: Answer::Denied,
+            source: "page",
+        }),
+        preference(PreferenceRecord::Consent {
+            purpose: None,
+            channel: Some("email"),
+            answer: Answer::Granted,
+            source: "",
+        }),
+        preference(PreferenceRecord::PauseUntil(Some(noon()))),
+        preference(PreferenceRecord::PauseUntil(None)),
+        preference(PreferenceRecord::PreferredChannel(Some("sms"))),
+        preference(PreferenceRecord::PreferredChannel(None)),
+        Record::Erasure { customer: "c" },
+    ];
+    for record in records {
+        let bytes = record.to_bytes();
+        assert_eq!(Record::parse(&bytes).as_ref(), Ok(&record));
+        for cut in 0..bytes.len() {
+            if let Ok(shorter) = Record::parse(&bytes[..cut]) {
+                assert!(matches!(shorter, Record::Event(_)), "{shorter:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn fields_of_later_versions_are_passed_over() {
+    let mut bytes = vec![1, 0xA3, 0x00, 0x04, 0x01, 0x61, b'c'];
+    bytes.extend([0x18, 200, 0x63, b'n', b'e', b'w']);
+    assert_eq!(Record::parse(&bytes), Ok(Record::Erasure { customer: "c" }));
+    let mut nested = vec![1, 0xA3, 0x00, 0x04, 0x01, 0x61, b'c', 0x18, 200];
+    nested.extend(vec![0x81; 100_000]);
+    assert_eq!(Record::parse(&nested).unwrap_err().reason, Refused::BadRecord);
+}
+
+#[test]
+fn a_record_written_by_the_first_version_stays_readable() {
+    let bytes = b"\x01\xa7\x00\x00\x01\x62u1\x02\x62m1\x03\x1b\x00\x00\x01\x9c\xa9\x23\xfc\x00\x04\x1b\x00\x00\x01\x9c\xa9\x23\xff\xe8\x05\x00\x06\x00{}";
+    let Record::Event(event) = Record::parse(bytes).unwrap() else { panic!() };
+    assert_eq!(event.id, "m1");
+    assert_eq!(event.subject, Subject::Customer("u1"));
+    assert_eq!(event.json, "{}");
+    assert_eq!(Record::Event(event).to_bytes(), &bytes[..]);
+}
+
+#[test]
+fn customers_keep_their_shards() {
+    let homes: Vec<_> = ["", "a", "u00040886", "客户"].iter().map(|id| shard_of(id, 8)).collect();
+    assert_eq!(homes, [7, 4, 5, 3]);
+    let mut counts = [0_u32; 8];
+    for number in 0..80_000 {
+        counts[usize::from(shard_of(&format!("u{number:08}"), 8))] += 1;
+    }
+    assert!(counts.iter().all(|count| (9_600..10_400).contains(count)), "{counts:?}");
+    assert_eq!(shard_of("a", 1), 0);
+}
