@@ -76,7 +76,7 @@ fn health_score<'s>(shard: &Shard, state: &'s CustomerState) -> Option<&'s Score
 fn health_band(shard: &Shard, state: &CustomerState) -> Option<String> {
     let known = health_score(shard, state)?;
     let score = shard.catalog().scores.get(known.score.index())?;
-    health::find_band(score, known.value).map(ToString::to_string)
+    health::band(score, known.value).map(ToString::to_string)
 }
 
 /// The scorecard worked out again, as of the customer's own now.
@@ -127,9 +127,8 @@ fn line_of(shard: &Shard, state: &CustomerState, assessed: Option<&Assessment>) 
 
 /// What costs most points, worst first.
 fn reasons(assessed: &Assessment) -> Vec<String> {
-    let mut costs: Vec<_> = assessed.contributions.iter().filter(|each| 0.0 < each.lost).collect();
-    costs.sort_by(|left, right| right.lost.total_cmp(&left.lost));
-    costs.into_iter().take(REASONS_MAX).map(|each| each.plain.to_string()).collect()
+    let costs = health::reasons(assessed, REASONS_MAX);
+    costs.into_iter().map(|each| each.plain.to_string()).collect()
 }
 
 fn named_score(catalog: &Catalog, score: &ScoreState) -> Option<NamedScore> {
@@ -137,7 +136,7 @@ fn named_score(catalog: &Catalog, score: &ScoreState) -> Option<NamedScore> {
     Some(NamedScore {
         model: of.name.to_string(),
         value: score.value,
-        band: health::find_band(of, score.value).map(ToString::to_string),
+        band: health::band(of, score.value).map(ToString::to_string),
     })
 }
 

@@ -139,7 +139,7 @@ fn first_after(
         let Some(wanted) = &query.filter.band else { return true };
         let Some((score, end)) = score else { return false };
         let value = score_of_rank(rank, end);
-        let band = value.and_then(|value| health::find_band(score, value));
+        let band = value.and_then(|value| health::band(score, value));
         band.is_some_and(|band| **band == **wanted)
     };
     let (after_rank, after_rest) = match after {
