@@ -80,9 +80,6 @@ impl Caller {
 
     async fn drive(&self, item: Item) -> (Health, End) {
         let Item { id, row, seen } = item.clone();
-        if self.claims.is_withdrawn(id) {
-            return (Health::NotCalled, End::Gone(id));
-        }
         if self.sending == Sending::DryRun {
             let end = self.finish(id, &row, &Delivery::Delivered, "dry_run").await;
             return (Health::NotCalled, end);

@@ -120,10 +120,10 @@ mod whole {
     impl Channel for Scripted {
         fn call<'a>(&'a self, row: &'a OutboxRow, _: Timestamp) -> BoxFuture<'a, CallResult> {
             let world = &self.0;
+            world.calls.lock().unwrap().push((row.decision.clone(), row.attempt));
             let kept = world.outbox.lock().unwrap().get(&row.decision).cloned();
             assert_eq!(kept.as_ref(), Some(row), "an intent is committed before its call");
             assert!(row.in_flight);
-            world.calls.lock().unwrap().push((row.decision.clone(), row.attempt));
             let gate = world.gates.lock().unwrap().get(&row.channel).cloned();
             Box::pin(async move {
                 if let Some(gate) = gate {
@@ -334,6 +334,24 @@ mod whole {
         tokio::time::sleep(Duration::from_millis(50)).await;
         assert_eq!(rig.world.calls.lock().unwrap().len(), 1);
         assert!(rig.world.outcomes.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_send_withdrawn_while_it_waits_in_line_is_not_called() {
+        let world = World::default();
+        let gate = Arc::new(Semaphore::new(0));
+        world.gates.lock().unwrap().insert("email".to_owned(), gate.clone());
+        let rig = Rig::started(world);
+        for number in 1..3 {
+            rig.decide(OutboxRow { customer: "ada".into(), ..numbered(number) });
+        }
+        rig.until("the first call", |world| world.calls.lock().unwrap().len() == 1).await;
+        rig.world.outbox.lock().unwrap().remove(&numbered(2).decision);
+        rig.dispatcher.withdraw(DecisionId::parse(&numbered(2).decision).unwrap());
+        gate.add_permits(9);
+        rig.outcomes(1).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(*rig.world.calls.lock().unwrap(), [(numbered(1).decision, 1)]);
     }
 
     #[tokio::test]

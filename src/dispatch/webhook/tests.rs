@@ -61,6 +61,13 @@ impl Sink {
         Self { address, requests }
     }
 
+    /// A webhook that gives the server all the time it wants.
+    fn patient(&self) -> Webhook {
+        let url = format!("http://{}/hook", self.address);
+        let config = WebhookConfig { timeout: Span::MINUTE, ..config(&url, Egress::AllowPrivate) };
+        Webhook::new(&config).unwrap()
+    }
+
     fn webhook(&self, egress: Egress) -> Result<Webhook, String> {
         webhook(&format!("http://{}/hook", self.address), egress)
     }
@@ -88,13 +95,17 @@ fn header(request: &str, name: &str) -> String {
 }
 
 fn webhook(url: &str, egress: Egress) -> Result<Webhook, String> {
-    Webhook::new(&WebhookConfig {
+    Webhook::new(&config(url, egress))
+}
+
+fn config(url: &str, egress: Egress) -> WebhookConfig {
+    WebhookConfig {
         url: url.to_owned(),
         secrets: vec![SecretString::from(SECRET)],
         headers: vec![("X-Key".to_owned(), SecretString::from("k1"))],
         timeout: Span::from_millis(400),
         egress,
-    })
+    }
 }
 
 fn at(seconds: i64) -> Timestamp {
@@ -153,6 +164,16 @@ async fn what_comes_back_is_classified() {
     ] {
         assert_eq!(call(manner).await.word(), word, "{manner:?}");
     }
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_not_listened_to() {
+    let sink = Sink::new(Manner::Flood).await;
+    let webhook = sink.patient();
+    let row = row();
+    let call = webhook.call(&row, at(0));
+    let result = tokio::time::timeout(Duration::from_secs(20), call).await;
+    assert_eq!(result, Ok(CallResult::Delivered));
 }
 
 #[tokio::test]
