@@ -43,6 +43,13 @@ impl Folders {
     /// # Errors
     /// Everything that cannot be taken: the set is then not read at all.
     pub fn read(&self) -> Result<Vec<Source>, Vec<Unreadable>> {
+        let (sources, refused) = self.read_what_can_be();
+        if refused.is_empty() { Ok(sources) } else { Err(refused) }
+    }
+
+    /// Reads all files that can be taken, in order of their paths, and says what cannot: so that
+    /// the faults of all files can be told at once.
+    pub fn read_what_can_be(&self) -> (Vec<Source>, Vec<Unreadable>) {
         let mut reader = Reader::default();
         for (folder, kind) in
             [(&self.triggers, SourceKind::Trigger), (&self.models, SourceKind::Model)]
@@ -58,7 +65,7 @@ impl Folders {
         }
         let Reader { mut sources, refused, .. } = reader;
         sources.sort_by(|left, right| left.path.cmp(&right.path));
-        if refused.is_empty() { Ok(sources) } else { Err(refused) }
+        (sources, refused)
     }
 }
 

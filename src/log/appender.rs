@@ -152,10 +152,8 @@ impl Writer {
             bytes = bytes.saturating_add(next.bytes);
             requests.push(next);
         }
-        self.waiting_bytes.fetch_sub(
-            requests.iter().map(|request| request.bytes).sum(),
-            Ordering::AcqRel,
-        );
+        self.waiting_bytes
+            .fetch_sub(requests.iter().map(|request| request.bytes).sum(), Ordering::AcqRel);
         requests
     }
 

@@ -160,8 +160,11 @@ impl Log for Embedded {
             let whole = Bytes::from_owner(value);
             let mut offset = FRAME_HEADER_BYTES;
             for position in first..first.saturating_add(u64::from(count)) {
-                let record = record_at(&whole, &mut offset)
-                    .ok_or(Error::Damaged { shard, near: position, what: "a record is cut off" })?;
+                let record = record_at(&whole, &mut offset).ok_or(Error::Damaged {
+                    shard,
+                    near: position,
+                    what: "a record is cut off",
+                })?;
                 if position < from || end < position {
                     continue;
                 }

@@ -201,9 +201,9 @@ impl Bounds {
         let newest = filter.until.map_or([0; keys::PLACE_BYTES], |until| {
             keys::place(until - crate::engine::time::Span::from_millis(1), &[0; 16])
         });
-        let oldest = filter.since.map_or([u8::MAX; keys::PLACE_BYTES], |since| {
-            keys::place(since, &[u8::MAX; 16])
-        });
+        let oldest = filter
+            .since
+            .map_or([u8::MAX; keys::PLACE_BYTES], |since| keys::place(since, &[u8::MAX; 16]));
         let first = cursor.map_or(newest, |cursor| cursor.max(newest));
         Ok(Self { first, last: oldest.max(first), cursor })
     }

@@ -69,9 +69,8 @@ impl Store {
         let Some(wanted) = DecisionId::parse(id) else { return Ok(None) };
         for guard in self.spaces.inbox.prefix(keys::owned_by(customer)) {
             let (key, value) = guard.into_inner()?;
-            let found = keys::place_of(&key).is_some_and(|place| {
-                keys::id_of(&place) == *wanted.as_bytes()
-            });
+            let found =
+                keys::place_of(&key).is_some_and(|place| keys::id_of(&place) == *wanted.as_bytes());
             if !found {
                 continue;
             }

@@ -13,6 +13,7 @@ pub mod commit;
 pub mod dead_letters;
 pub mod decisions;
 pub mod erase;
+pub mod explain;
 pub mod exposures;
 pub mod format;
 pub mod funnel;
@@ -35,7 +36,9 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Another process has it open.
-    #[error("the store in `{0}` is in use by another process: stop it first, or choose another directory")]
+    #[error(
+        "the store in `{0}` is in use by another process: stop it first, or choose another directory"
+    )]
     InUse(PathBuf),
     /// Written by a newer version.
     #[error(

@@ -141,10 +141,10 @@ impl<'a> Teller<'a> {
                 kind: known.map_or("sent", |known| kind_word(known.kind)).to_owned(),
             }
         };
-        let include = task.include.iter().map(|(name, value)| Seen {
-            name: name.to_string(),
-            value: json(Some(value)),
-        });
+        let include = task
+            .include
+            .iter()
+            .map(|(name, value)| Seen { name: name.to_string(), value: json(Some(value)) });
         TaskRecord {
             id: task.decision.to_string(),
             customer: task.customer.as_str().to_owned(),

@@ -99,6 +99,21 @@ impl Checker<'_, '_> {
 
     /// An expression where true or false is wanted.
     pub(super) fn truth(&mut self, node: &IdedExpr) -> Option<Expr> {
+        if let Cel::Call(CallExpr { func_name, args, .. }) = &node.expr {
+            if let (operators::CONDITIONAL, [condition, then, otherwise]) =
+                (func_name.as_str(), args.as_slice())
+            {
+                // Both sides are wanted as truth values, so a bare name there counts as one: the
+                // whole must not, or a missing side would pass for false.
+                let parts = [condition, then, otherwise].map(|part| self.truth(part).map(Box::new));
+                let [condition, then, otherwise] = parts;
+                return Some(Expr::If {
+                    condition: condition?,
+                    then: then?,
+                    otherwise: otherwise?,
+                });
+            }
+        }
         let typed = self.lower(node)?;
         match typed.kind {
             Kind::Truth => Some(typed.expr),
@@ -268,7 +283,13 @@ impl Checker<'_, '_> {
         }
         self.band(&first, &second, right)?;
         self.band(&second, &first, left)?;
-        Some(Expr::Compare { op, left: Box::new(first.expr), right: Box::new(second.expr) })
+        // `20 <= event.total` becomes `event.total >= 20`: one shape for the index to look for.
+        let (op, left, right) = match (&first.expr, &second.expr) {
+            (Expr::Literal(_), Expr::Literal(_)) => (op, first.expr, second.expr),
+            (Expr::Literal(_), _) => (mirrored(op), second.expr, first.expr),
+            _ => (op, first.expr, second.expr),
+        };
+        Some(Expr::Compare { op, left: Box::new(left), right: Box::new(right) })
     }
 
     /// A band that is compared with a text must have that name.
@@ -591,6 +612,17 @@ fn comparison(name: &str) -> Option<Comparison> {
         operators::GREATER_EQUALS => Comparison::GreaterOrEqual,
         _ => return None,
     })
+}
+
+const fn mirrored(op: Comparison) -> Comparison {
+    match op {
+        Comparison::Equal => Comparison::Equal,
+        Comparison::NotEqual => Comparison::NotEqual,
+        Comparison::Less => Comparison::Greater,
+        Comparison::LessOrEqual => Comparison::GreaterOrEqual,
+        Comparison::Greater => Comparison::Less,
+        Comparison::GreaterOrEqual => Comparison::LessOrEqual,
+    }
 }
 
 fn arithmetic(name: &str) -> Option<Arithmetic> {

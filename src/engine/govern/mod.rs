@@ -166,7 +166,7 @@ pub fn settle(state: &mut CustomerState, decision: DecisionId, delivery: &Delive
 }
 
 /// Takes back what [`judge`] entered for a send or task that cannot be made after all, because its
-/// text cannot be rendered.
+/// text cannot be rendered. What it suppresses stays suppressed: the cause of that still holds.
 pub fn withdraw(state: &mut CustomerState, decision: DecisionId) {
     ledger::release(state, decision);
 }

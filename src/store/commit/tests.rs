@@ -287,9 +287,9 @@ fn old_decisions_go_but_not_those_that_wait() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     let verdicts = ["sent", "deferred", "sent", "sent"];
-    let rulings = (0_u8..).zip(verdicts).map(|(number, verdict)| {
-        ruled(number, "a", "cart", i64::from(number), verdict)
-    });
+    let rulings = (0_u8..)
+        .zip(verdicts)
+        .map(|(number, verdict)| ruled(number, "a", "cart", i64::from(number), verdict));
     store.commit(&mut [Batch { rulings: rulings.collect(), ..Batch::default() }]).unwrap();
     assert_eq!(store.prune_decisions(at(3), 100).unwrap(), 2);
     let left = store.decisions(&DecisionFilter::default(), None, 10).unwrap().items;

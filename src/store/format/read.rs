@@ -536,7 +536,8 @@ impl<'b> Reader<'_, 'b> {
             Type::Map => {
                 let count = self.from.map()?.ok_or_else(indefinite)?;
                 let count = self.bounded(count)?;
-                let mut fields: Vec<(Box<str>, Value)> = Vec::with_capacity(count.min(RESERVED_MAX));
+                let mut fields: Vec<(Box<str>, Value)> =
+                    Vec::with_capacity(count.min(RESERVED_MAX));
                 for _ in 0..count {
                     fields.push((self.from.str()?.into(), self.value(depth + 1)?));
                 }

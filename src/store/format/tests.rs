@@ -5,11 +5,11 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
-use crate::engine::id::DecisionId;
 use crate::engine::customer::{
     Cause, Consent, Contact, ContactKind, Daily, Latch, Progress, ScoreState, Session, Waiting,
 };
 use crate::engine::decision::Reason;
+use crate::engine::id::DecisionId;
 use crate::engine::input::Answer;
 use crate::engine::policy::Freeze;
 use crate::engine::series::{Amount, Series};
@@ -123,10 +123,7 @@ impl Dice {
             at: self.instant(),
             clause: 3,
             object: self.maybe(Self::text),
-            properties: slots
-                .into_iter()
-                .map(|slot| (PropertySlot(slot), self.value(0)))
-                .collect(),
+            properties: slots.into_iter().map(|slot| (PropertySlot(slot), self.value(0))).collect(),
         }
     }
 
@@ -378,7 +375,8 @@ fn another_catalog_keeps_what_protects_the_customer() {
     let mut state = CustomerState::new(CustomerId::new("c1"), at);
     let mut dice = Dice(1);
     state.consents.push(Consent { purpose: Some(PurposeSlot(1)), ..dice.consent() });
-    let contact = Contact { trigger: TriggerSlot(1), purpose: Some(PurposeSlot(0)), ..dice.contact() };
+    let contact =
+        Contact { trigger: TriggerSlot(1), purpose: Some(PurposeSlot(0)), ..dice.contact() };
     state.ledger.push(contact);
     state.waiting.push(Waiting { trigger: TriggerSlot(1), ..dice.waiting() });
     let id = state.waiting[0].id;

@@ -205,9 +205,10 @@ impl Writer<'_> {
     }
 
     fn all_series(&mut self, tables: &Tables, state: &CustomerState) -> Written {
-        let known = state.series.iter().filter_map(|(slot, series)| {
-            tables.series_key(slot.0).map(|key| (key, series))
-        });
+        let known = state
+            .series
+            .iter()
+            .filter_map(|(slot, series)| tables.series_key(slot.0).map(|key| (key, series)));
         let mut sorted: SmallVec<[(u64, &Series); 16]> = known.collect();
         if sorted.is_empty() {
             // `count_fields` counts the field whenever the state has any series.

@@ -59,20 +59,28 @@ impl Teller<'_> {
         let mut why = match &ruling.verdict {
             Verdict::Send { channel } => {
                 let channel = self.channel(*channel);
-                format!("`{}` fired and every rule let it pass: sent on `{channel}`", self.name(ruling))
+                format!(
+                    "`{}` fired and every rule let it pass: sent on `{channel}`",
+                    self.name(ruling)
+                )
             }
             Verdict::Task => {
-                let list = self.catalog.trigger(ruling.trigger).and_then(|trigger| {
-                    match &trigger.action {
-                        Action::Task(task) => Some(self.channel(task.channel)),
-                        Action::Send(_) => None,
-                    }
+                let list = self.catalog.trigger(ruling.trigger).and_then(|trigger| match &trigger
+                    .action
+                {
+                    Action::Task(task) => Some(self.channel(task.channel)),
+                    Action::Send(_) => None,
                 });
                 let list = list.unwrap_or("tasks");
-                format!("`{}` fired and asks for a person: put on the list `{list}`", self.name(ruling))
+                format!(
+                    "`{}` fired and asks for a person: put on the list `{list}`",
+                    self.name(ruling)
+                )
             }
             Verdict::HoldOut { .. } => {
-                format!("every rule let it pass, but {reason}: nothing is sent, and what follows is compared")
+                format!(
+                    "every rule let it pass, but {reason}: nothing is sent, and what follows is compared"
+                )
             }
             Verdict::Defer { until, .. } => {
                 let detail = if details.is_empty() { reason } else { &details };
