@@ -9,6 +9,7 @@ pub mod import;
 pub mod init;
 pub mod progress;
 pub mod schema;
+pub mod serve;
 pub mod service;
 pub mod test;
 
@@ -42,6 +43,7 @@ enum Command {
     Test(test::Args),
     Explain(explain::Args),
     Import(import::Args),
+    Serve(serve::Args),
     Init(init::Args),
     Schema(schema::Args),
     Completions(completions::Args),
@@ -75,7 +77,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(Error::Closed) => ExitCode::SUCCESS,
         Err(error) => {
             console.complain(&error);
-            ExitCode::from(2)
+            ExitCode::from(error.exit_code())
         }
     }
 }
@@ -86,6 +88,7 @@ fn dispatch(command: Command, console: &mut Console) -> Result<Ending, Error> {
         Command::Test(args) => test::run(&args, console),
         Command::Explain(args) => explain::run(&args, console),
         Command::Import(args) => import::run(&args, console),
+        Command::Serve(args) => serve::run(&args, console),
         Command::Init(args) => init::run(&args, console),
         Command::Schema(args) => schema::run(&args, console),
         Command::Completions(args) => completions::run(&args, console),
