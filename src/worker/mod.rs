@@ -16,6 +16,8 @@ pub mod query;
 pub mod replay;
 pub mod shard;
 pub mod thread;
+#[cfg(test)]
+mod testing;
 pub mod workers;
 
 pub use customers::CustomerNumber;
