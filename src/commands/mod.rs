@@ -8,6 +8,7 @@ pub mod files;
 pub mod import;
 pub mod init;
 pub mod progress;
+pub mod replay;
 pub mod schema;
 pub mod service;
 pub mod test;
@@ -41,6 +42,7 @@ enum Command {
     Check(check::Args),
     Test(test::Args),
     Explain(explain::Args),
+    Replay(replay::Args),
     Import(import::Args),
     Init(init::Args),
     Schema(schema::Args),
@@ -85,6 +87,7 @@ fn dispatch(command: Command, console: &mut Console) -> Result<Ending, Error> {
         Command::Check(args) => check::run(&args, console),
         Command::Test(args) => test::run(&args, console),
         Command::Explain(args) => explain::run(&args, console),
+        Command::Replay(args) => replay::run(&args, console),
         Command::Import(args) => import::run(&args, console),
         Command::Init(args) => init::run(&args, console),
         Command::Schema(args) => schema::run(&args, console),
