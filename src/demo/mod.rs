@@ -1,5 +1,7 @@
 //! The demo: a simulated shop, time running fast, and a live page that shows every decision's why.
 
+pub mod clock;
+pub mod feed;
 pub mod page;
 pub mod people;
 pub mod shop;
