@@ -13,7 +13,7 @@ mod trace;
 
 use std::cmp::Ordering;
 
-pub use self::dates::{civil_date_of, instant_of, zone_of};
+pub use self::dates::{civil_date_of, civil_of, instant_of, zone_of};
 pub use self::trace::{leaf_text, trace};
 use super::catalog::Catalog;
 use super::condition::{Arithmetic, Comparison, Condition, Expr, History, SessionField, TextTest};
