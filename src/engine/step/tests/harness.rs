@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 use crate::engine::catalog::Catalog;
 use crate::engine::customer::CustomerState;
 use crate::engine::decision::{
-    Applied, Decision, Effect, Outreach, Reason, Ruling, Task, Verdict, VerdictKind,
+    Applied, Decision, Effect, Exposure, Outreach, Reason, Ruling, Task, Verdict, VerdictKind,
 };
 use crate::engine::id::DecisionId;
 use crate::engine::input::{
@@ -77,6 +77,7 @@ pub(super) struct World<'a> {
     pub(super) history: Vec<String>,
     pub(super) sent: Vec<Outreach>,
     pub(super) tasks: Vec<Task>,
+    pub(super) exposed: Vec<String>,
     current: BTreeMap<DecisionId, VerdictKind>,
     last_line: Option<(String, u64)>,
     ticks: Option<Span>,
@@ -95,6 +96,7 @@ impl<'a> World<'a> {
             history: Vec::new(),
             sent: Vec::new(),
             tasks: Vec::new(),
+            exposed: Vec::new(),
             current: BTreeMap::new(),
             last_line: None,
             ticks: None,
@@ -343,7 +345,12 @@ impl<'a> World<'a> {
             match effect {
                 Effect::Deliver(outreach) => self.sent.push(outreach.clone()),
                 Effect::Assign(task) => self.tasks.push(task.clone()),
-                Effect::Expose(_) | Effect::Withdraw(_) | Effect::Erase => continue,
+                Effect::Expose(exposure) => {
+                    let Exposure { experiment, arm, unit, at } = exposure;
+                    self.exposed.push(format!("{experiment} {arm} {unit} at {}", *at - self.start));
+                    continue;
+                }
+                Effect::Withdraw(_) | Effect::Erase => continue,
             }
             leaving += 1;
         }
