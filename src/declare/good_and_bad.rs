@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::render::{Drawing, render};
 use super::*;
-use crate::engine::catalog::{Action, ScoreSource, Sending, When};
+use crate::engine::catalog::Sending;
 
 fn files(folder: &str) -> Vec<PathBuf> {
     let mut paths: Vec<_> = fs::read_dir(folder)
