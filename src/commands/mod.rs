@@ -8,6 +8,7 @@ pub mod files;
 pub mod import;
 pub mod init;
 pub mod progress;
+pub mod replay;
 pub mod schema;
 pub mod serve;
 pub mod service;
@@ -42,6 +43,7 @@ enum Command {
     Check(check::Args),
     Test(test::Args),
     Explain(explain::Args),
+    Replay(replay::Args),
     Import(import::Args),
     Serve(serve::Args),
     Init(init::Args),
@@ -87,6 +89,7 @@ fn dispatch(command: Command, console: &mut Console) -> Result<Ending, Error> {
         Command::Check(args) => check::run(&args, console),
         Command::Test(args) => test::run(&args, console),
         Command::Explain(args) => explain::run(&args, console),
+        Command::Replay(args) => replay::run(&args, console),
         Command::Import(args) => import::run(&args, console),
         Command::Serve(args) => serve::run(&args, console),
         Command::Init(args) => init::run(&args, console),

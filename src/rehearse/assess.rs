@@ -51,6 +51,7 @@ fn compare(score: &Score, assessment: &Assessment, case: &ModelCase) -> Outcome 
                 extent: expected.extent,
                 expected: format!("score {wanted} ± {tolerance}"),
                 found: breakdown(assessment),
+                stood: None,
             });
         }
     }
@@ -61,6 +62,7 @@ fn compare(score: &Score, assessment: &Assessment, case: &ModelCase) -> Outcome 
                 extent: expected.extent,
                 expected: format!("band {}", expected.value),
                 found: band.map_or_else(|| "no band".to_owned(), |band| format!("band {band}")),
+                stood: None,
             });
         }
     }

@@ -20,13 +20,17 @@ pub(super) fn compare(case: &TestCase, played: &Played) -> Outcome {
     // Lines that name an instant choose first: `within` takes what they leave.
     let (exact, loose): (Vec<_>, Vec<_>) =
         case.expect.iter().partition(|line| matches!(line.time, ExpectedTime::At(_)));
+    let mut unmet = Vec::new();
     for line in exact.into_iter().chain(loose) {
         match free.iter().position(|happening| meets(line, happening, &played.times)) {
             Some(index) => drop(free.remove(index)),
-            None => differences.push(missed(line, case, played, &free)),
+            None => unmet.push(line),
         }
     }
-    differences.sort_by_key(|difference| difference.extent);
+    differences.extend(unmet.iter().map(|line| missed(line, case, played, &free)));
+    differences.sort_by_key(|difference: &Difference| difference.extent);
+    // What stands beside a line that was not met has been told with it.
+    free.retain(|happening| !unmet.iter().any(|line| concerns(line, happening, &played.times)));
     let silence = case.expect.is_empty();
     for happening in free {
         let unexpected = match &happening.what {
@@ -41,6 +45,7 @@ pub(super) fn compare(case: &TestCase, played: &Played) -> Outcome {
                 extent: case.expect_extent,
                 expected: expected.to_owned(),
                 found: describe(happening, case),
+                stood: None,
             });
         }
     }
@@ -51,12 +56,14 @@ pub(super) fn compare(case: &TestCase, played: &Played) -> Outcome {
 }
 
 fn meets(line: &Expectation, happening: &Happening, times: &Times) -> bool {
+    concerns(line, happening, times) && matches(&line.what, &happening.what, times)
+}
+
+/// Whether something happened to the customer and at the time that a line names.
+fn concerns(line: &Expectation, happening: &Happening, times: &Times) -> bool {
     let (from, to) = times.expected(line.time);
     let named = line.to.as_ref().is_none_or(|to| to.value == happening.customer);
-    named
-        && from <= happening.at
-        && happening.at <= to
-        && matches(&line.what, &happening.what, times)
+    named && from <= happening.at && happening.at <= to
 }
 
 fn matches(expected: &Expected, what: &What, times: &Times) -> bool {
@@ -83,23 +90,22 @@ fn matches(expected: &Expected, what: &What, times: &Times) -> bool {
 }
 
 fn missed(line: &Expectation, case: &TestCase, played: &Played, free: &[&Happening]) -> Difference {
-    let (from, to) = played.times.expected(line.time);
-    let concerned =
+    let whose =
         |happening: &&&Happening| line.to.as_ref().is_none_or(|to| to.value == happening.customer);
     let then: Vec<String> = free
         .iter()
-        .filter(concerned)
-        .filter(|happening| from <= happening.at && happening.at <= to)
+        .filter(|happening| concerns(line, happening, &played.times))
         .map(|happening| describe(happening, case))
         .collect();
+    let to = played.times.expected(line.time).1;
     let found = if !then.is_empty() {
         then.join("; ")
-    } else if let Some(nearest) = nearest(line, to, free.iter().filter(concerned)) {
+    } else if let Some(nearest) = nearest(line, to, free.iter().filter(whose)) {
         format!("nothing then, but {}", describe(nearest, case))
     } else {
         "nothing".to_owned()
     };
-    Difference { extent: line.extent, expected: phrase(line, case), found }
+    Difference { extent: line.extent, expected: phrase(line, case), found, stood: None }
 }
 
 /// The same kind of thing at another time says most about what went wrong.

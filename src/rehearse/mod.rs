@@ -16,11 +16,14 @@ use std::sync::Arc;
 use jiff::civil;
 
 use crate::declare::fault::Extent;
-use crate::declare::tests::{Subject, TestFile};
+use crate::declare::tests::{Subject, TestCase, TestFile};
 use crate::engine::catalog::Catalog;
+use crate::engine::customer::CustomerState;
 use crate::engine::decision::{Reason, Ruling, VerdictKind};
+use crate::engine::slot::TriggerSlot;
 use crate::engine::time::{Span, Timestamp, Zone};
 
+use play::Played;
 use stage::Stage;
 
 /// What became of one test.
@@ -68,6 +71,20 @@ pub struct Difference {
     pub expected: String,
     /// What there was instead.
     pub found: String,
+    /// Where nothing at all was decided for a customer: how they stood then, so that it can be
+    /// explained.
+    pub stood: Option<Box<Stood>>,
+}
+
+/// A customer at an instant of a test.
+#[derive(Clone, Debug)]
+pub struct Stood {
+    /// The trigger that was to act.
+    pub trigger: TriggerSlot,
+    /// The customer.
+    pub state: CustomerState,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// Something that happened in a test.
@@ -166,14 +183,38 @@ pub fn rehearse(catalog: &mut Catalog, files: &[TestFile]) -> Vec<Report> {
 
 type Located = crate::declare::fault::Located<Box<str>>;
 
-fn run(stage: &mut Stage<'_>, trigger: &str, case: &crate::declare::tests::TestCase) -> Outcome {
-    let played = stage
-        .set_for_trigger(trigger, case)
-        .and_then(|slot| play::play(stage.catalog(), slot, case));
-    match played {
-        Ok(played) => compare::compare(case, &played),
-        Err(broken) => broken.into(),
+fn run(stage: &mut Stage<'_>, trigger: &str, case: &TestCase) -> Outcome {
+    let outcome = stage.set_for_trigger(trigger, case).and_then(|slot| {
+        let played = play::play(stage.catalog(), slot, case)?;
+        let outcome = compare::compare(case, &played);
+        let Outcome::Failed { mut differences, happened } = outcome else { return Ok(outcome) };
+        for difference in &mut differences {
+            stand(stage.catalog(), slot, (case, &played), difference)?;
+        }
+        Ok(Outcome::Failed { differences, happened })
+    });
+    outcome.unwrap_or_else(Outcome::from)
+}
+
+/// Where an outreach was expected and nothing was decided for the customer, keeps how they stood.
+fn stand(
+    catalog: &Catalog,
+    trigger: TriggerSlot,
+    (case, played): (&TestCase, &Played),
+    difference: &mut Difference,
+) -> Result<(), Broken> {
+    let line = case.expect.iter().find(|line| line.extent == difference.extent);
+    let Some(line) = line else { return Ok(()) };
+    let only = case.customers.first().map(|customer| &customer.name);
+    let Some(customer) = line.to.as_ref().map(|to| &to.value).or(only) else { return Ok(()) };
+    if played.happened.iter().any(|happening| happening.customer == *customer) {
+        return Ok(());
     }
+    let at = played.times.expected(line.time).1;
+    let mut states = play::play_until(catalog, trigger, case, at)?;
+    let state = states.remove(customer);
+    difference.stood = state.map(|state| Box::new(Stood { trigger, state, at }));
+    Ok(())
 }
 
 /// Why a test cannot be run.

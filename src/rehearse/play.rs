@@ -43,20 +43,7 @@ pub(super) fn play(
     case: &TestCase,
 ) -> Result<Played, Broken> {
     let times = Times::of_case(catalog, case)?;
-    let mut cast = Cast::new(catalog, trigger, times.start);
-    for customer in &case.customers {
-        cast.enter(&customer.name, &customer.traits, &case.given)?;
-    }
-    let mut events: Vec<(Timestamp, &TestEvent)> =
-        case.events.iter().map(|event| (times.instant(event.at), event)).collect();
-    events.sort_by_key(|(at, _)| *at);
-    for (at, event) in events {
-        if at < times.start {
-            return Err(Broken::new(event.extent, "it is before the start of the test"));
-        }
-        cast.pass_until(at, case)?;
-        cast.apply(at, event)?;
-    }
+    let mut cast = Cast::act(catalog, trigger, (case, &times), Timestamp::MAX)?;
     let end = match times.until {
         Some(until) => until,
         None => cast.follow(times.latest, case),
@@ -65,6 +52,19 @@ pub(super) fn play(
     cast.note_waiting(end);
     cast.happened.sort_by_key(|happening| happening.at);
     Ok(Played { times, happened: cast.happened })
+}
+
+/// Plays a test up to an instant and gives its customers as they are then.
+pub(super) fn play_until(
+    catalog: &Catalog,
+    trigger: TriggerSlot,
+    case: &TestCase,
+    at: Timestamp,
+) -> Result<BTreeMap<Box<str>, CustomerState>, Broken> {
+    let times = Times::of_case(catalog, case)?;
+    let mut cast = Cast::act(catalog, trigger, (case, &times), at)?;
+    cast.pass_until(at, case)?;
+    Ok(cast.states)
 }
 
 /// The customers of a test and what has happened to them so far.
@@ -92,6 +92,30 @@ impl<'a> Cast<'a> {
             ids: 0,
             ticks: 0,
         }
+    }
+
+    /// Everyone comes in with their past, and what happens until an instant happens.
+    fn act(
+        catalog: &'a Catalog,
+        trigger: TriggerSlot,
+        (case, times): (&TestCase, &Times),
+        until: Timestamp,
+    ) -> Result<Self, Broken> {
+        let mut cast = Self::new(catalog, trigger, times.start);
+        for customer in &case.customers {
+            cast.enter(&customer.name, &customer.traits, &case.given)?;
+        }
+        let mut events: Vec<(Timestamp, &TestEvent)> =
+            case.events.iter().map(|event| (times.instant(event.at), event)).collect();
+        events.sort_by_key(|(at, _)| *at);
+        for (at, event) in events.into_iter().filter(|(at, _)| *at <= until) {
+            if at < times.start {
+                return Err(Broken::new(event.extent, "it is before the start of the test"));
+            }
+            cast.pass_until(at, case)?;
+            cast.apply(at, event)?;
+        }
+        Ok(cast)
     }
 
     /// Brings in a customer with traits and past.

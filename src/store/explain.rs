@@ -74,9 +74,14 @@ impl<'a> Explainer<'a> {
     /// One line about a trigger, for a list of all of them.
     pub fn summary(&self, slot: TriggerSlot) -> Option<String> {
         let trigger = self.teller.catalog.trigger(slot)?;
+        Some(format!("  {:<28}  {}\n", trigger.id, self.briefly(slot)?))
+    }
+
+    /// What stands between a trigger and acting: the first thing of all that do.
+    pub fn briefly(&self, slot: TriggerSlot) -> Option<String> {
         let explanation = explain(self.teller.catalog, self.state, slot, self.now)?;
         let failed = explanation.first_failed.and_then(|index| explanation.conditions.get(index));
-        let what = match (explanation.deferred.first(), failed) {
+        Some(match (explanation.deferred.first(), failed) {
             (Some(waiting), _) => {
                 let until = self.when(waiting.release_at);
                 format!("decided, waits until {until}: {}", waiting.reason.as_str())
@@ -86,8 +91,7 @@ impl<'a> Explainer<'a> {
                 Verdict::Send { .. } | Verdict::Task => self.first_wait(&explanation),
                 verdict => format!("if it fired now: {}", self.verdict(verdict)),
             },
-        };
-        Some(format!("  {:<28}  {what}\n", trigger.id))
+        })
     }
 
     fn first_wait(&self, explanation: &Explanation) -> String {

@@ -37,7 +37,8 @@ impl Calendar {
             return;
         }
         let minute = minute_of(due);
-        let has_entry = *entered != NOWHERE && minute_of(Timestamp::from_millis(*entered)) == minute;
+        let has_entry =
+            *entered != NOWHERE && minute_of(Timestamp::from_millis(*entered)) == minute;
         *entered = due.as_millis();
         if minute <= self.opened {
             self.near.push(Reverse((due, customer)));

@@ -18,6 +18,7 @@ impl CustomerNumber {
         self.0
     }
 
+    #[cfg(test)]
     pub(super) const fn from(number: u32) -> Self {
         Self(number)
     }
@@ -149,11 +150,13 @@ impl Customers {
     /// of one after the other when their turn comes. The answer only keeps the reads from being
     /// left out.
     pub fn prefetch<'a>(&self, ids: impl Iterator<Item = &'a str>) -> u64 {
-        ids.filter_map(|id| self.find(id).and_then(|number| self.states.get(number.index())))
-            .fold(0, |sum, state| {
+        ids.filter_map(|id| self.find(id).and_then(|number| self.states.get(number.index()))).fold(
+            0,
+            |sum, state| {
                 let timers = state.timers.len() as u64;
                 sum ^ state.applied ^ timers ^ u64::from(state.seen_next)
-            })
+            },
+        )
     }
 }
 

@@ -153,7 +153,10 @@ impl OpenBatch {
     }
 
     /// Closes it: writes the customers that changed, and begins the next.
-    pub(super) fn close(&mut self, shard: &mut Shard) -> Result<Batch, crate::store::format::Error> {
+    pub(super) fn close(
+        &mut self,
+        shard: &mut Shard,
+    ) -> Result<Batch, crate::store::format::Error> {
         let mut batch = std::mem::take(&mut self.batch);
         self.batch.shard = self.shard;
         batch.funnels = shard.take_changed_funnels();

@@ -38,9 +38,8 @@ pub(super) fn passes(shard: &Shard, number: CustomerNumber, filter: &CustomerFil
     if let Some(search) = &filter.search {
         let search = search.to_lowercase();
         let name = state.text_trait(known.name).unwrap_or_default();
-        let found = [state.id.as_str(), name]
-            .iter()
-            .any(|text| text.to_lowercase().contains(&search));
+        let found =
+            [state.id.as_str(), name].iter().any(|text| text.to_lowercase().contains(&search));
         if !found {
             return false;
         }
@@ -48,9 +47,10 @@ pub(super) fn passes(shard: &Shard, number: CustomerNumber, filter: &CustomerFil
     if let Some(trigger) = &filter.trigger {
         return shard.catalog().find_trigger(trigger).is_some_and(|slot| is_touched(state, slot));
     }
-    filter.band.as_ref().is_none_or(|wanted| {
-        health_band(shard, state).is_some_and(|band| band == *wanted)
-    })
+    filter
+        .band
+        .as_ref()
+        .is_none_or(|wanted| health_band(shard, state).is_some_and(|band| band == *wanted))
 }
 
 /// Whether a trigger has a contact, a waiting outreach or an armed timer here.
@@ -116,12 +116,7 @@ fn line_of(shard: &Shard, state: &CustomerState, assessed: Option<&Assessment>) 
         reasons: assessed.map(reasons).unwrap_or_default(),
         scores: others.filter_map(|score| named_score(catalog, score)).collect(),
         last_seen: state.last_seen.to_string(),
-        last_contact: state
-            .ledger
-            .iter()
-            .rev()
-            .find(sent)
-            .map(|contact| teller.contact(contact)),
+        last_contact: state.ledger.iter().rev().find(sent).map(|contact| teller.contact(contact)),
     }
 }
 
@@ -167,9 +162,10 @@ pub fn page(shard: &Shard, id: &str, now: Timestamp) -> Option<CustomerPage> {
 }
 
 fn traits(state: &CustomerState, names: &Names) -> serde_json::Value {
-    let fields = state.traits.iter().map(|(slot, value)| {
-        (names.trait_text(*slot).to_owned(), record_of::json(Some(value)))
-    });
+    let fields = state
+        .traits
+        .iter()
+        .map(|(slot, value)| (names.trait_text(*slot).to_owned(), record_of::json(Some(value))));
     serde_json::Value::Object(fields.collect())
 }
 
@@ -244,7 +240,9 @@ fn upcoming(state: &CustomerState, teller: &Teller<'_>) -> Vec<Upcoming> {
             TimerKind::Absence { trigger, cause, .. } => {
                 let since = cause.at;
                 let what = match &cause.object {
-                    Some(object) => format!("armed for `{object}` since {since}: fires if nothing comes"),
+                    Some(object) => {
+                        format!("armed for `{object}` since {since}: fires if nothing comes")
+                    }
                     None => format!("armed since {since}: fires if nothing comes"),
                 };
                 (*trigger, what)

@@ -132,9 +132,9 @@ fn first_after(
     after: Option<&Place>,
     count: usize,
 ) -> Vec<(Place, CustomerNumber)> {
-    let score = shard.health().and_then(|(slot, end)| {
-        shard.catalog().scores.get(slot.index()).map(|score| (score, end))
-    });
+    let score = shard
+        .health()
+        .and_then(|(slot, end)| shard.catalog().scores.get(slot.index()).map(|score| (score, end)));
     let in_band = |rank: u32| {
         let Some(wanted) = &query.filter.band else { return true };
         let Some((score, end)) = score else { return false };
@@ -159,8 +159,8 @@ fn first_after(
         if count <= best.len() && best.peek().is_some_and(|last| *last <= key) {
             continue;
         }
-        let is_after = rank != after_rank
-            || after_rest.is_none_or(|rest| rest < (number, customer.get()));
+        let is_after =
+            rank != after_rank || after_rest.is_none_or(|rest| rest < (number, customer.get()));
         if is_after && in_band(columns.risk) && shard.state(customer).is_some() {
             best.push(key);
             if count < best.len() {
@@ -169,17 +169,10 @@ fn first_after(
         }
     }
     let sorted = best.into_sorted_vec().into_iter();
-    sorted
-        .map(|(rank, customer)| (Place::Ranked(rank, number, customer.get()), customer))
-        .collect()
+    sorted.map(|(rank, customer)| (Place::Ranked(rank, number, customer.get()), customer)).collect()
 }
 
-fn by_id(
-    shard: &Shard,
-    number: u16,
-    store: &Store,
-    query: &ListQuery,
-) -> Result<ListPage, Error> {
+fn by_id(shard: &Shard, number: u16, store: &Store, query: &ListQuery) -> Result<ListPage, Error> {
     let limit = query.limit.max(1);
     let mut page = ListPage::default();
     let mut after = match &query.after {

@@ -389,9 +389,8 @@ fn outline(state: &CustomerState) -> (usize, usize, usize, usize, usize, Option<
 
 /// The score that stands for risk: the first scorecard; without one, the first score.
 fn health_of(catalog: &Catalog) -> Option<(ScoreSlot, RiskEnd)> {
-    let is_card = |score: &crate::engine::catalog::Score| {
-        matches!(score.source, ScoreSource::Scorecard(_))
-    };
+    let is_card =
+        |score: &crate::engine::catalog::Score| matches!(score.source, ScoreSource::Scorecard(_));
     let found = catalog.scores.iter().position(is_card);
     let index = found.or((!catalog.scores.is_empty()).then_some(0))?;
     let slot = u16::try_from(index).ok().map(ScoreSlot)?;

@@ -10,7 +10,8 @@ use super::console::{Console, Error, Format};
 use super::files::{self, FileSet};
 use crate::engine::catalog::{Catalog, Sending};
 use crate::engine::names::Names;
-use crate::rehearse::{Happening, Outcome, Report, What, rehearse};
+use crate::rehearse::{Difference, Happening, Outcome, Report, What, rehearse};
+use crate::store::explain::Explainer;
 use crate::store::format::Strangers;
 use crate::store::record_of::{Teller, WallClock};
 
@@ -84,6 +85,16 @@ impl<'a> Told<'a> {
         Self { set, catalog, names, strangers: Strangers::default() }
     }
 
+    fn teller(&self) -> Teller<'_> {
+        Teller { catalog: self.catalog, names: &self.names, strangers: &self.strangers }
+    }
+
+    /// Why nothing was decided, where nothing was.
+    fn because(&self, difference: &Difference) -> Option<String> {
+        let stood = difference.stood.as_ref()?;
+        Explainer::new(self.teller(), &stood.state, stood.at).briefly(stood.trigger)
+    }
+
     /// Why, in a sentence; empty where nothing held it.
     fn why(&self, happening: &Happening) -> String {
         match (&happening.what, &happening.ruling) {
@@ -91,9 +102,7 @@ impl<'a> Told<'a> {
                 String::new()
             }
             (_, Some(ruling)) => {
-                let (names, strangers) = (&self.names, &self.strangers);
-                let teller = Teller { catalog: self.catalog, names, strangers };
-                teller.why(ruling, &WallClock::in_zone(happening.zone.clone()))
+                self.teller().why(ruling, &WallClock::in_zone(happening.zone.clone()))
             }
         }
     }

@@ -51,7 +51,11 @@ fn differs(
     let place = told.set.place(&report.path, difference.extent);
     console.line(format!("        {DIM}{place}{DIM:#}"))?;
     console.line(format!("          expected  {}", difference.expected))?;
-    console.line(format!("          found     {}", difference.found))
+    console.line(format!("          found     {}", difference.found))?;
+    match told.because(difference) {
+        Some(because) => console.line(format!("          because   {because}")),
+        None => Ok(()),
+    }
 }
 
 /// Everything that happened, so that nobody has to guess.
@@ -71,7 +75,7 @@ fn story(told: &Told<'_>, happened: &[Happening], console: &mut Console) -> Resu
         ))?;
         let why = told.why(line);
         if !why.is_empty() {
-            let indent = width + 37 + whom;
+            let indent = width + 40 + whom;
             console.line(format!("{:indent$}{DIM}{why}{DIM:#}", ""))?;
         }
     }
@@ -118,6 +122,7 @@ fn json_test(told: &Told<'_>, report: &Report) -> Value {
                     "column": place.column,
                     "expected": difference.expected,
                     "found": difference.found,
+                    "because": told.because(difference),
                 })
             });
             ("failed", differences.collect(), &happened[..])

@@ -99,20 +99,15 @@ impl Checker<'_, '_> {
 
     /// An expression where true or false is wanted.
     pub(super) fn truth(&mut self, node: &IdedExpr) -> Option<Expr> {
-        if let Cel::Call(CallExpr { func_name, args, .. }) = &node.expr {
-            if let (operators::CONDITIONAL, [condition, then, otherwise]) =
+        if let Cel::Call(CallExpr { func_name, args, .. }) = &node.expr
+            && let (operators::CONDITIONAL, [condition, then, otherwise]) =
                 (func_name.as_str(), args.as_slice())
-            {
-                // Both sides are wanted as truth values, so a bare name there counts as one: the
-                // whole must not, or a missing side would pass for false.
-                let parts = [condition, then, otherwise].map(|part| self.truth(part).map(Box::new));
-                let [condition, then, otherwise] = parts;
-                return Some(Expr::If {
-                    condition: condition?,
-                    then: then?,
-                    otherwise: otherwise?,
-                });
-            }
+        {
+            // Both sides are wanted as truth values, so a bare name there counts as one: the
+            // whole must not, or a missing side would pass for false.
+            let parts = [condition, then, otherwise].map(|part| self.truth(part).map(Box::new));
+            let [condition, then, otherwise] = parts;
+            return Some(Expr::If { condition: condition?, then: then?, otherwise: otherwise? });
         }
         let typed = self.lower(node)?;
         match typed.kind {
@@ -396,13 +391,13 @@ impl Checker<'_, '_> {
 
     /// `customer.plan`, `has(customer.plan)`, `customer["plan"]`.
     fn name(&mut self, node: &IdedExpr) -> Option<Typed> {
-        if let Cel::Select(select) = &node.expr {
-            if select.test {
-                let mut path = vec![select.field.as_str()];
-                let root = self.path(&select.operand, &mut path)?;
-                let of = self.resolve(node, &root, &path)?;
-                return Some(Typed { expr: Expr::Has(Box::new(of.expr)), kind: Kind::Truth });
-            }
+        if let Cel::Select(select) = &node.expr
+            && select.test
+        {
+            let mut path = vec![select.field.as_str()];
+            let root = self.path(&select.operand, &mut path)?;
+            let of = self.resolve(node, &root, &path)?;
+            return Some(Typed { expr: Expr::Has(Box::new(of.expr)), kind: Kind::Truth });
         }
         let mut path = Vec::new();
         let root = self.path(node, &mut path)?;
@@ -521,10 +516,10 @@ impl Checker<'_, '_> {
         {
             return Some(Typed { expr: Expr::Band(slot), kind: Kind::Band(slot) });
         }
-        if let Some((name, days)) = written.rsplit_once("_trend_") {
-            if let (Some(score), Some(days)) = (self.symbols.score(name), trend_days(days)) {
-                return Some(Typed { expr: Expr::Trend { score, days }, kind: Kind::Number });
-            }
+        if let Some((name, days)) = written.rsplit_once("_trend_")
+            && let (Some(score), Some(days)) = (self.symbols.score(name), trend_days(days))
+        {
+            return Some(Typed { expr: Expr::Trend { score, days }, kind: Kind::Number });
         }
         let names: Vec<_> = self.symbols.scores.iter().map(|score| score.name.clone()).collect();
         let known = names.iter().map(|name| &**name);

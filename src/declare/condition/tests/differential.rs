@@ -106,13 +106,8 @@ fn ours(expression: &str, known: &Known) -> Option<Truth> {
 /// What the parser's own evaluator says; an error is its way of saying that something is missing.
 fn theirs(expression: &str, known: &Known, program: &Program) -> Truth {
     let object = |number: f64| {
-        std::collections::BTreeMap::from([
-            ("n", CelValue::Float(number)),
-            ("t", CelValue::from(known.text)),
-            ("b", CelValue::Bool(known.flag)),
-        ])
-        .into_iter()
-        .collect::<std::collections::HashMap<_, _>>()
+        let (text, flag) = (known.text, known.flag);
+        cel::to_value(serde_json::json!({"n": number, "t": text, "b": flag})).unwrap()
     };
     let mut context = Context::default();
     context.add_variable_from_value("customer", object(known.numbers[0]));
