@@ -1,11 +1,18 @@
 //! Heedful decides, per customer, whether to reach out now, later or never, and says why.
 //!
-//! shell from the bottom up.
+//! Reading order: [`engine`] (the pure decision), [`declare`] (the files people write), [`decode`] (what
+//! senders send), then the shell from the bottom up: [`clock`], [`config`], [`telemetry`], [`log`],
+//! [`store`], [`worker`].
 
 pub mod api;
+pub mod clock;
+pub mod config;
+pub mod declare;
 pub mod decode;
 pub mod demo;
 pub mod engine;
 pub mod ingest;
 pub mod log;
 pub mod store;
+pub mod telemetry;
+pub mod worker;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use thin_vec::ThinVec;
 
 use super::decision::Reason;
-use super::id::{CustomerId, DecisionId};
+use super::id::{CustomerId, DecisionId, stable_hash};
 use super::input::Answer;
 use super::policy::Freeze;
 use super::series::Series;
@@ -23,6 +23,8 @@ pub const SEEN_MAX: usize = 256;
 pub const TIMELINE_MAX: usize = 20;
 /// Timers armed at a time; past it the oldest absence is dropped and counted.
 pub const TIMERS_MAX: usize = 512;
+/// Entries of what triggers remember; past it the object longest silent is forgotten.
+pub const OBJECTS_MAX: usize = 512;
 /// Outreaches waiting at a time; past it a further one is suppressed as capped.
 pub const WAITING_MAX: usize = 64;
 /// Contacts kept in the ledger however long the windows are.
@@ -43,7 +45,8 @@ pub struct CustomerState {
     pub last_seen: Timestamp,
     /// Traits, sorted by slot.
     pub traits: ThinVec<(TraitSlot, Value)>,
-    /// Consent given and refused, one entry per purpose and channel.
+    /// Consent given and refused, one entry per purpose, channel and answer: a yes that a later no
+    /// overrules stays as evidence.
     pub consents: ThinVec<Consent>,
     /// Nothing but exempt purposes until then.
     pub paused_until: Option<Timestamp>,
@@ -101,8 +104,30 @@ pub struct Progress {
     pub transitions: u32,
     /// Whether a score trigger has fired and not yet re-armed.
     pub latch: Latch,
-    /// Instants of `times:` hits, or of the steps of a sequence reached so far.
+    /// Instants of `times:` hits; for a sequence, the latest start of each beginning reached; for
+    /// dates, calendars and fan-outs, marks of the occurrences that were decided.
     pub hits: ThinVec<Timestamp>,
+}
+
+impl Progress {
+    /// Nothing yet.
+    pub fn new(trigger: TriggerSlot, object: u64) -> Self {
+        Self {
+            trigger,
+            object,
+            acted_at: None,
+            transitions: 0,
+            latch: Latch::Armed,
+            hits: ThinVec::new(),
+        }
+    }
+}
+
+impl Cause {
+    /// The hash under which state keeps its object; 0 when it has none.
+    pub fn object_hash(&self) -> u64 {
+        self.object.as_deref().map_or(0, stable_hash)
+    }
 }
 
 /// Whether a line can be crossed again.
@@ -158,8 +183,8 @@ pub struct Contact {
     pub decision: u64,
     /// By which trigger.
     pub trigger: TriggerSlot,
-    /// Its purpose, frozen when it was made.
-    pub purpose: PurposeSlot,
+    /// Its purpose, frozen when it was made; a task has none.
+    pub purpose: Option<PurposeSlot>,
     /// On which channel.
     pub channel: ChannelSlot,
     /// Its tags, frozen when it was made.
@@ -261,6 +286,43 @@ impl CustomerState {
     /// A score.
     pub fn score(&self, slot: ScoreSlot) -> Option<&ScoreState> {
         self.scores.iter().find(|state| state.score == slot)
+    }
+
+    /// What a trigger remembers of this customer and an object (0 without `per`).
+    pub fn progress(&self, trigger: TriggerSlot, object: u64) -> Option<&Progress> {
+        let index = self.find_progress(trigger, object).ok()?;
+        self.progress.get(index)
+    }
+
+    /// The same, begun if there is none.
+    pub fn progress_mut(&mut self, trigger: TriggerSlot, object: u64) -> &mut Progress {
+        let index = match self.find_progress(trigger, object) {
+            Ok(index) => index,
+            Err(mut index) => {
+                if OBJECTS_MAX <= self.progress.len()
+                    && let Some(stalest) = self.stalest_object()
+                {
+                    self.progress.remove(stalest);
+                    index -= usize::from(stalest < index);
+                }
+                self.progress.insert(index, Progress::new(trigger, object));
+                index
+            }
+        };
+        #[expect(clippy::indexing_slicing, reason = "found or inserted just above")]
+        &mut self.progress[index]
+    }
+
+    /// The object of which nothing was heard for the longest time.
+    fn stalest_object(&self) -> Option<usize> {
+        let objects = self.progress.iter().enumerate().filter(|(_, p)| p.object != 0);
+        objects
+            .min_by_key(|(_, progress)| progress.acted_at.max(progress.hits.last().copied()))
+            .map(|(index, _)| index)
+    }
+
+    fn find_progress(&self, trigger: TriggerSlot, object: u64) -> Result<usize, usize> {
+        self.progress.binary_search_by_key(&(trigger, object), |p| (p.trigger, p.object))
     }
 
     /// When the next timer is due.

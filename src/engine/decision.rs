@@ -17,6 +17,10 @@ pub struct Decision {
     pub rulings: Vec<Ruling>,
     /// What the shell must do once this step is committed.
     pub effects: Vec<Effect>,
+    /// The answer to [`super::input::Body::Propose`].
+    pub proposed: Option<Box<super::govern::Judgement>>,
+    /// Absences forgotten because more were armed than a customer may have.
+    pub dropped: u32,
 }
 
 /// What became of an input.

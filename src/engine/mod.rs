@@ -11,6 +11,7 @@ pub mod customer;
 pub mod decision;
 pub mod evaluate;
 pub mod experiment;
+pub mod explain;
 pub mod govern;
 pub mod health;
 pub mod id;
@@ -19,10 +20,14 @@ pub mod input;
 pub mod message;
 pub mod names;
 pub mod policy;
+#[cfg(test)]
+pub(crate) mod sample;
 pub mod schedule;
 pub mod series;
 pub mod slot;
 pub mod step;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod time;
 pub mod timer;
 pub mod value;

@@ -6,6 +6,8 @@ use std::ops::{Add, Sub};
 use jiff::civil;
 use jiff::tz::TimeZone;
 
+use super::policy::Period;
+
 /// An instant, in milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(i64);
@@ -197,6 +199,10 @@ impl fmt::Debug for Span {
     }
 }
 
+/// Most stretches of held wall-clock time, one after the other, that are walked through: more than
+/// a year of one a day.
+pub const WALK_ROUNDS_MAX: u32 = 512;
+
 /// A time zone of the tz database built into this program (the same on every machine).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Zone(TimeZone);
@@ -212,6 +218,52 @@ impl Zone {
         Self(TimeZone::UTC)
     }
 
+    /// The first instant at or after `from` at which `inside` lets the wall clock go. For a local
+    /// time that is held, `inside` says at which local time that ends; it must be a later one.
+    /// `None` when the end is not reached in [`WALK_ROUNDS_MAX`] rounds.
+    ///
+    /// What counts is the local time that each instant shows: in an overlap a local time can be
+    /// held, let go, and held again.
+    pub fn first_outside(
+        &self,
+        from: Timestamp,
+        inside: impl Fn(civil::DateTime) -> Option<civil::DateTime>,
+    ) -> Option<Timestamp> {
+        let mut at = from;
+        for _ in 0..WALK_ROUNDS_MAX {
+            let local = at.in_zone(self);
+            let Some(end) = inside(local) else { return Some(at) };
+            // Up to the next change of offset the wall clock runs like any other.
+            let wait = end.duration_since(local).as_millis();
+            let end = at + Span(i64::try_from(wait).unwrap_or(i64::MAX));
+            at = self.next_change(at).map_or(end, |change| std::cmp::min(change, end));
+        }
+        None
+    }
+
+    /// In the second pass of an overlap, when the wall clock shows what it has shown before: the
+    /// first instant after it. `None` at all other instants.
+    pub fn end_of_second_pass(&self, at: Timestamp) -> Option<Timestamp> {
+        let local = at.in_zone(self);
+        let jiff::tz::AmbiguousOffset::Fold { before, after } =
+            self.0.to_ambiguous_timestamp(local).offset()
+        else {
+            return None;
+        };
+        let second = after.to_timestamp(local).ok()?;
+        let until_next = Timestamp::from_millis(at.0.saturating_add(1)).to_jiff();
+        let change = self.0.preceding(until_next).next()?.timestamp();
+        let width = i64::from(before.seconds()) - i64::from(after.seconds());
+        (at.to_jiff() == second)
+            .then(|| Timestamp::from_millis(change.as_millisecond()) + Span::SECOND.times(width))
+    }
+
+    /// The next instant at which the offset or its name changes.
+    pub fn next_change(&self, after: Timestamp) -> Option<Timestamp> {
+        let change = self.0.following(after.to_jiff()).next()?;
+        Some(Timestamp::from_millis(change.timestamp().as_millisecond()))
+    }
+
     /// Its IANA name.
     pub fn name(&self) -> &str {
         self.0.iana_name().unwrap_or("UTC")
@@ -221,6 +273,30 @@ impl Zone {
 impl fmt::Debug for Zone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+impl Period {
+    /// The first date of the period around a date.
+    pub fn start(self, date: civil::Date) -> civil::Date {
+        match self {
+            Self::Day => date,
+            Self::Week => {
+                let days = i64::from(date.weekday().to_monday_zero_offset());
+                date.saturating_sub(jiff::Span::new().days(days))
+            }
+            Self::Month => date.first_of_month(),
+        }
+    }
+
+    /// The first date of the period after the one that starts on a date; `None` at the end of the
+    /// calendar.
+    pub fn next(self, start: civil::Date) -> Option<civil::Date> {
+        match self {
+            Self::Day => start.tomorrow().ok(),
+            Self::Week => start.checked_add(jiff::Span::new().days(7)).ok(),
+            Self::Month => start.last_of_month().tomorrow().ok(),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Typed values of properties and traits, owned in state and borrowed in flight.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 /// A value kept in a customer's state. JSON `null` is not a value: it clears what stood there.
@@ -63,6 +64,17 @@ impl<'a> ValueRef<'a> {
     /// Follows a path of members.
     pub fn at(self, path: &[Box<str>]) -> ValueRef<'a> {
         path.iter().fold(self, |value, key| value.member(key))
+    }
+
+    /// How the value of an object (`per`, `same`) is written: texts as they are, numbers and truth
+    /// values in their shortest form; missing values, lists and objects name nothing.
+    pub fn to_name(self) -> Option<Cow<'a, str>> {
+        match self {
+            Self::Str(text) => Some(Cow::Borrowed(text)),
+            Self::Num(number) => Some(Cow::Owned(number.to_string())),
+            Self::Bool(flag) => Some(Cow::Borrowed(if flag { "true" } else { "false" })),
+            Self::Missing | Self::List(_) | Self::Map(_) => None,
+        }
     }
 
     /// An owned copy; `None` when missing.

@@ -186,7 +186,12 @@ async fn append<I: Intake>(ingest: &Ingest<I>, encoded: Encoded) -> Result<(), A
     match try_join_all(appends).await {
         Ok(_) => Ok(()),
         Err(log::Error::Overloaded) => Err(Answer::Busy(OVERLOADED_WAIT)),
-        Err(log::Error::Storage(_) | log::Error::Closed) => Err(Answer::Unavailable),
+        Err(
+            log::Error::Storage(_)
+            | log::Error::Closed
+            | log::Error::NoShard(_)
+            | log::Error::Damaged { .. },
+        ) => Err(Answer::Unavailable),
     }
 }
 

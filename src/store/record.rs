@@ -254,3 +254,37 @@ pub struct DeadLetter {
     /// The beginning of what came, at most 2 KiB, invalid bytes replaced.
     pub sample: String,
 }
+
+/// A message in the inbox of a customer's app.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct InboxRow {
+    /// The decision id.
+    pub id: String,
+    /// The customer.
+    pub customer: String,
+    /// The trigger.
+    pub trigger: String,
+    /// When it was decided (RFC 3339).
+    pub at: String,
+    /// The offer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offer: Option<String>,
+    /// The message by field.
+    pub content: Vec<Field>,
+    /// When it was read (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_at: Option<String>,
+}
+
+/// A unit that an arm could have made a difference to: recorded once, at the first time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ExposureRecord {
+    /// The experiment: the trigger's name.
+    pub experiment: String,
+    /// The unit: a customer or an account.
+    pub unit: String,
+    /// The arm, `holdout` included.
+    pub arm: String,
+    /// When (RFC 3339).
+    pub at: String,
+}

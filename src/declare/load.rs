@@ -1,0 +1,416 @@
+//! One set of files becomes one catalog, all or nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::cases::Reading;
+use super::fault::{Extent, Fault, Severity, Text};
+use super::model;
+use super::node::Node;
+use super::policy;
+use super::read::{Faults, Read};
+use super::registry::Registry;
+use super::symbols::{KnownScore, Sessions, Symbols};
+use super::tests::{Subject, TestFile};
+use super::trigger::{self, Context};
+use super::when::IDLE_DEFAULT;
+use super::words::model::{Model as RawModel, TypeWord};
+use super::words::policy::Policy as RawPolicy;
+use super::words::trigger::Trigger as RawTrigger;
+use super::{Loaded, Source, SourceKind, yaml};
+use crate::engine::catalog::{Catalog, Score, Sending, Trigger};
+use crate::engine::condition::Place;
+use crate::engine::index::TriggerIndex;
+use crate::engine::message::Texts;
+use crate::engine::policy::Policy;
+
+/// Most files of one set.
+const FILES_MAX: usize = 10_000;
+/// Most triggers of one set.
+const TRIGGERS_MAX: usize = 5_000;
+/// Most models of one set.
+const MODELS_MAX: usize = 256;
+/// Longest text of a `template:` file, in bytes.
+const ASSET_BYTES_MAX: usize = 256 * 1024;
+
+/// Reads a set of files, all or nothing.
+///
+/// # Errors
+/// Every fault of every file, in order of path and place.
+pub fn load(sources: &[Source], sending: Sending) -> Result<Loaded, Vec<Fault>> {
+    let mut list = Vec::new();
+    if FILES_MAX < sources.len() {
+        let message = format!("there are {} files; at most {FILES_MAX} are read", sources.len());
+        list.push(nowhere("E070", message));
+        return Err(list);
+    }
+    let texts: Vec<(SourceKind, Text)> = sorted(sources);
+    let read = ReadFiles::new(&texts, &mut list);
+    let loaded = read.build(sending, &mut list);
+    read.forget_consequences(&mut list);
+    list.sort_by(|left, right| {
+        let key = |fault: &Fault| (fault.place.file.clone(), fault.extent, fault.code);
+        key(left).cmp(&key(right)).then_with(|| left.message.cmp(&right.message))
+    });
+    list.dedup();
+    match loaded {
+        Some(loaded) if list.iter().all(|fault| fault.severity == Severity::Warning) => {
+            Ok(Loaded { warnings: list, ..loaded })
+        }
+        _ => Err(list),
+    }
+}
+
+/// The order of paths, so that the order in which a folder is listed cannot show anywhere.
+fn sorted(sources: &[Source]) -> Vec<(SourceKind, Text)> {
+    let mut texts: Vec<_> = sources
+        .iter()
+        // A byte order mark is no part of the text, and every place would be off by it.
+        .map(|source| {
+            let text = source.text.strip_prefix('\u{feff}').map_or(source.text.clone(), Arc::from);
+            (source.kind, Text::new(source.path.clone(), text))
+        })
+        .collect();
+    texts.sort_by(|(_, left), (_, right)| left.path.cmp(&right.path));
+    texts
+}
+
+/// A file that was read, whatever is wrong inside.
+struct ReadFile<'t, T> {
+    text: &'t Text,
+    raw: T,
+}
+
+struct ReadFiles<'t> {
+    texts: &'t [(SourceKind, Text)],
+    triggers: Vec<ReadFile<'t, RawTrigger>>,
+    models: Vec<ReadFile<'t, RawModel>>,
+    policy: Option<ReadFile<'t, RawPolicy>>,
+    assets: BTreeMap<&'t str, &'t str>,
+    // Kinds of files that could not be read at all.
+    unread: Vec<SourceKind>,
+}
+
+impl<'t> ReadFiles<'t> {
+    fn new(texts: &'t [(SourceKind, Text)], list: &mut Vec<Fault>) -> Self {
+        let mut files = Self {
+            texts,
+            triggers: Vec::new(),
+            models: Vec::new(),
+            policy: None,
+            assets: BTreeMap::new(),
+            unread: Vec::new(),
+        };
+        for (kind, text) in texts {
+            files.add(*kind, text, list);
+        }
+        files.triggers.sort_by_key(|file| trigger::id_of(&file.raw));
+        files.models.sort_by_key(|file| model_name(&file.raw));
+        files
+    }
+
+    fn add(&mut self, kind: SourceKind, text: &'t Text, list: &mut Vec<Fault>) {
+        let mut faults = Faults { text, list };
+        if kind == SourceKind::Asset {
+            if ASSET_BYTES_MAX < text.text.len() {
+                let message = format!("this file has more than {ASSET_BYTES_MAX} bytes");
+                faults.error("E070", Extent::default(), message, None);
+            }
+            self.assets.insert(&text.path, &text.text);
+            return;
+        }
+        let node = match yaml::parse(text) {
+            Ok(node) => node,
+            Err(broken) => {
+                faults.error("E001", broken.extent, broken.message, broken.help);
+                self.unread.push(kind);
+                return;
+            }
+        };
+        if node.is_nothing() {
+            let help = "an empty file declares nothing: fill or remove it".to_owned();
+            faults.error("E001", Extent::default(), "this file is empty", help);
+            self.unread.push(kind);
+            return;
+        }
+        self.read(kind, text, &node, &mut faults);
+    }
+
+    fn read(&mut self, kind: SourceKind, text: &'t Text, node: &Node, faults: &mut Faults<'_>) {
+        let read = match kind {
+            SourceKind::Trigger => {
+                RawTrigger::read(node, faults).map(|raw| self.triggers.push(ReadFile { text, raw }))
+            }
+            SourceKind::Model => {
+                RawModel::read(node, faults).map(|raw| self.models.push(ReadFile { text, raw }))
+            }
+            SourceKind::Policy => RawPolicy::read(node, faults).map(|raw| {
+                if let Some(first) = &self.policy {
+                    let message = format!("there is a policy already: {}", first.text.path);
+                    faults.error("E040", node.extent, message, "keep one of them".to_owned());
+                }
+                self.policy = Some(ReadFile { text, raw });
+            }),
+            SourceKind::Asset => Some(()),
+        };
+        if read.is_none() {
+            self.unread.push(kind);
+        }
+    }
+
+    fn build(&self, sending: Sending, list: &mut Vec<Fault>) -> Option<Loaded> {
+        let base_text = Text::new("the built-in policy".into(), policy::BUILT_IN.into());
+        let base = policy::built_in(&base_text)?;
+        let base = policy::File { raw: base, text: &base_text };
+        let given = self.policy.as_ref();
+        let given = given.map(|file| policy::File { raw: file.raw.clone(), text: file.text });
+        let mut registry = self.registry(list);
+        policy::register(&base, given.as_ref(), &mut registry, list);
+        let mut symbols = Symbols::default();
+        let known = symbols.known_traits();
+        let models = self.model_names(&mut symbols, list);
+        let policy = policy::build(&base, given.as_ref(), &registry, &mut symbols, list);
+        let mut texts = Texts::new();
+        let (triggers, idle) = {
+            let mut context = Context {
+                registry: &registry,
+                assets: &self.assets,
+                act_within: policy.act_within,
+                symbols: &mut symbols,
+                texts: &mut texts,
+                idle: None,
+            };
+            (self.triggers(&mut context, list), context.idle)
+        };
+        let scores = self.scores(&models, &mut symbols, list);
+        let tests = self.tests(&registry, &symbols, list);
+        warn(&policy, &triggers, self, list);
+        if let Some(table) = symbols.full {
+            list.push(nowhere("E070", format!("the files together use too many {table}")));
+        }
+        if list.iter().any(|fault| fault.severity == Severity::Error) {
+            return None;
+        }
+        let session_idle = match symbols.sessions {
+            Sessions::Used => Some(idle.unwrap_or(IDLE_DEFAULT)),
+            Sessions::Unused => idle,
+        };
+        let tables = symbols.finish();
+        let catalog = Catalog {
+            revision: self.revision(),
+            index: TriggerIndex::build(&triggers, tables.events.len()),
+            events: tables.events,
+            traits: tables.traits,
+            properties: tables.properties,
+            series: tables.series,
+            series_of_event: tables.series_of_event,
+            triggers: triggers.into(),
+            scores: scores.into(),
+            policy,
+            texts,
+            known,
+            session_idle,
+            sending,
+        };
+        Some(Loaded { catalog, tests, warnings: Vec::new() })
+    }
+
+    /// Names of triggers and their tags; each trigger once.
+    fn registry(&self, list: &mut Vec<Fault>) -> Registry {
+        let mut registry = Registry::default();
+        let mut tags = BTreeSet::new();
+        let mut places: BTreeMap<Arc<str>, Place> = BTreeMap::new();
+        for file in &self.triggers {
+            let mut faults = Faults { text: file.text, list };
+            for tag in file.raw.tags.iter().flat_map(|tags| &tags.0) {
+                tags.insert(Arc::from(&*tag.text));
+            }
+            let Some(name) = &file.raw.trigger.0 else { continue };
+            let id: Arc<str> = Arc::from(&*name.text);
+            once(&mut places, &id, "trigger", name.extent, &mut faults);
+            registry.triggers.push(id);
+        }
+        if TRIGGERS_MAX < registry.triggers.len() {
+            let count = registry.triggers.len();
+            let message = format!("there are {count} triggers; at most {TRIGGERS_MAX} are allowed");
+            list.push(nowhere("E070", message));
+        }
+        registry.tags = tags.into_iter().collect();
+        registry
+    }
+
+    /// Names of models, so that everything may refer to them in any order.
+    fn model_names(
+        &self,
+        symbols: &mut Symbols,
+        list: &mut Vec<Fault>,
+    ) -> Vec<(Arc<str>, TypeWord)> {
+        let mut names = Vec::new();
+        let mut places = BTreeMap::new();
+        for file in &self.models {
+            let mut faults = Faults { text: file.text, list };
+            let Some(name) = &file.raw.model.0 else { continue };
+            let id: Arc<str> = Arc::from(&*name.text);
+            once(&mut places, &id, "model", name.extent, &mut faults);
+            let bands = model::bands(&file.raw).into_iter().map(|(band, _)| band).collect();
+            symbols.scores.push(KnownScore { name: id.clone(), bands });
+            if let Some(kind) = &file.raw.r#type.0 {
+                names.push((id, kind.value));
+            }
+        }
+        if MODELS_MAX < self.models.len() {
+            let message = format!("there are more than {MODELS_MAX} models");
+            list.push(nowhere("E070", message));
+        }
+        names
+    }
+
+    fn triggers(&self, context: &mut Context<'_>, list: &mut Vec<Fault>) -> Vec<Trigger> {
+        let build = |file: &ReadFile<'_, RawTrigger>| {
+            let mut faults = Faults { text: file.text, list };
+            trigger::build(&file.raw, file.text, context, &mut faults)
+        };
+        self.triggers.iter().filter_map(build).collect()
+    }
+
+    fn scores(
+        &self,
+        models: &[(Arc<str>, TypeWord)],
+        symbols: &mut Symbols,
+        list: &mut Vec<Fault>,
+    ) -> Vec<Score> {
+        let build = |file: &ReadFile<'_, RawModel>| {
+            let mut faults = Faults { text: file.text, list };
+            model::build(&file.raw, file.text, models, symbols, &mut faults)
+        };
+        self.models.iter().filter_map(build).collect()
+    }
+
+    fn tests(
+        &self,
+        registry: &Registry,
+        symbols: &Symbols,
+        list: &mut Vec<Fault>,
+    ) -> Vec<TestFile> {
+        let mut files = Vec::new();
+        for file in &self.triggers {
+            let mut faults = Faults { text: file.text, list };
+            let mut reading = Reading { registry, symbols, faults: &mut faults };
+            let cases = reading.trigger(&file.raw);
+            if let Some(trigger) = trigger::id_of(&file.raw) {
+                let subject = Subject::Trigger { trigger, cases };
+                files.push(TestFile { path: file.text.path.clone(), subject });
+            }
+        }
+        for file in &self.models {
+            let mut faults = Faults { text: file.text, list };
+            let mut reading = Reading { registry, symbols, faults: &mut faults };
+            let bands = model::bands(&file.raw);
+            let bands: Vec<&str> = bands.iter().map(|(band, _)| &**band).collect();
+            let cases = file.raw.tests.as_ref().map_or(&[][..], Vec::as_slice);
+            let cases = reading.model(cases, &bands);
+            if let Some(model) = model_name(&file.raw).filter(|_| !cases.is_empty()) {
+                let subject = Subject::Model { model, cases };
+                files.push(TestFile { path: file.text.path.clone(), subject });
+            }
+        }
+        files
+    }
+
+    /// What is unknown only because the file that declares it could not be read is no news.
+    fn forget_consequences(&self, list: &mut Vec<Fault>) {
+        let unread = |kind| self.unread.contains(&kind);
+        list.retain(|fault| match fault.code {
+            "E030" | "E031" => !unread(SourceKind::Policy),
+            "E032" => !unread(SourceKind::Model),
+            "E033" => !unread(SourceKind::Trigger),
+            _ => true,
+        });
+    }
+
+    /// Content hash over all files.
+    fn revision(&self) -> Arc<str> {
+        let mut all = String::new();
+        for (_, text) in self.texts {
+            for part in [&text.path, &text.text] {
+                all.push_str(&super::hash(part));
+            }
+        }
+        super::hash(&all)
+    }
+}
+
+fn model_name(raw: &RawModel) -> Option<Arc<str>> {
+    raw.model.0.as_ref().map(|name| Arc::from(&*name.text))
+}
+
+/// Notes a name that another file has already.
+fn once(
+    places: &mut BTreeMap<Arc<str>, Place>,
+    id: &Arc<str>,
+    what: &str,
+    extent: Extent,
+    faults: &mut Faults<'_>,
+) {
+    if let Some(other) = places.get(id) {
+        let help = format!("the other one is {}:{}", other.file, other.line);
+        faults.error("E040", extent, format!("there is another {what} `{id}`"), help);
+        return;
+    }
+    places.insert(id.clone(), faults.text.place(extent.start));
+}
+
+/// What looks wrong without being so.
+fn warn(policy: &Policy, triggers: &[Trigger], files: &ReadFiles<'_>, list: &mut Vec<Fault>) {
+    use crate::engine::catalog::Action;
+    use crate::engine::policy::{CapLimit, CapRule, CapScope};
+    for trigger in triggers {
+        let Action::Send(send) = &trigger.action else { continue };
+        let Some(file) = files.triggers.iter().find(|file| file.text.path == trigger.place.file)
+        else {
+            continue;
+        };
+        let mut faults = Faults { text: file.text, list };
+        let counted = policy
+            .purposes
+            .get(send.purpose.index())
+            .is_some_and(|purpose| purpose.capped == CapRule::Counted);
+        let closed = policy.caps.iter().find(|cap| {
+            let held = match cap.scope {
+                CapScope::All => true,
+                CapScope::Purpose(purpose) => purpose == send.purpose,
+                CapScope::Channel(_) | CapScope::Trigger(_) | CapScope::Tag(_) => false,
+            };
+            let none = matches!(
+                cap.limit,
+                CapLimit::Rolling { at_most: 0, .. } | CapLimit::Calendar { at_most: 0, .. }
+            );
+            counted && held && none
+        });
+        if let Some(cap) = closed {
+            let extent = file.raw.send.as_ref().map_or(file.raw.extent, |send| send.extent);
+            let message = format!("this can never be sent: cap `{}` allows none", cap.name);
+            faults.warning("W001", extent, message, None);
+        }
+        let has = |locale: &str| send.message.variants.iter().any(|(name, _)| **name == *locale);
+        if !has(&policy.locale) && !has("default") {
+            let message = send.message.variants.first().map_or("", |(locale, _)| locale);
+            let extent = file.raw.send.as_ref().map_or(file.raw.extent, |send| send.extent);
+            let help = format!("customers of other languages get `{message}`");
+            let message = format!("there is no text in the policy's language, `{}`", policy.locale);
+            faults.warning("W002", extent, message, help);
+        }
+    }
+}
+
+/// A fault of the set as a whole.
+fn nowhere(code: &'static str, message: String) -> Fault {
+    Fault {
+        code,
+        severity: Severity::Error,
+        message,
+        place: Place::default(),
+        extent: Extent::default(),
+        help: None,
+    }
+}

@@ -1,0 +1,80 @@
+//! From the files that people write to a checked catalog: text, then nodes with places, then the
+//! words of the format, then the engine's types. Pure: the texts come in, faults or a catalog go out.
+#![deny(clippy::disallowed_types)]
+
+mod action;
+mod cases;
+mod classifier;
+mod condition;
+mod experiment;
+pub mod fault;
+mod load;
+mod model;
+mod node;
+mod policy;
+mod read;
+mod registry;
+pub mod render;
+mod scalar;
+pub mod schema;
+mod suggest;
+mod symbols;
+mod template;
+pub mod tests;
+mod trigger;
+mod when;
+mod words;
+mod yaml;
+
+#[cfg(test)]
+mod good_and_bad;
+#[cfg(test)]
+mod hostile;
+
+use std::sync::Arc;
+
+pub use fault::{Extent, Fault, Located, Severity};
+pub use load::load;
+pub use tests::TestFile;
+
+use crate::engine::catalog::Catalog;
+
+/// A file, read by someone else.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Path as it is to be shown; `template:` is resolved against its folder.
+    pub path: Arc<str>,
+    /// Its text.
+    pub text: Arc<str>,
+    /// What it declares.
+    pub kind: SourceKind,
+}
+
+/// What a file declares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SourceKind {
+    /// A trigger.
+    Trigger,
+    /// The policy.
+    Policy,
+    /// A model.
+    Model,
+    /// A text that a trigger names with `template:`.
+    Asset,
+}
+
+/// What a set of files gives when there is no error in any.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The catalog.
+    pub catalog: Catalog,
+    /// The `tests:` blocks.
+    pub tests: Vec<TestFile>,
+    /// What looks wrong and does not stop the set.
+    pub warnings: Vec<Fault>,
+}
+
+/// The content hash by which a file's version is known: 16 hexadecimal digits.
+pub(crate) fn hash(text: &str) -> Arc<str> {
+    Arc::from(blake3::hash(text.as_bytes()).to_hex().get(..16).unwrap_or(""))
+}

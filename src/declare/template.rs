@@ -1,0 +1,274 @@
+//! Texts of messages and tasks: compiled when loaded, every name in them known.
+
+use super::condition::Sight;
+use super::fault::Extent;
+use super::node::Embedded;
+use super::read::Faults;
+use super::scalar::Words;
+use super::suggest;
+use super::symbols::Symbols;
+use crate::engine::message::Texts;
+use crate::engine::slot::PropertySlot;
+
+/// What the texts of one trigger may name.
+#[derive(Clone, Debug)]
+pub(crate) struct Names {
+    /// Whether there is an event.
+    pub(crate) sight: Sight,
+    /// Whether there is an offer: `offer.code`.
+    pub(crate) offer: Known,
+    /// Variables that arms set: `arm.<name>`.
+    pub(crate) arm: Vec<Box<str>>,
+    /// Whether there is a date to count to: `days_left`.
+    pub(crate) days_left: Known,
+}
+
+/// Whether a name stands for something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// It does.
+    Yes,
+    /// It does not, and why.
+    No(&'static str),
+}
+
+/// Filters of our own, beside MiniJinja's.
+const FILTERS: &[&str] = &["date", "time", "percent", "money", "number"];
+
+/// Compiles templates and gathers the properties they use.
+#[derive(Debug)]
+pub(crate) struct Compiler<'c, 'f> {
+    /// Where compiled texts go.
+    pub(crate) texts: &'c mut Texts,
+    /// The tables.
+    pub(crate) symbols: &'c mut Symbols,
+    /// Where faults go.
+    pub(crate) faults: &'c mut Faults<'f>,
+    /// What may be named.
+    pub(crate) names: &'c Names,
+    /// Properties of the event that the texts use.
+    pub(crate) properties: Vec<PropertySlot>,
+}
+
+impl Compiler<'_, '_> {
+    /// Compiles a text of the file under a name.
+    pub(crate) fn words(&mut self, name: &str, words: &Words) {
+        let source = self.faults.text.slice(words.extent);
+        self.add(name, &Embedded::new(&words.text, words.extent, source));
+    }
+
+    /// Compiles the text of another file under a name; its faults are shown at the word that
+    /// names the file.
+    pub(crate) fn asset(&mut self, name: &str, text: &str, extent: Extent) {
+        self.add(name, &Embedded::unaligned(text, extent));
+    }
+
+    fn add(&mut self, name: &str, source: &Embedded) {
+        let mut env = minijinja::Environment::new();
+        if let Err(error) = env.add_template("text", &source.text) {
+            self.broken(source, &error);
+            return;
+        }
+        let Ok(template) = env.get_template("text") else { return };
+        // The crate gives a set in random order.
+        let mut variables: Vec<String> = template.undeclared_variables(true).into_iter().collect();
+        variables.sort();
+        let before = self.faults.list.len();
+        for variable in &variables {
+            self.variable(variable, source);
+        }
+        self.filters(source);
+        if before == self.faults.list.len()
+            && let Err(error) = self.texts.add(name, &source.text)
+        {
+            self.broken(source, &error);
+        }
+    }
+
+    fn broken(&mut self, source: &Embedded, error: &minijinja::Error) {
+        let (start, end) = error.range().map_or((0, 1), |range| (range.start, range.end));
+        let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+        let help = if source.text.contains("| default:") {
+            Some("`| default: \"x\"` is Liquid; write `| default(\"x\")`".to_owned())
+        } else if source.text.contains("{% assign") {
+            Some("`{% assign x = .. %}` is Liquid; write `{% set x = .. %}`".to_owned())
+        } else {
+            None
+        };
+        let extent = source.extent_of(start, end);
+        self.faults.error("E020", extent, format!("this text cannot be rendered: {detail}"), help);
+    }
+
+    fn variable(&mut self, variable: &str, source: &Embedded) {
+        let (root, member) = variable.split_once('.').unwrap_or((variable, ""));
+        let wrong: Option<(String, Option<String>)> = match (root, member) {
+            ("customer", "") => Some(alone("customer", "customer.first_name")),
+            ("event", "") => Some(alone("event", "event.total")),
+            ("customer", path) => {
+                self.symbols.trait_(path.split('.').next().unwrap_or(path));
+                None
+            }
+            ("event", path) => match self.sight() {
+                Some(why) => Some((format!("there is no `event` here: {why}"), None)),
+                None => {
+                    let slot = self.symbols.property(path);
+                    self.properties.push(slot);
+                    None
+                }
+            },
+            ("score", name) => self.score(name),
+            ("health", field) => self.health(field),
+            ("offer", "code" | "") => known(self.names.offer, "offer"),
+            ("arm", name) => {
+                let arms = self.names.arm.iter().map(|name| &**name);
+                (!arms.clone().any(|arm| arm == name)).then(|| {
+                    let help = suggest::help(name, arms)
+                        .unwrap_or_else(|| "let the arms `set:` it".to_owned());
+                    (format!("no arm sets `{name}`"), Some(help))
+                })
+            }
+            ("days_left", "") => known(self.names.days_left, "days_left"),
+            ("reasons", _) | ("loop", _) => None,
+            _ => {
+                let help = suggest::help(root, ROOTS.iter().copied());
+                Some((format!("nothing is called `{root}` here"), help))
+            }
+        };
+        if let Some((message, help)) = wrong {
+            self.faults.error("E021", find(source, variable), message, help);
+        }
+    }
+
+    fn sight(&self) -> Option<&'static str> {
+        match self.names.sight {
+            Sight::Customer(why) => Some(why),
+            Sight::CustomerAndEvent | Sight::Event => None,
+        }
+    }
+
+    fn score(&self, written: &str) -> Option<(String, Option<String>)> {
+        let name = written.split('.').next().unwrap_or(written);
+        let plain = name.strip_suffix("_was").or_else(|| name.strip_suffix("_band"));
+        let known = self.symbols.score(name).or_else(|| self.symbols.score(plain.unwrap_or(name)));
+        known.is_none().then(|| {
+            let names: Vec<_> =
+                self.symbols.scores.iter().map(|score| score.name.clone()).collect();
+            let help = suggest::help(name, names.iter().map(|name| &**name));
+            (format!("there is no model `{name}`"), help)
+        })
+    }
+
+    fn health(&self, field: &str) -> Option<(String, Option<String>)> {
+        let fields = ["score", "band", "trend_7d", "trend_28d"];
+        if self.symbols.score("health").is_none() {
+            return Some(("there is no model `health`".to_owned(), None));
+        }
+        (!fields.contains(&field))
+            .then(|| (format!("health has no `{field}`"), suggest::help(field, fields)))
+    }
+
+    /// The crate looks filters up only when it renders; nobody should learn of a typo then.
+    fn filters(&mut self, source: &Embedded) {
+        let env = minijinja::Environment::new();
+        for (at, name) in filter_names(&source.text) {
+            let probe = format!("{{{{ 0 | {name} }}}}");
+            let unknown = env
+                .render_str(&probe, ())
+                .is_err_and(|error| error.kind() == minijinja::ErrorKind::UnknownFilter);
+            if unknown && !FILTERS.contains(&name) {
+                let help = suggest::help(name, FILTERS.iter().chain(MINIJINJA).copied());
+                let extent = source.extent_of(at, at + name.len());
+                self.faults.error("E021", extent, format!("there is no filter `{name}`"), help);
+            }
+        }
+    }
+}
+
+/// Names that texts may begin with.
+const ROOTS: &[&str] =
+    &["customer", "event", "score", "health", "offer", "arm", "days_left", "reasons"];
+/// Filters of MiniJinja that suggestions draw from.
+const MINIJINJA: &[&str] = &[
+    "default",
+    "upper",
+    "lower",
+    "title",
+    "capitalize",
+    "trim",
+    "replace",
+    "join",
+    "length",
+    "round",
+    "first",
+    "last",
+    "escape",
+    "truncate",
+    "int",
+    "float",
+];
+
+fn alone(root: &str, example: &str) -> (String, Option<String>) {
+    (format!("`{root}` alone is no text"), Some(format!("name what you mean: {{{{ {example} }}}}")))
+}
+
+fn known(known: Known, name: &str) -> Option<(String, Option<String>)> {
+    match known {
+        Known::Yes => None,
+        Known::No(why) => Some((format!("there is no `{name}` here: {why}"), None)),
+    }
+}
+
+/// Where a variable is first written.
+fn find(source: &Embedded, variable: &str) -> Extent {
+    let mut from = 0;
+    while let Some(at) = source.text.get(from..).and_then(|rest| rest.find(variable)) {
+        let start = from + at;
+        let before = source.text.get(..start).and_then(|text| text.chars().next_back());
+        if !before.is_some_and(|letter| letter.is_alphanumeric() || matches!(letter, '_' | '.')) {
+            return source.extent_of(start, start + variable.len());
+        }
+        from = start + variable.len();
+    }
+    source.extent
+}
+
+/// Names behind `|` inside of `{{ }}` and `{% %}`, with the byte where each begins.
+fn filter_names(text: &str) -> Vec<(usize, &str)> {
+    let mut found = Vec::new();
+    let mut from = 0;
+    while let Some(open) = text.get(from..).and_then(|rest| rest.find(['{'])) {
+        let start = from + open;
+        let close = match text.get(start..start + 2) {
+            Some("{{") => "}}",
+            Some("{%") => "%}",
+            _ => {
+                from = start + 1;
+                continue;
+            }
+        };
+        let inside = text.get(start + 2..).unwrap_or("");
+        let end = inside.find(close).unwrap_or(inside.len());
+        let mut quote = None;
+        for (at, letter) in inside.get(..end).unwrap_or("").char_indices() {
+            match (quote, letter) {
+                (Some(open), letter) if open == letter => quote = None,
+                (Some(_), _) => {}
+                (None, '"' | '\'') => quote = Some(letter),
+                (None, '|') => {
+                    let rest = inside.get(at + 1..end).unwrap_or("");
+                    let name = rest.trim_start();
+                    let begin = start + 2 + at + 1 + (rest.len() - name.len());
+                    let length = name
+                        .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+                        .unwrap_or(name.len());
+                    if let Some(name) = name.get(..length).filter(|name| !name.is_empty()) {
+                        found.push((begin, name));
+                    }
+                }
+                (None, _) => {}
+            }
+        }
+        from = start + 2 + end;
+    }
+    found
+}

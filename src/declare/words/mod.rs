@@ -1,0 +1,6 @@
+//! The words of the format, one record per place. Their sentences are the schemas' descriptions.
+
+pub(crate) mod cases;
+pub(crate) mod model;
+pub(crate) mod policy;
+pub(crate) mod trigger;

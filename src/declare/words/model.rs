@@ -1,0 +1,293 @@
+//! The words of a model file: scorecards, scores computed elsewhere, classifiers.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+use super::cases::ScoreCase;
+use crate::declare::fault::Located;
+use crate::declare::node::{Node, NodeKind};
+use crate::declare::read::{Entries, Faults, Need, OneOrMany, Read, Sound, choice, record};
+use crate::declare::scalar::{Line, Name, Whole, Words};
+use crate::engine::time::Span;
+
+record! {
+    /// A model: something that gives each customer a score.
+    #[expect(dead_code, reason = "who answers for it and what is shown with it is for people")]
+    Model {
+        /// Its name. Conditions use it as `score.<name>`; the one called `health` as
+        /// `health.score`, `health.band`, `health.trend_7d` and `health.trend_28d` too.
+        model: Need<Name>,
+        /// `scorecard` (weights that people agree on), `pushed` (computed elsewhere, arriving as
+        /// `Score Updated` events with `model` and `score`) or `classifier` (learned).
+        r#type: Need<Located<TypeWord>>,
+        /// What it says, in a sentence.
+        about: Need<Words>,
+        /// Who answers for it.
+        owner: Option<Words>,
+        /// What is scored: `customer` or `account`. Default `customer`.
+        of: Option<OfWord>,
+        /// How often it is computed anew although nothing happened.
+        every: Option<Located<Span>>,
+        /// Which end is bad: `low` for health, `high` for a risk.
+        risk: Option<RiskWord>,
+        /// Ranges of the score by their lower edge: `{healthy: 70, watch: 45, at_risk: 0}`.
+        bands: Option<Entries<Located<f64>>>,
+        /// What a scorecard measures.
+        measures: Option<Entries<MeasureWords>>,
+        /// What a classifier predicts, and for whom.
+        label: Option<Label>,
+        /// What a classifier looks at, up to the moment of scoring.
+        features: Option<Entries<Feature>>,
+        /// How a classifier learns.
+        learn: Option<Learn>,
+        /// What is shown with a score.
+        explain: Option<Explain>,
+        /// What raises an alarm.
+        watch: Option<Watch>,
+        /// Its own tests, run by `heedful test`. Scorecards only.
+        tests: Option<Vec<ScoreCase>>,
+    }
+
+    /// One measure of a scorecard: becomes 0 to 100 by its scale, then counts by its weight.
+    MeasureWords {
+        /// How much it counts against the others.
+        weight: Need<Located<f64>>,
+        /// What is measured: an expression that gives a number.
+        value: Need<Line>,
+        /// Points by value, straight lines between: `{0: 0, 3: 40, 8: 100}`.
+        scale: Need<Entries<Located<f64>>>,
+        /// When there is no value: `skip` (the others fill its place), `bad` (0), `neutral` (50),
+        /// or so many points. Default `skip`.
+        missing: Option<Located<MissingWords>>,
+    }
+
+    /// What a classifier predicts.
+    #[expect(dead_code, reason = "checked when read; used once models are learned here")]
+    Label {
+        /// For whom: a condition.
+        population: Option<Line>,
+        /// The event predicted.
+        event: Need<Words>,
+        /// How far ahead.
+        within: Need<Located<Span>>,
+        /// Too new to judge before this.
+        ignore_first: Option<Located<Span>>,
+    }
+
+    /// A feature with words of its own.
+    #[expect(dead_code, reason = "checked when read; used once models are learned here")]
+    FeatureWords {
+        /// The expression.
+        value: Need<Line>,
+        /// `flag` adds a column that says it was missing.
+        missing: Option<Words>,
+        /// `category` for a text with few values.
+        r#as: Option<Words>,
+    }
+
+    /// How a classifier learns.
+    #[expect(dead_code, reason = "checked when read; used once models are learned here")]
+    Learn {
+        /// The method.
+        with: Option<LearnWord>,
+        /// One row per customer and `weekly`, `daily` or `monthly`.
+        snapshots: Option<SnapshotWord>,
+        /// How it is validated: by time.
+        validate: Option<Validate>,
+        /// How it is calibrated.
+        calibrate: Option<CalibrateWord>,
+        /// Below this quality it may not speak.
+        refuse_below: Option<RefuseBelow>,
+        /// The scorecard that speaks while the model may not.
+        until_then: Option<Words>,
+    }
+
+    /// How a classifier is validated.
+    #[expect(dead_code, reason = "checked when read; used once models are learned here")]
+    Validate {
+        /// The last stretch of time.
+        last: Option<Located<Span>>,
+        /// The gap before it, which stops leakage.
+        gap: Option<Located<Span>>,
+    }
+
+    /// The least quality of a classifier.
+    #[expect(dead_code, reason = "checked when read; used once models are learned here")]
+    RefuseBelow {
+        /// Area under the ROC curve.
+        auc: Option<f64>,
+        /// Number of positive labels.
+        labels: Option<Whole>,
+        /// Largest calibration error.
+        calibration_error_at_most: Option<f64>,
+    }
+
+    /// What is shown with a score.
+    #[expect(dead_code, reason = "checked when read; used once models are learned here")]
+    Explain {
+        /// How many reasons.
+        reasons: Option<Whole>,
+    }
+
+    /// What raises an alarm.
+    #[expect(dead_code, reason = "checked when read; used once models are learned here")]
+    Watch {
+        /// Features that drift.
+        drift: Option<Drift>,
+        /// How often it is learned anew.
+        retrain: Option<SnapshotWord>,
+        /// Traits that may never become features.
+        never_use: Option<OneOrMany<Words>>,
+    }
+
+    /// When features drift.
+    #[expect(dead_code, reason = "checked when read; used once models are learned here")]
+    Drift {
+        /// Largest population stability index of a feature.
+        feature_psi: Option<f64>,
+    }
+}
+
+choice! {
+    /// Where the score comes from.
+    TypeWord {
+        /// Weights.
+        Scorecard = "scorecard",
+        /// Elsewhere.
+        Pushed = "pushed",
+        /// Learned.
+        Classifier = "classifier",
+    }
+
+    /// What is scored.
+    OfWord {
+        /// Each customer.
+        Customer = "customer",
+        /// Each account.
+        Account = "account",
+    }
+
+    /// Which end is bad.
+    RiskWord {
+        /// Low.
+        Low = "low",
+        /// High.
+        High = "high",
+    }
+
+    /// The method.
+    LearnWord {
+        /// Logistic regression.
+        Logistic = "logistic",
+        /// A decision tree.
+        Trees = "trees",
+        /// A forest of trees.
+        Forest = "forest",
+        /// Boosted trees.
+        GradientBoosting = "gradient_boosting",
+    }
+
+    /// How often.
+    SnapshotWord {
+        /// Each day.
+        Daily = "daily",
+        /// Each week.
+        Weekly = "weekly",
+        /// Each month.
+        Monthly = "monthly",
+    }
+
+    /// How it is calibrated.
+    CalibrateWord {
+        /// By a step function.
+        Isotonic = "isotonic",
+        /// By a sigmoid.
+        Platt = "platt",
+        /// Not at all.
+        Uncalibrated = "none",
+    }
+}
+
+/// What happens when a measure has no value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum MissingWords {
+    /// `skip`
+    Skip,
+    /// `bad`
+    Bad,
+    /// `neutral`
+    Neutral,
+    /// Points.
+    Points(f64),
+}
+
+impl Read for MissingWords {
+    fn read(node: &Node, faults: &mut Faults<'_>) -> Option<Self> {
+        match node.to_value() {
+            Some(crate::engine::value::Value::Num(points)) if (0.0..=100.0).contains(&points) => {
+                return Some(Self::Points(points));
+            }
+            Some(crate::engine::value::Value::Str(text)) => match &*text {
+                "skip" => return Some(Self::Skip),
+                "bad" => return Some(Self::Bad),
+                "neutral" => return Some(Self::Neutral),
+                _ => {}
+            },
+            _ => {}
+        }
+        faults.error(
+            "E006",
+            node.extent,
+            format!("{} does not say what to do without a value", node.describe()),
+            "one of `skip`, `bad`, `neutral`, or points from 0 to 100".to_owned(),
+        );
+        None
+    }
+}
+
+impl JsonSchema for MissingWords {
+    fn schema_name() -> Cow<'static, str> {
+        "Missing".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"anyOf": [
+            {"type": "string", "enum": ["skip", "bad", "neutral"]},
+            {"type": "number", "minimum": 0, "maximum": 100}
+        ]})
+    }
+}
+
+/// A feature: an expression, or one with words of its own.
+#[derive(Clone, Debug)]
+pub(crate) struct Feature(pub(crate) FeatureWords);
+
+impl Read for Feature {
+    fn read(node: &Node, faults: &mut Faults<'_>) -> Option<Self> {
+        if matches!(node.kind, NodeKind::Map(_)) {
+            return FeatureWords::read(node, faults).map(Self);
+        }
+        let value = Line::read(node, faults)?;
+        let extent = node.extent;
+        Some(Self(FeatureWords {
+            value: Need(Some(value)),
+            missing: None,
+            r#as: None,
+            extent,
+            sound: Sound::Whole,
+        }))
+    }
+}
+
+impl JsonSchema for Feature {
+    fn schema_name() -> Cow<'static, str> {
+        "Feature".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let plain = generator.subschema_for::<Line>();
+        let words = generator.subschema_for::<FeatureWords>();
+        json_schema!({"anyOf": [plain, words]})
+    }
+}

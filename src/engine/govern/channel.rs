@@ -1,0 +1,56 @@
+//! The channel: the first on which the customer can be reached and lets the purpose reach them.
+
+use super::case::{Case, Course, Passage};
+use super::consent::{self, Allowed};
+use crate::engine::catalog::Catalog;
+use crate::engine::customer::CustomerState;
+use crate::engine::decision::{Detail, Reason, Rule};
+use crate::engine::policy::ConsentRule;
+use crate::engine::slot::{ChannelSlot, PurposeSlot};
+use crate::engine::value::ValueRef;
+
+/// The first channel of a list on which the customer can be reached and has not refused; the one
+/// they prefer, if it is in the list, comes before all.
+pub fn reachable(
+    catalog: &Catalog,
+    state: &CustomerState,
+    via: &[ChannelSlot],
+    purpose: PurposeSlot,
+) -> Option<ChannelSlot> {
+    let rule = catalog.policy.purposes.get(purpose.index())?.consent;
+    let preferred = state.preferred_channel.filter(|channel| via.contains(channel));
+    preferred
+        .iter()
+        .chain(via)
+        .copied()
+        .find(|channel| open(catalog, state, rule, purpose, *channel))
+}
+
+pub(super) fn check(case: &Case<'_>, course: &mut Course<'_>) -> Passage {
+    let Some(message) = case.message else {
+        return Passage::Continue(());
+    };
+    course.channel = reachable(case.catalog, case.state, message.via, message.slot);
+    match course.channel {
+        Some(_) => course.pass(Rule::Channel, Detail::Channel(course.channel)),
+        None => course.suppress(Rule::Channel, Reason::Unreachable, Detail::Channel(None)),
+    }
+}
+
+fn open(
+    catalog: &Catalog,
+    state: &CustomerState,
+    rule: ConsentRule,
+    purpose: PurposeSlot,
+    channel: ChannelSlot,
+) -> bool {
+    let Some(declared) = catalog.policy.channels.get(channel.index()) else { return false };
+    let addressed = declared.needs.as_ref().is_none_or(|(slot, _)| {
+        match state.trait_value(*slot).map(|value| value.as_ref()) {
+            None | Some(ValueRef::Missing) => false,
+            Some(ValueRef::Str(text)) => !text.trim().is_empty(),
+            Some(_) => true,
+        }
+    });
+    addressed && consent::allows(state, rule, purpose, channel) == Allowed::Yes
+}

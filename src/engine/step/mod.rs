@@ -1,0 +1,193 @@
+//! One application of one input: fire what is due, fold, match, govern, give effects.
+//!
+//! Everything that matches at one instant is collected as a [`Firing`] and judged together at the
+//! end of that instant. Before the input itself, the timers due at or before it fire, each at its
+//! own due instant, so that decisions do not depend on how often ticks come.
+
+mod absence;
+mod audit;
+mod behavior;
+mod bind;
+mod content;
+mod erase;
+mod fire;
+mod fold;
+mod lifecycle;
+mod outcome;
+mod release;
+mod roster;
+mod status;
+mod timers;
+
+#[cfg(test)]
+mod tests;
+
+pub use behavior::concerns;
+pub use bind::bind;
+pub(super) use fire::{properties_of, trace_all};
+pub use roster::Roster;
+
+use super::catalog::Catalog;
+use super::customer::{CustomerState, SEEN_MAX};
+use super::decision::Decision;
+use super::evaluate::{self, Scope};
+use super::govern;
+use super::id::stable_hash;
+use super::input::{BlindGap, Body, Event, Input, Reach};
+use super::time::{Timestamp, Zone};
+use super::value::Property;
+use fire::Firing;
+
+/// Applies one input to one customer.
+///
+/// Timers due at or before `input.at` fire first, each at its own due instant, so that decisions
+/// do not depend on how often ticks come. `blind` lists the times in which this shard heard
+/// nothing (disjoint); absence timers do not count them.
+pub fn step(
+    catalog: &Catalog,
+    state: &mut CustomerState,
+    input: &Input<'_>,
+    blind: &[BlindGap],
+) -> Decision {
+    if input.position != 0 && input.position <= state.applied {
+        return Decision::replayed();
+    }
+    let mark = match &input.body {
+        Body::Event(Event { id, .. }) | Body::Score { id, .. } if !id.is_empty() => {
+            Some(stable_hash(id))
+        }
+        _ => None,
+    };
+    if mark.is_some_and(|mark| state.seen.contains(&mark)) {
+        return Decision::duplicate();
+    }
+    // Engine time never goes back: an input stamped before the last one happens now.
+    let at = input.at.max(state.now);
+    if is_blank(state) && is_about_the_customer(&input.body) {
+        bind(catalog, state, at);
+    }
+    let waited = audit::waiting(state);
+    let mut step =
+        Step { catalog, state, blind, decision: Decision::default(), firings: Vec::new() };
+    step.run_due(at);
+    step.state.now = at;
+    step.state.applied = step.state.applied.max(input.position);
+    step.apply(&input.body, at);
+    if let Some(mark) = mark {
+        remember(step.state, mark);
+    }
+    debug_assert!(step.firings.is_empty(), "every instant judges what fired in it");
+    let decision = step.decision;
+    audit::check(&waited, state, &decision);
+    decision
+}
+
+/// One step under way.
+struct Step<'a> {
+    catalog: &'a Catalog,
+    state: &'a mut CustomerState,
+    blind: &'a [BlindGap],
+    decision: Decision,
+    /// What matched at the instant in hand.
+    firings: Vec<Firing<'a>>,
+}
+
+impl Step<'_> {
+    fn apply(&mut self, body: &Body<'_>, at: Timestamp) {
+        match body {
+            Body::Event(event) => self.event(event, at),
+            Body::Score { score, value, .. } => self.set_score(*score, *value, at),
+            Body::Tick => {}
+            Body::Outcome(outcome) => self.outcome(outcome, at),
+            Body::Preference(preference) => fold::preference(self.state, preference, at),
+            Body::Erasure => self.erase(at),
+            Body::Propose { purpose } => {
+                let judgement = govern::propose(self.catalog, self.state, *purpose, at);
+                self.decision.proposed = Some(Box::new(judgement));
+            }
+        }
+        self.conclude(at);
+    }
+
+    fn event(&mut self, event: &Event<'_>, at: Timestamp) {
+        match event.reach {
+            Reach::Historical => {
+                self.fold_traits(event, at);
+                self.fold_history(event, at);
+            }
+            Reach::Live => {
+                self.fold_traits(event, at);
+                self.fold_history(event, at);
+                self.fold_session(event, at);
+                self.end_freezes(event, at);
+                self.match_event(event, at);
+                self.rescore_after(event, at);
+            }
+            // It is nothing the customer did: neither history nor session hears of it.
+            Reach::Broadcast => {
+                self.end_freezes(event, at);
+                self.match_event(event, at);
+            }
+        }
+    }
+
+    /// What conditions see at an instant.
+    fn scope<'s>(&'s self, properties: &'s [Property<'s>], now: Timestamp) -> Scope<'s> {
+        Scope { catalog: self.catalog, state: self.state, properties, now }
+    }
+}
+
+/// Whether nothing was ever heard of a customer, or everything was forgotten.
+fn is_blank(state: &CustomerState) -> bool {
+    state.seen.is_empty()
+        && state.timeline.is_empty()
+        && state.traits.is_empty()
+        && state.timers.is_empty()
+}
+
+/// Whether an input says something of a customer, so that dates and calendars begin to run.
+fn is_about_the_customer(body: &Body<'_>) -> bool {
+    match body {
+        Body::Event(event) => event.reach != Reach::Broadcast,
+        Body::Score { .. } => true,
+        Body::Tick
+        | Body::Outcome(_)
+        | Body::Preference(_)
+        | Body::Erasure
+        | Body::Propose { .. } => false,
+    }
+}
+
+fn remember(state: &mut CustomerState, mark: u64) {
+    if state.seen.len() < SEEN_MAX {
+        state.seen.push(mark);
+        return;
+    }
+    let next = usize::from(state.seen_next);
+    if let Some(oldest) = state.seen.get_mut(next) {
+        *oldest = mark;
+    }
+    state.seen_next = u16::try_from((next + 1) % SEEN_MAX).unwrap_or(0);
+}
+
+/// The zone in which a customer's dates and calendars run: theirs, or the policy's when unknown.
+pub(super) fn zone(catalog: &Catalog, state: &CustomerState) -> Zone {
+    evaluate::zone_of(catalog, state).unwrap_or_else(|| catalog.policy.zone.clone())
+}
+
+/// Looks at what a step of this customer will need, and nothing else. A shard asks this of all
+/// customers of a group before it steps the first: so their memory is fetched side by side, not
+/// one after the other. The sum keeps the compiler from leaving the reads out.
+pub fn warm(state: &CustomerState) -> u64 {
+    let seen = state.seen.last().copied().unwrap_or_default();
+    let timeline = state.timeline.last().map_or(0, |(_, at)| at.as_millis());
+    let due = state.timers.first().map_or(0, |timer| timer.due.as_millis());
+    let series = state.series.first().map_or(0, |(slot, _)| slot.0);
+    let progress = state.progress.first().map_or(0, |progress| progress.transitions);
+    let ledger = state.ledger.last().map_or(0, |contact| contact.decision);
+    seen ^ timeline.unsigned_abs()
+        ^ due.unsigned_abs()
+        ^ u64::from(series)
+        ^ u64::from(progress)
+        ^ ledger
+}

@@ -1,0 +1,60 @@
+//! What became of a send or a task, entered into the ledger and on record.
+
+use super::super::customer::{Contact, ContactKind};
+use super::super::decision::{Reason, Ruling, Verdict, VerdictKind};
+use super::super::govern;
+use super::super::input::{Delivery, Outcome};
+use super::super::time::Timestamp;
+use super::Step;
+
+impl Step<'_> {
+    /// An outcome of a contact that is still open replaces its verdict, unless it confirms it.
+    /// Whatever is not in the ledger, or was settled before, changes nothing.
+    pub(super) fn outcome(&mut self, outcome: &Outcome, now: Timestamp) {
+        let head = outcome.decision.head();
+        let found = self.state.ledger.iter().rev().find(|contact| contact.decision == head);
+        let Some(contact) = found.copied() else { return };
+        let Some(replaced) = open_kind(&contact) else { return };
+        // A send that may have been made stays counted, whatever a later attempt came to.
+        if contact.kind == ContactKind::Unknown && outcome.result != Delivery::Delivered {
+            return;
+        }
+        govern::settle(self.state, outcome.decision, &outcome.result);
+        let verdict = match &outcome.result {
+            Delivery::Delivered if replaced == VerdictKind::Unknown => {
+                Verdict::Send { channel: contact.channel }
+            }
+            Delivery::Delivered => return,
+            Delivery::Rejected { .. } => Verdict::Suppress { reason: Reason::Rejected },
+            Delivery::Refused { reason } => Verdict::Suppress { reason: *reason },
+            Delivery::Expired => Verdict::Expire { reason: Reason::Expired },
+            Delivery::Unknown { .. } => Verdict::Unknown { reason: Reason::OutcomeUnknown },
+        };
+        self.decision.rulings.push(Ruling {
+            id: outcome.decision,
+            trigger: contact.trigger,
+            // The ledger keeps contacts, not causes: the first ruling of the decision names it.
+            occurrence: "".into(),
+            at: now,
+            caused_at: contact.at,
+            verdict,
+            replaces: Some(replaced),
+            arm: None,
+            offer: None,
+            conditions: Vec::new(),
+            findings: Vec::new(),
+        });
+    }
+}
+
+/// The verdict that stands for a contact whose outcome is still open.
+fn open_kind(contact: &Contact) -> Option<VerdictKind> {
+    match contact.kind {
+        ContactKind::Reserved | ContactKind::DryRun if contact.purpose.is_none() => {
+            Some(VerdictKind::Task)
+        }
+        ContactKind::Reserved | ContactKind::DryRun => Some(VerdictKind::Send),
+        ContactKind::Unknown => Some(VerdictKind::Unknown),
+        ContactKind::Sent | ContactKind::Ghost => None,
+    }
+}

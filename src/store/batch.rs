@@ -1,0 +1,212 @@
+//! What a worker hands over to become durable, and what it becomes once it is.
+
+use serde::{Deserialize, Serialize};
+
+use super::record::{DecisionRecord, ExposureRecord, OutboxRow, TaskRecord};
+use super::view::Funnel;
+use crate::engine::decision::VerdictKind;
+use crate::engine::id::{CustomerId, DecisionId};
+use crate::engine::input::BlindGap;
+use crate::engine::time::Timestamp;
+
+/// The outcome of some inputs of one shard: committed whole or not at all.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// The shard.
+    pub shard: u16,
+    /// How far the shard has come with it.
+    pub mark: Mark,
+    /// States of the customers that changed.
+    pub states: States,
+    /// Customers to forget altogether.
+    pub forgotten: Vec<CustomerId>,
+    /// Rulings, in the order in which they were made.
+    pub rulings: Vec<Ruled>,
+    /// New sends.
+    pub outbox: Vec<OutboxRow>,
+    /// Sends whose outcome was heard: their rows go.
+    pub settled: Vec<DecisionId>,
+    /// Sends that must not leave any more: their rows go.
+    pub withdrawn: Vec<DecisionId>,
+    /// New tasks.
+    pub tasks: Vec<TaskRecord>,
+    /// Units that were exposed to an arm.
+    pub exposures: Vec<ExposureRecord>,
+    /// Counts of the triggers that ruled.
+    pub funnels: Vec<Funnel>,
+}
+
+/// How far a shard has come: where it goes on after a restart.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// Position in the log of the last input applied.
+    pub position: u64,
+    /// Up to when timers have fired.
+    pub ticked: Timestamp,
+    /// The clock, at the latest: the shard was alive then.
+    pub wall: Timestamp,
+    /// Revision of the catalog that the states are bound to.
+    pub revision: String,
+    /// Times in which the shard heard nothing.
+    pub blind: Vec<BlindGap>,
+}
+
+/// A ruling on record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ruled {
+    /// Its decision.
+    pub id: DecisionId,
+    /// When it was ruled.
+    pub at: Timestamp,
+    /// The verdict that it replaces.
+    pub replaces: Option<VerdictKind>,
+    /// As it is kept. One that replaces another is completed from it by the commit.
+    pub record: DecisionRecord,
+}
+
+/// Written states, one after the other in one buffer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct States {
+    bytes: Vec<u8>,
+    // Ends of id and state of each customer.
+    ends: Vec<(usize, usize)>,
+}
+
+impl States {
+    /// Adds one: `write` appends its bytes.
+    ///
+    /// # Errors
+    /// What `write` says; nothing is added then.
+    pub fn add<E>(
+        &mut self,
+        id: &CustomerId,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let before = self.bytes.len();
+        self.bytes.extend_from_slice(id.as_str().as_bytes());
+        let id_end = self.bytes.len();
+        if let Err(error) = write(&mut self.bytes) {
+            self.bytes.truncate(before);
+            return Err(error);
+        }
+        self.ends.push((id_end, self.bytes.len()));
+        Ok(())
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Ids and written states.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        let mut start = 0;
+        self.ends.iter().filter_map(move |(id_end, end)| {
+            let id = self.bytes.get(start..*id_end)?;
+            let state = self.bytes.get(*id_end..*end)?;
+            start = *end;
+            Some((std::str::from_utf8(id).ok()?, state))
+        })
+    }
+
+    /// Empties it, keeping its buffers.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+}
+
+impl Batch {
+    /// Whether anything in it must be on disk before it is acted upon. The rest can be worked out
+    /// again from the log.
+    pub fn must_be_flushed(&self) -> bool {
+        !(self.rulings.is_empty()
+            && self.outbox.is_empty()
+            && self.withdrawn.is_empty()
+            && self.tasks.is_empty()
+            && self.exposures.is_empty()
+            && self.forgotten.is_empty())
+    }
+
+    /// What follows from it once it is durable; `None` when nothing does.
+    pub fn into_committed(self) -> Option<Committed> {
+        let something = self.must_be_flushed() || !self.settled.is_empty();
+        something.then(|| Committed {
+            shard: self.shard,
+            records: self.rulings.into_iter().map(|ruled| ruled.record).collect(),
+            outbox: self.outbox,
+            withdrawn: self.withdrawn,
+            settled: self.settled,
+            tasks: self.tasks,
+            forgotten: self.forgotten,
+        })
+    }
+}
+
+/// What became durable and may now be acted upon.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Committed {
+    /// The shard.
+    pub shard: u16,
+    /// Decisions made and changed, as they stand.
+    pub records: Vec<DecisionRecord>,
+    /// New sends.
+    pub outbox: Vec<OutboxRow>,
+    /// Sends to drop if they have not left.
+    pub withdrawn: Vec<DecisionId>,
+    /// Sends whose outcome was taken in: their rows are gone.
+    pub settled: Vec<DecisionId>,
+    /// New tasks.
+    pub tasks: Vec<TaskRecord>,
+    /// Customers that were forgotten.
+    pub forgotten: Vec<CustomerId>,
+}
+
+/// A mark as it is stored.
+#[derive(Serialize, Deserialize)]
+pub(super) struct StoredMark {
+    position: u64,
+    ticked_ms: i64,
+    wall_ms: i64,
+    revision: String,
+    #[serde(default)]
+    blind_ms: Vec<(i64, i64)>,
+}
+
+impl From<&Mark> for StoredMark {
+    fn from(mark: &Mark) -> Self {
+        Self {
+            position: mark.position,
+            ticked_ms: mark.ticked.as_millis(),
+            wall_ms: mark.wall.as_millis(),
+            revision: mark.revision.clone(),
+            blind_ms: mark
+                .blind
+                .iter()
+                .map(|gap| (gap.from.as_millis(), gap.to.as_millis()))
+                .collect(),
+        }
+    }
+}
+
+impl From<StoredMark> for Mark {
+    fn from(stored: StoredMark) -> Self {
+        let at = Timestamp::from_millis;
+        Self {
+            position: stored.position,
+            ticked: at(stored.ticked_ms),
+            wall: at(stored.wall_ms),
+            revision: stored.revision,
+            blind: stored
+                .blind_ms
+                .into_iter()
+                .map(|(from, to)| BlindGap { from: at(from), to: at(to) })
+                .collect(),
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! One atomic batch: states, decisions, outbox, tasks and the place in the log, or none of them.
+
+use std::collections::BTreeMap;
+
+use fjall::{OwnedWriteBatch, PersistMode};
+
+use super::batch::{Batch, Mark, Ruled, StoredMark};
+use super::decisions::{self, IndexLine};
+use super::record::{DecisionRecord, PastVerdict};
+use super::{Error, Store, keys, tasks};
+use crate::engine::id::DecisionId;
+use crate::engine::time::Timestamp;
+
+/// Earlier verdicts kept of a decision.
+pub const HISTORY_MAX: usize = 16;
+
+impl Store {
+    /// Commits batches together, of any shards, each shard's in their order. It is flushed to disk
+    /// when one of them must be; otherwise the system writes it in its own time, and the log
+    /// brings back what a loss of power takes.
+    ///
+    /// Records that replace an earlier verdict are completed from it.
+    ///
+    /// # Errors
+    /// When it is not durable. The store is then broken and the process must stop.
+    pub fn commit(&self, batches: &mut [Batch]) -> Result<(), Error> {
+        if self.is_broken() {
+            return Err(Error::Broken);
+        }
+        let mut write = self.db.batch();
+        let mut pending = Pending::default();
+        strip_forgotten(batches);
+        // Rows that are changed elsewhere must not come back after they were removed here.
+        let _changing = self.change();
+        for batch in &mut *batches {
+            self.write_batch(&mut write, batch, &mut pending)?;
+        }
+        let mode = if batches.iter().any(Batch::must_be_flushed) {
+            PersistMode::SyncData
+        } else {
+            PersistMode::Buffer
+        };
+        self.guarded(|| write.durability(Some(mode)).commit())
+    }
+
+    fn write_batch(
+        &self,
+        write: &mut OwnedWriteBatch,
+        batch: &mut Batch,
+        pending: &mut Pending,
+    ) -> Result<(), Error> {
+        let spaces = &self.spaces;
+        for (id, state) in batch.states.iter() {
+            write.insert(&spaces.customers, keys::customer(batch.shard, id), state);
+        }
+        for ruled in &mut batch.rulings {
+            self.write_ruling(write, ruled, pending)?;
+        }
+        for row in &batch.outbox {
+            write.insert(&spaces.outbox, row.decision.as_str(), json(row)?);
+        }
+        for id in batch.settled.iter().chain(&batch.withdrawn) {
+            write.remove(&spaces.outbox, id.to_string());
+        }
+        for task in &batch.tasks {
+            tasks::write(spaces, write, task)?;
+        }
+        for exposure in &batch.exposures {
+            let key = super::exposures::key(exposure);
+            // The first exposure counts; another arm cannot come later.
+            if !spaces.exposures.contains_key(&key)? {
+                write.insert(&spaces.exposures, key, json(exposure)?);
+            }
+        }
+        for id in &batch.forgotten {
+            self.forget(write, batch.shard, id.as_str())?;
+        }
+        for funnel in &batch.funnels {
+            write.insert(&spaces.meta, keys::funnel(batch.shard, &funnel.trigger), json(funnel)?);
+        }
+        let mark = StoredMark::from(&batch.mark);
+        write.insert(&spaces.meta, keys::mark(batch.shard), json(&mark)?);
+        Ok(())
+    }
+
+    fn write_ruling(
+        &self,
+        write: &mut OwnedWriteBatch,
+        ruled: &mut Ruled,
+        pending: &mut Pending,
+    ) -> Result<(), Error> {
+        let mut decided_at = ruled.at;
+        let mut before = None;
+        // Looked up for a first ruling too: the same cause is the same decision.
+        if let Some(earlier) = pending.take(ruled.id) {
+            before = Some(earlier);
+        } else if ruled.replaces.is_some()
+            && let Some((at, record)) = self.decision_and_time(ruled.id)?
+        {
+            before = Some((at, record));
+        }
+        if let Some((at, earlier)) = before {
+            decided_at = at;
+            complete(&mut ruled.record, earlier);
+        }
+        let record = &ruled.record;
+        let place = keys::place(decided_at, ruled.id.as_bytes());
+        let key = keys::of_customer(&record.customer, &place);
+        write.insert(&self.spaces.decisions, key.as_slice(), json(record)?);
+        write.insert(&self.spaces.decisions_by_time, place, IndexLine::of(record).to_bytes());
+        write.insert(&self.spaces.decision_ids, *ruled.id.as_bytes(), key);
+        pending.put(ruled.id, decided_at, record.clone());
+        Ok(())
+    }
+
+    /// How far a shard had come; `None` when it never committed.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn mark(&self, shard: u16) -> Result<Option<Mark>, Error> {
+        let key = keys::mark(shard);
+        let Some(value) = self.spaces.meta.get(&key)? else { return Ok(None) };
+        Ok(Some(from_json::<StoredMark>("the mark", &key, &value)?.into()))
+    }
+
+    fn decision_and_time(
+        &self,
+        id: DecisionId,
+    ) -> Result<Option<(Timestamp, DecisionRecord)>, Error> {
+        let Some(key) = self.spaces.decision_ids.get(id.as_bytes())? else { return Ok(None) };
+        let Some(place) = keys::place_of(&key) else { return Ok(None) };
+        let Some(value) = self.spaces.decisions.get(&key)? else { return Ok(None) };
+        let record = decisions::read(&key, &value)?;
+        Ok(Some((keys::time_of(&place), record)))
+    }
+}
+
+/// Records of the batches at hand, which cannot be read from the database yet.
+#[derive(Default)]
+struct Pending(BTreeMap<DecisionId, (Timestamp, DecisionRecord)>);
+
+impl Pending {
+    fn take(&mut self, id: DecisionId) -> Option<(Timestamp, DecisionRecord)> {
+        self.0.remove(&id)
+    }
+
+    fn put(&mut self, id: DecisionId, decided_at: Timestamp, record: DecisionRecord) {
+        self.0.insert(id, (decided_at, record));
+    }
+}
+
+/// What comes together with the wish to be forgotten, or shortly before it, is not even written.
+/// (States may stay: the removal follows them in the same batch.)
+fn strip_forgotten(batches: &mut [Batch]) {
+    for last in 0..batches.len() {
+        let Some(forgetting) = batches.get_mut(last) else { break };
+        let (shard, forgotten) = (forgetting.shard, std::mem::take(&mut forgetting.forgotten));
+        let is_gone = |customer: &str| forgotten.iter().any(|id| id.as_str() == customer);
+        for batch in batches.iter_mut().take(last + 1).filter(|batch| batch.shard == shard) {
+            if forgotten.is_empty() {
+                break;
+            }
+            batch.rulings.retain(|ruled| !is_gone(&ruled.record.customer));
+            batch.outbox.retain(|row| !is_gone(&row.customer));
+            batch.tasks.retain(|task| !is_gone(&task.customer));
+            batch.exposures.retain(|exposure| !is_gone(&exposure.unit));
+        }
+        if let Some(forgetting) = batches.get_mut(last) {
+            forgetting.forgotten = forgotten;
+        }
+    }
+}
+
+/// Fills in what a later ruling of a decision does not say, and keeps the verdict it replaces.
+fn complete(record: &mut DecisionRecord, earlier: DecisionRecord) {
+    record.decided_at = earlier.decided_at;
+    record.history = earlier.history;
+    if HISTORY_MAX <= record.history.len() {
+        record.history.remove(0);
+    }
+    record.history.push(PastVerdict {
+        at: earlier.ruled_at,
+        verdict: earlier.verdict,
+        reason: earlier.reason,
+        until: earlier.until,
+    });
+    if record.occurrence.is_empty() {
+        record.occurrence = earlier.occurrence;
+        record.caused_at = earlier.caused_at;
+    }
+    let fill = |now: &mut Option<String>, then: Option<String>| {
+        if now.is_none() {
+            *now = then;
+        }
+    };
+    fill(&mut record.purpose, earlier.purpose);
+    fill(&mut record.channel, earlier.channel);
+    fill(&mut record.offer, earlier.offer);
+    fill(&mut record.arm, earlier.arm);
+    if record.content.is_empty() {
+        record.content = earlier.content;
+    }
+    if record.conditions.is_empty() {
+        record.conditions = earlier.conditions;
+    }
+    if record.rules.is_empty() {
+        record.rules = earlier.rules;
+    }
+}
+
+/// A value as JSON.
+pub(super) fn json<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, Error> {
+    serde_json::to_vec(value).map_err(|error| Error::Storage(format!("not JSON: {error}")))
+}
+
+/// A stored value.
+pub(super) fn from_json<T: serde::de::DeserializeOwned>(
+    what: &'static str,
+    key: impl AsRef<[u8]>,
+    value: &[u8],
+) -> Result<T, Error> {
+    serde_json::from_slice(value).map_err(|error| Error::Damaged {
+        what,
+        key: String::from_utf8_lossy(key.as_ref()).into_owned(),
+        why: error.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,428 @@
+//! States survive the way to bytes and back, and bytes of any kind survive the reader.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::engine::customer::{
+    Cause, Consent, Contact, ContactKind, Daily, Latch, Progress, ScoreState, Session, Waiting,
+};
+use crate::engine::decision::Reason;
+use crate::engine::id::DecisionId;
+use crate::engine::input::Answer;
+use crate::engine::policy::Freeze;
+use crate::engine::series::{Amount, Series};
+use crate::engine::slot::{
+    ChannelSlot, PropertySlot, PurposeSlot, ScoreSlot, SeriesSlot, TriggerSlot,
+};
+use crate::engine::time::Timestamp;
+use crate::engine::timer::{Timer, TimerKind};
+use crate::engine::value::Value;
+
+fn table(names: &[&str]) -> Table {
+    Table::new(names.iter().map(|name| Arc::from(*name)))
+}
+
+fn tables() -> Tables {
+    let mut tables = Tables::default();
+    tables.triggers = table(&["cart", "dwell", "renewal"]);
+    tables.scores = table(&["health", "churn"]);
+    tables.purposes = table(&["marketing", "service"]);
+    tables.channels = table(&["email", "in_app"]);
+    tables.tags = table(&["onboarding", "vip"]);
+    tables.properties = table(&["path", "value"]);
+    tables.with_series([
+        (11, SeriesKind::Times),
+        (7, SeriesKind::Amounts),
+        (5, SeriesKind::Distinct),
+        (3, SeriesKind::Last),
+        (1, SeriesKind::LastTime),
+    ])
+}
+
+fn names() -> Names {
+    let texts = |list: &[&str]| list.iter().map(|name| Arc::from(*name)).collect::<Vec<_>>();
+    Names::new(&texts(&["Page: /", "Cart Updated"]), &texts(&["plan", "email"]))
+}
+
+/// Invents states from a seed.
+struct Dice(u64);
+
+impl Dice {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+
+    fn slot(&mut self, bound: u64) -> u16 {
+        u16::try_from(self.below(bound)).unwrap()
+    }
+
+    fn instant(&mut self) -> Timestamp {
+        Timestamp::from_millis(i64::try_from(self.below(4_000_000_000_000)).unwrap())
+    }
+
+    fn small(&mut self) -> u32 {
+        u32::try_from(self.below(1 << 20)).unwrap()
+    }
+
+    fn number(&mut self) -> f64 {
+        match self.below(4) {
+            0 => 0.0,
+            1 => -0.0,
+            2 => f64::from(self.small()),
+            _ => f64::from(self.small()) / 7.0 - 70_000.0,
+        }
+    }
+
+    fn text(&mut self) -> Box<str> {
+        let letters = ["", "a", "ü", "日本", "\u{0}", "long text with spaces", "\""];
+        (0..self.below(3)).map(|_| letters[usize::from(self.slot(7))]).collect::<String>().into()
+    }
+
+    fn maybe<T>(&mut self, make: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        (self.below(2) == 0).then(|| make(self))
+    }
+
+    fn list<T, L: FromIterator<T>>(&mut self, mut make: impl FnMut(&mut Self) -> T) -> L {
+        let count = self.below(4);
+        (0..count).map(|_| make(self)).collect()
+    }
+
+    fn value(&mut self, depth: u32) -> Value {
+        match self.below(if depth < 3 { 5 } else { 3 }) {
+            0 => Value::Bool(self.below(2) == 0),
+            1 => Value::Num(self.number()),
+            2 => Value::Str(self.text()),
+            3 => Value::List(self.list::<_, Vec<_>>(|dice| dice.value(depth + 1)).into()),
+            _ => {
+                let fields: std::collections::BTreeMap<Box<str>, Value> =
+                    self.list(|dice| (dice.text(), dice.value(depth + 1)));
+                Value::Map(fields.into_iter().collect::<Vec<_>>().into())
+            }
+        }
+    }
+
+    fn id(&mut self) -> DecisionId {
+        let half = self.next().to_le_bytes();
+        DecisionId::from_bytes([half, half].concat().try_into().unwrap())
+    }
+
+    fn cause(&mut self) -> Cause {
+        let slots: std::collections::BTreeSet<u16> = self.list(|dice| dice.slot(2));
+        Cause {
+            occurrence: self.text(),
+            at: self.instant(),
+            clause: 3,
+            object: self.maybe(Self::text),
+            properties: slots.into_iter().map(|slot| (PropertySlot(slot), self.value(0))).collect(),
+        }
+    }
+
+    fn series(&mut self) -> thin_vec::ThinVec<(SeriesSlot, Series)> {
+        let all = [
+            Series::Times(self.list(|dice| (dice.instant(), dice.small()))),
+            Series::Amounts(self.list(|dice| Amount {
+                at: dice.instant(),
+                sum: dice.number(),
+                min: dice.number(),
+                max: dice.number(),
+                count: dice.small(),
+            })),
+            Series::Distinct(self.list(|dice| (dice.next(), dice.instant()))),
+            Series::Last(self.instant(), self.value(0)),
+            Series::LastTime(self.instant()),
+        ];
+        (0_u16..).map(SeriesSlot).zip(all).filter(|_| self.below(2) == 0).collect()
+    }
+
+    fn timer_kind(&mut self) -> TimerKind {
+        let trigger = TriggerSlot(self.slot(3));
+        match self.below(6) {
+            0 => TimerKind::Absence {
+                trigger,
+                object: self.next(),
+                cause: Box::new(self.cause()),
+                extended_ms: self.small(),
+            },
+            1 => TimerKind::Release { decision: self.id() },
+            2 => TimerKind::Date { trigger, offset: 2 },
+            3 => TimerKind::Schedule { trigger },
+            4 => TimerKind::SessionEnd,
+            _ => TimerKind::Rescore { score: ScoreSlot(self.slot(2)) },
+        }
+    }
+
+    fn progress(&mut self) -> Progress {
+        Progress {
+            trigger: TriggerSlot(self.slot(3)),
+            object: self.below(3),
+            acted_at: self.maybe(Self::instant),
+            transitions: self.small(),
+            latch: if self.below(2) == 0 { Latch::Armed } else { Latch::Fired },
+            hits: self.list(Self::instant),
+        }
+    }
+
+    fn waiting(&mut self) -> Waiting {
+        Waiting {
+            id: self.id(),
+            trigger: TriggerSlot(self.slot(3)),
+            cause: Box::new(self.cause()),
+            decided_at: self.instant(),
+            release_at: self.instant(),
+            expires_at: self.instant(),
+            reason: Reason::ALL[usize::from(self.slot(20))],
+        }
+    }
+
+    fn contact(&mut self) -> Contact {
+        let kinds = [
+            ContactKind::Reserved,
+            ContactKind::Sent,
+            ContactKind::Unknown,
+            ContactKind::Ghost,
+            ContactKind::DryRun,
+        ];
+        Contact {
+            at: self.instant(),
+            decision: self.next(),
+            trigger: TriggerSlot(self.slot(3)),
+            purpose: self.maybe(|dice| PurposeSlot(dice.slot(2))),
+            channel: ChannelSlot(self.slot(2)),
+            tags: u32::from(self.slot(4)),
+            kind: kinds[usize::from(self.slot(5))],
+        }
+    }
+
+    fn score(&mut self, slot: u16) -> ScoreState {
+        ScoreState {
+            score: ScoreSlot(slot),
+            value: self.number(),
+            was: self.maybe(Self::number),
+            changed_at: self.instant(),
+            daily: self.maybe(|dice| {
+                let day = i32::try_from(dice.below(20_000)).unwrap();
+                Box::new(Daily { day, values: dice.list(|dice| f32::from(dice.slot(100))) })
+            }),
+        }
+    }
+
+    fn consent(&mut self) -> Consent {
+        Consent {
+            purpose: self.maybe(|dice| PurposeSlot(dice.slot(2))),
+            channel: self.maybe(|dice| ChannelSlot(dice.slot(2))),
+            answer: if self.below(2) == 0 { Answer::Granted } else { Answer::Denied },
+            at: self.instant(),
+            source: self.text(),
+        }
+    }
+
+    fn freeze(&mut self) -> Freeze {
+        Freeze {
+            trigger: TriggerSlot(self.slot(3)),
+            purposes: u32::from(self.slot(4)),
+            since: self.instant(),
+            until: self.instant(),
+            same: self.maybe(Self::text),
+        }
+    }
+
+    fn state(&mut self, names: &mut Names) -> CustomerState {
+        let mut state = CustomerState::new(CustomerId::new("c1"), self.instant());
+        state.applied = self.next();
+        state.now = self.instant();
+        state.last_seen = self.instant();
+        for trait_ in ["plan", "email", "only arrived", "other"] {
+            if self.below(2) == 0 {
+                state.traits.push((names.trait_(trait_).unwrap(), self.value(0)));
+            }
+        }
+        state.traits.sort_by_key(|(slot, _)| *slot);
+        state.consents = self.list(Self::consent);
+        state.paused_until = self.maybe(Self::instant);
+        state.preferred_channel = self.maybe(|dice| ChannelSlot(dice.slot(2)));
+        state.series = self.series();
+        state.timers = self.list(|dice| Timer { due: dice.instant(), kind: dice.timer_kind() });
+        state.timers.sort_by_key(|timer| timer.due);
+        state.progress = self.list(Self::progress);
+        state.progress.sort_by_key(|progress| (progress.trigger, progress.object));
+        state.progress.dedup_by_key(|progress| (progress.trigger, progress.object));
+        state.waiting = self.list(Self::waiting);
+        state.ledger = self.list(Self::contact);
+        state.freezes = self.list(Self::freeze);
+        state.scores = (0..self.slot(3)).map(|slot| self.score(slot)).collect();
+        state.timeline = self.list(|dice| {
+            let name = ["Page: /", "Cart Updated", "only arrived"][usize::from(dice.slot(3))];
+            (names.event(name), dice.instant())
+        });
+        state.seen = self.list(Self::next);
+        state.seen_next = if state.seen.is_empty() { 0 } else { self.slot(200) };
+        state.session = self.maybe(|dice| {
+            let (started_at, last_at) = (dice.instant(), dice.instant());
+            Box::new(Session { started_at, last_at, events: dice.small() })
+        });
+        state
+    }
+}
+
+fn encoded(names: &Names, state: &CustomerState) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    Format::new(tables()).encode(names, state, &mut bytes).unwrap();
+    bytes
+}
+
+fn decoded(format: &mut Format, names: &mut Names, bytes: &[u8]) -> Result<CustomerState, Error> {
+    format.decode(names, CustomerId::new("c1"), bytes)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_state_comes_back_as_it_was(seed: u64) {
+        let mut names = names();
+        let state = Dice(seed).state(&mut names);
+        let bytes = encoded(&names, &state);
+        let back = decoded(&mut Format::new(tables()), &mut names, &bytes).unwrap();
+        prop_assert_eq!(&back, &state);
+    }
+
+    #[test]
+    fn the_bytes_do_not_depend_on_the_order_in_which_names_arrived(seed: u64) {
+        let mut names = names();
+        let state = Dice(seed).state(&mut names);
+        let bytes = encoded(&names, &state);
+        let mut other = Names::default();
+        for name in ["zzz", "other", "only arrived", "Cart Updated"] {
+            other.event(name);
+            other.trait_(name);
+        }
+        let mut format = Format::new(tables());
+        let back = decoded(&mut format, &mut other, &bytes).unwrap();
+        let mut again = Vec::new();
+        format.encode(&other, &back, &mut again).unwrap();
+        prop_assert_eq!(bytes, again);
+    }
+
+    #[test]
+    fn damaged_bytes_are_an_error_or_a_state(seed: u64, at: usize, flip in 1_u8.., cut: usize) {
+        let mut names = names();
+        let state = Dice(seed).state(&mut names);
+        let mut bytes = encoded(&names, &state);
+        let at = at % bytes.len();
+        bytes[at] ^= flip;
+        let _either = decoded(&mut Format::new(tables()), &mut names, &bytes).is_ok();
+        let cut = cut % bytes.len();
+        let whole = encoded(&names, &state);
+        prop_assert!(decoded(&mut Format::new(tables()), &mut names, &whole[..cut]).is_err());
+    }
+
+    #[test]
+    fn any_bytes_are_an_error_or_a_state(mut bytes: Vec<u8>) {
+        bytes.insert(0, VERSION);
+        let _either = decoded(&mut Format::new(tables()), &mut names(), &bytes).is_ok();
+    }
+}
+
+#[test]
+fn a_list_that_claims_more_than_there_is_reserves_nothing() {
+    // An array of 2^32 names, and a map of 2^40 fields.
+    let names_ = [1, 0x9a, 255, 255, 255, 255];
+    let fields = [1, 0x80, 0xbb, 0, 0, 1, 0, 0, 0, 0, 0];
+    for bytes in [&names_[..], &fields] {
+        assert!(decoded(&mut Format::new(tables()), &mut names(), bytes).is_err());
+    }
+    let mut nested = vec![1, 0x81, 0x61, b'a', 0xa1, 4, 0x82, 0];
+    nested.extend([0x81].repeat(10_000));
+    let refused = decoded(&mut Format::new(tables()), &mut names(), &nested).unwrap_err();
+    assert!(refused.to_string().contains("nested too deeply"), "{refused}");
+}
+
+#[test]
+fn newer_formats_and_unknown_fields() {
+    let refused = decoded(&mut Format::new(tables()), &mut names(), &[2, 0x80, 0xa0]).unwrap_err();
+    assert_eq!(refused, Error::Newer(2));
+    assert!(decoded(&mut Format::new(tables()), &mut names(), &[]).is_err());
+    // Field 200 is a list that this version does not know; field 1 is the applied position.
+    let bytes = [1, 0x80, 0xa3, 0, 0x18, 50, 0x18, 200, 0x82, 1, 0x61, b'x', 1, 9];
+    let back = decoded(&mut Format::new(tables()), &mut names(), &bytes).unwrap();
+    assert_eq!((back.applied, back.first_seen), (9, Timestamp::from_millis(50)));
+}
+
+#[test]
+fn records_may_grow_at_their_end() {
+    // A session with a fourth member.
+    let bytes = [1, 0x80, 0xa2, 0, 0, 18, 0x84, 1, 2, 3, 0x61, b'?'];
+    let back = decoded(&mut Format::new(tables()), &mut names(), &bytes).unwrap();
+    assert_eq!(back.session.unwrap().events, 3);
+    let short = [1, 0x80, 0xa2, 0, 0, 18, 0x82, 1, 2];
+    assert!(decoded(&mut Format::new(tables()), &mut names(), &short).is_err());
+}
+
+#[test]
+fn another_catalog_keeps_what_protects_the_customer() {
+    let mut names = names();
+    let at = Timestamp::from_millis(1_000);
+    let mut state = CustomerState::new(CustomerId::new("c1"), at);
+    let mut dice = Dice(1);
+    state.consents.push(Consent { purpose: Some(PurposeSlot(1)), ..dice.consent() });
+    let contact =
+        Contact { trigger: TriggerSlot(1), purpose: Some(PurposeSlot(0)), ..dice.contact() };
+    state.ledger.push(contact);
+    state.waiting.push(Waiting { trigger: TriggerSlot(1), ..dice.waiting() });
+    let id = state.waiting[0].id;
+    state.timers.push(Timer { due: at, kind: TimerKind::Release { decision: id } });
+    state.timers.push(Timer { due: at, kind: TimerKind::Schedule { trigger: TriggerSlot(2) } });
+    state.progress.push(Progress { trigger: TriggerSlot(1), ..dice.progress() });
+    state.series.push((SeriesSlot(4), Series::LastTime(at)));
+    state.scores.push(dice.score(0));
+    let bytes = encoded(&names, &state);
+
+    // `dwell`, `service`, `health` and the series are gone; `renewal` has moved.
+    let mut other = Tables::default();
+    other.triggers = table(&["renewal"]);
+    other.purposes = table(&["news", "marketing"]);
+    other.channels = table(&["email", "in_app"]);
+    let mut format = Format::new(other);
+    let back = decoded(&mut format, &mut names, &bytes).unwrap();
+    assert_eq!((back.progress.len(), back.scores.len(), back.series.len()), (0, 0, 0));
+    let kinds: Vec<_> = back.timers.iter().map(|timer| timer.kind.clone()).collect();
+    let renewal = TimerKind::Schedule { trigger: TriggerSlot(0) };
+    assert_eq!(kinds, [TimerKind::Release { decision: id }, renewal]);
+    let gone = format.strangers().text(back.waiting[0].trigger.0).unwrap();
+    assert_eq!(&**gone, "dwell", "what waits is still there to be cancelled on record");
+    assert_eq!(back.ledger[0].purpose, Some(PurposeSlot(1)), "marketing has moved");
+    let stranger = back.consents[0].purpose.unwrap();
+    assert_eq!(format.strangers().text(stranger.0).map(|name| &**name), Some("service"));
+
+    // The first catalog comes back: the refusal and the contact are bound as before.
+    let mut bytes = Vec::new();
+    format.encode(&names, &back, &mut bytes).unwrap();
+    let again = decoded(&mut Format::new(tables()), &mut names, &bytes).unwrap();
+    assert_eq!(again.consents, state.consents);
+    assert_eq!(again.ledger[0].trigger, TriggerSlot(1));
+}
+
+/// Written by format 1. It must be readable for ever: never change it, add another beside it.
+const GOLDEN_1: &str = include_str!("golden_1.hex");
+
+#[test]
+fn the_golden_bytes_of_format_1_are_read_and_written() {
+    let digits: Vec<u8> = GOLDEN_1.bytes().filter(u8::is_ascii_hexdigit).collect();
+    let digit = |byte: u8| u8::try_from(char::from(byte).to_digit(16).unwrap()).unwrap();
+    let golden: Vec<u8> =
+        digits.chunks(2).map(|pair| digit(pair[0]) * 16 + digit(pair[1])).collect();
+    let mut names = names();
+    let back = decoded(&mut Format::new(tables()), &mut names, &golden).unwrap();
+    assert_eq!(back, Dice(42).state(&mut self::names()), "the state that was written then");
+    assert_eq!(encoded(&names, &back), golden);
+}

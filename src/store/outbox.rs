@@ -1,0 +1,60 @@
+//! The outbox: sends that are committed and not yet acknowledged.
+
+use fjall::PersistMode;
+
+use super::commit::{from_json, json};
+use super::record::OutboxRow;
+use super::{Error, Store};
+
+impl Store {
+    /// All rows, in no particular order: what a dispatcher finds when it starts.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn outbox(&self) -> impl Iterator<Item = Result<OutboxRow, Error>> + '_ {
+        self.spaces.outbox.iter().map(|guard| {
+            let (key, value) = guard.into_inner()?;
+            from_json("the outbox row", &key, &value)
+        })
+    }
+
+    /// One row.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn outbox_row(&self, decision: &str) -> Result<Option<OutboxRow>, Error> {
+        let value = self.spaces.outbox.get(decision)?;
+        value.map(|value| from_json("the outbox row", decision, &value)).transpose()
+    }
+
+    /// Writes rows durably, each only if it is still there; says which were. To be called before
+    /// the call that a row stands for: a row that is gone was withdrawn or settled.
+    ///
+    /// # Errors
+    /// When they are not durable: no call may be made.
+    pub fn update_outbox(&self, rows: &[OutboxRow]) -> Result<Vec<bool>, Error> {
+        let _changing = self.change();
+        let mut write = self.db.batch().durability(Some(PersistMode::SyncData));
+        let mut there = Vec::with_capacity(rows.len());
+        for row in rows {
+            let is_there = self.spaces.outbox.contains_key(row.decision.as_str())?;
+            if is_there {
+                write.insert(&self.spaces.outbox, row.decision.as_str(), json(row)?);
+            }
+            there.push(is_there);
+        }
+        self.guarded(|| write.commit())?;
+        Ok(there)
+    }
+
+    /// Removes a row for good, for a send that no outcome will settle.
+    ///
+    /// # Errors
+    /// When it is not durable.
+    pub fn remove_outbox(&self, decision: &str) -> Result<(), Error> {
+        let _changing = self.change();
+        let mut write = self.db.batch().durability(Some(PersistMode::SyncData));
+        write.remove(&self.spaces.outbox, decision);
+        self.guarded(|| write.commit())
+    }
+}

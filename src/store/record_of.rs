@@ -1,0 +1,309 @@
+//! How rulings are told: the engine's values as records, by names, each with a concrete reason.
+
+mod why;
+
+#[cfg(test)]
+mod tests;
+
+use crate::engine::catalog::{Action, Catalog, Sending, TaskPriority};
+use crate::engine::customer::{Contact, ContactKind, CustomerState};
+use crate::engine::decision::{
+    Content, Decision, Detail, Effect, Exposure, Finding, Held, Outreach, Passed, Ruling, Task,
+    Truth, Verdict,
+};
+use crate::engine::id::DecisionId;
+use crate::engine::names::Names;
+use crate::engine::slot::{ChannelSlot, EventSlot, PurposeSlot, TriggerSlot};
+use crate::engine::time::Timestamp;
+use crate::engine::value::Value;
+
+use super::batch::Ruled;
+use super::format::Strangers;
+use super::record::{
+    ConditionRecord, ContactEntry, DecisionRecord, ExposureRecord, Field, OutboxRow, RuleRecord,
+    Seen, TaskRecord, TimelineEntry, Versions,
+};
+
+pub use why::WallClock;
+
+/// Version of this program, named by every decision.
+pub const ENGINE_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Tells what the engine says in words: knows the names behind the slots.
+#[derive(Clone, Copy, Debug)]
+pub struct Teller<'a> {
+    /// The catalog in force.
+    pub catalog: &'a Catalog,
+    /// Names of events and traits.
+    pub names: &'a Names,
+    /// Names that the catalog no longer knows.
+    pub strangers: &'a Strangers,
+}
+
+impl<'a> Teller<'a> {
+    /// A ruling on record. `state` is the customer after the step, `decision` all that it gave.
+    pub fn ruled(&self, state: &CustomerState, decision: &Decision, ruling: &Ruling) -> Ruled {
+        Ruled {
+            id: ruling.id,
+            at: ruling.at,
+            replaces: ruling.replaces,
+            record: self.decision(state, decision, ruling),
+        }
+    }
+
+    /// The record of a ruling.
+    pub fn decision(
+        &self,
+        state: &CustomerState,
+        decision: &Decision,
+        ruling: &Ruling,
+    ) -> DecisionRecord {
+        let clock = WallClock::of(self.catalog, state);
+        let trigger = self.catalog.trigger(ruling.trigger);
+        let purpose = trigger.and_then(|trigger| match &trigger.action {
+            Action::Send(send) => Some(self.purpose(send.purpose)),
+            Action::Task(_) => None,
+        });
+        let until = match ruling.verdict {
+            Verdict::Defer { until, .. } => Some(until.to_string()),
+            _ => None,
+        };
+        DecisionRecord {
+            id: ruling.id.to_string(),
+            customer: state.id.as_str().to_owned(),
+            trigger: self.trigger(ruling.trigger).to_owned(),
+            occurrence: ruling.occurrence.to_string(),
+            caused_at: ruling.caused_at.to_string(),
+            decided_at: ruling.at.to_string(),
+            ruled_at: ruling.at.to_string(),
+            verdict: ruling.verdict.kind().as_str().to_owned(),
+            reason: ruling.verdict.reason().map(|reason| reason.as_str().to_owned()),
+            why: self.why(ruling, &clock),
+            until,
+            purpose: purpose.map(str::to_owned),
+            channel: self.channel_of(ruling, decision).map(str::to_owned),
+            offer: ruling.offer.as_deref().map(str::to_owned),
+            arm: ruling.arm.as_deref().map(str::to_owned),
+            content: content_of(decision, ruling.id).map(fields).unwrap_or_default(),
+            conditions: ruling.conditions.iter().map(condition).collect(),
+            rules: ruling.findings.iter().map(|finding| self.rule(finding, &clock)).collect(),
+            history: Vec::new(),
+            versions: Versions {
+                trigger: trigger.map(|trigger| trigger.version.to_string()).unwrap_or_default(),
+                policy: self.catalog.policy.version.to_string(),
+                catalog: self.catalog.revision.to_string(),
+                engine: ENGINE_VERSION.to_owned(),
+            },
+            dry_run: self.catalog.sending == Sending::DryRun,
+        }
+    }
+
+    /// A rule and what it found, in a sentence.
+    pub fn rule(&self, finding: &Finding, clock: &WallClock) -> RuleRecord {
+        RuleRecord {
+            rule: finding.rule.as_str().to_owned(),
+            passed: finding.passed == Passed::Yes,
+            detail: self.detail(finding, clock),
+        }
+    }
+
+    /// The row of a send whose first attempt may begin.
+    pub fn outbox(&self, shard: u16, outreach: &Outreach) -> OutboxRow {
+        OutboxRow {
+            decision: outreach.decision.to_string(),
+            shard,
+            customer: outreach.customer.as_str().to_owned(),
+            trigger: self.trigger(outreach.trigger).to_owned(),
+            channel: self.channel(outreach.channel).to_owned(),
+            address: outreach.address.as_deref().map(str::to_owned),
+            purpose: self.purpose(outreach.purpose).to_owned(),
+            decided_at_ms: outreach.decided_at.as_millis(),
+            expires_at_ms: outreach.expires_at.as_millis(),
+            offer: outreach.offer.as_deref().map(str::to_owned),
+            arm: outreach.arm.as_deref().map(str::to_owned),
+            locale: outreach.content.locale.to_string(),
+            content: fields(&outreach.content),
+            // The intent of the first attempt is committed with the decision itself.
+            attempt: 1,
+            in_flight: true,
+            next_at_ms: outreach.decided_at.as_millis(),
+        }
+    }
+
+    /// A task as people see it.
+    pub fn task(&self, state: &CustomerState, task: &Task) -> TaskRecord {
+        let contact = |(at, trigger): &(Timestamp, TriggerSlot)| {
+            let known = state.ledger.iter().rev().find(|c| c.at == *at && c.trigger == *trigger);
+            ContactEntry {
+                at: at.to_string(),
+                trigger: self.trigger(*trigger).to_owned(),
+                channel: known.map(|known| self.channel(known.channel)).unwrap_or_default().into(),
+                kind: known.map_or("sent", |known| kind_word(known.kind)).to_owned(),
+            }
+        };
+        let include = task
+            .include
+            .iter()
+            .map(|(name, value)| Seen { name: name.to_string(), value: json(Some(value)) });
+        TaskRecord {
+            id: task.decision.to_string(),
+            customer: task.customer.as_str().to_owned(),
+            name: state.text_trait(self.catalog.known.name).map(str::to_owned),
+            trigger: self.trigger(task.trigger).to_owned(),
+            list: self.channel(task.channel).to_owned(),
+            assigned_to: task.assign_to.as_deref().map(str::to_owned),
+            created_at: task.created_at.to_string(),
+            due_at: task.due_at.map(|at| at.to_string()),
+            priority: priority_word(task.priority).to_owned(),
+            state: "open".to_owned(),
+            title: task.title.to_string(),
+            suggest: task.suggest.as_deref().map(str::to_owned),
+            reasons: task.reasons.iter().map(ToString::to_string).collect(),
+            timeline: task.timeline.iter().map(|entry| self.timeline(*entry)).collect(),
+            contacts: task.contacts.iter().map(contact).collect(),
+            include: include.collect(),
+            outcome: None,
+        }
+    }
+
+    /// An event of the timeline.
+    pub fn timeline(&self, (event, at): (EventSlot, Timestamp)) -> TimelineEntry {
+        TimelineEntry { at: at.to_string(), event: self.names.event_text(event).to_owned() }
+    }
+
+    /// A contact of the ledger.
+    pub fn contact(&self, contact: &Contact) -> ContactEntry {
+        ContactEntry {
+            at: contact.at.to_string(),
+            trigger: self.trigger(contact.trigger).to_owned(),
+            channel: self.channel(contact.channel).to_owned(),
+            kind: kind_word(contact.kind).to_owned(),
+        }
+    }
+
+    /// The name of a trigger.
+    pub fn trigger(&self, slot: TriggerSlot) -> &'a str {
+        match self.catalog.trigger(slot) {
+            Some(trigger) => trigger.id.as_str(),
+            None => self.stranger(slot.0),
+        }
+    }
+
+    /// The name of a purpose.
+    pub fn purpose(&self, slot: PurposeSlot) -> &'a str {
+        let known = self.catalog.policy.purposes.get(slot.index());
+        known.map_or_else(|| self.stranger(slot.0), |purpose| &purpose.name)
+    }
+
+    /// The name of a channel.
+    pub fn channel(&self, slot: ChannelSlot) -> &'a str {
+        let known = self.catalog.policy.channels.get(slot.index());
+        known.map_or_else(|| self.stranger(slot.0), |channel| &channel.name)
+    }
+
+    fn stranger(&self, slot: u16) -> &'a str {
+        self.strangers.text(slot).map_or("(removed)", |text| text)
+    }
+
+    fn channel_of(&self, ruling: &Ruling, decision: &Decision) -> Option<&'a str> {
+        if let Verdict::Send { channel } = ruling.verdict {
+            return Some(self.channel(channel));
+        }
+        let task = decision.effects.iter().find_map(|effect| match effect {
+            Effect::Assign(task) if task.decision == ruling.id => Some(task.channel),
+            _ => None,
+        });
+        let chosen = ruling.findings.iter().find_map(|finding| match finding.detail {
+            Detail::Channel(channel) => channel,
+            _ => None,
+        });
+        task.or(chosen).map(|channel| self.channel(channel))
+    }
+}
+
+/// An exposure on record.
+pub fn exposure(exposure: &Exposure) -> ExposureRecord {
+    ExposureRecord {
+        experiment: exposure.experiment.to_string(),
+        unit: exposure.unit.to_string(),
+        arm: exposure.arm.to_string(),
+        at: exposure.at.to_string(),
+    }
+}
+
+/// A condition with what it saw.
+pub fn condition(held: &Held) -> ConditionRecord {
+    let place = &held.place;
+    ConditionRecord {
+        text: held.text.to_string(),
+        place: format!("{}:{}:{}", place.file, place.line, place.column),
+        outcome: match held.outcome {
+            Truth::True => "true",
+            Truth::False => "false",
+            Truth::Missing => "missing",
+        }
+        .to_owned(),
+        seen: held
+            .seen
+            .iter()
+            .map(|(name, value)| Seen { name: name.to_string(), value: json(value.as_ref()) })
+            .collect(),
+    }
+}
+
+/// A value as JSON; `null` when it is missing.
+pub fn json(value: Option<&Value>) -> serde_json::Value {
+    match value {
+        None => serde_json::Value::Null,
+        Some(Value::Bool(flag)) => (*flag).into(),
+        Some(Value::Num(number)) => json_number(*number),
+        Some(Value::Str(text)) => (&**text).into(),
+        Some(Value::List(items)) => items.iter().map(|item| json(Some(item))).collect(),
+        Some(Value::Map(fields)) => {
+            let fields = fields.iter().map(|(key, value)| (key.to_string(), json(Some(value))));
+            serde_json::Value::Object(fields.collect())
+        }
+    }
+}
+
+/// Whole numbers without a fraction, as they were most likely sent.
+fn json_number(number: f64) -> serde_json::Value {
+    const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
+    if number.trunc().to_bits() == number.to_bits() && number.abs() < WHOLE_MAX {
+        #[expect(clippy::cast_possible_truncation, reason = "whole and within 53 bits")]
+        return (number as i64).into();
+    }
+    number.into()
+}
+
+/// How a contact counts, in the word of the API.
+pub const fn kind_word(kind: ContactKind) -> &'static str {
+    match kind {
+        ContactKind::Reserved => "reserved",
+        ContactKind::Sent => "sent",
+        ContactKind::Unknown => "unknown",
+        ContactKind::Ghost => "ghost",
+        ContactKind::DryRun => "dry_run",
+    }
+}
+
+const fn priority_word(priority: TaskPriority) -> &'static str {
+    match priority {
+        TaskPriority::Low => "low",
+        TaskPriority::Normal => "normal",
+        TaskPriority::High => "high",
+        TaskPriority::Urgent => "urgent",
+    }
+}
+
+fn content_of(decision: &Decision, id: DecisionId) -> Option<&Content> {
+    decision.effects.iter().find_map(|effect| match effect {
+        Effect::Deliver(outreach) if outreach.decision == id => Some(&outreach.content),
+        _ => None,
+    })
+}
+
+fn fields(content: &Content) -> Vec<Field> {
+    let fields = content.fields.iter();
+    fields.map(|(name, text)| Field { name: name.to_string(), text: text.to_string() }).collect()
+}

@@ -1,0 +1,101 @@
+//! The one thread that commits for all shards: whatever waits is flushed together, and only then
+//! do effects leave.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use tokio::sync::mpsc;
+
+use super::message::Mailbox;
+use crate::clock::Stopwatch;
+use crate::store::{Batch, Committed, Error, Store};
+use crate::telemetry;
+
+/// Batches that wait at most, over all shards; past it workers wait.
+const BATCHES_MAX: usize = 64;
+
+/// A batch to commit, and whom to tell.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) batch: Batch,
+    /// Batches of the shard under way: one less when this one is done.
+    pub(super) under_way: Arc<AtomicUsize>,
+    pub(super) mailbox: Mailbox,
+}
+
+/// The workers' way to the committer; cheap to clone. When all are dropped, the committer ends.
+#[derive(Clone, Debug)]
+pub struct CommitQueue(SyncSender<Job>);
+
+impl CommitQueue {
+    /// Hands over a batch, waiting for room; `false` when the committer has ended.
+    pub(super) fn send(&self, job: Job) -> bool {
+        self.0.send(job).is_ok()
+    }
+}
+
+/// The committer: call [`Committer::run`] on a thread of its own.
+#[derive(Debug)]
+pub struct Committer {
+    store: Arc<Store>,
+    jobs: Receiver<Job>,
+    sink: mpsc::Sender<Committed>,
+}
+
+/// The committer of a store, and the way to it. What is durable goes into `sink`.
+pub fn pair(store: Arc<Store>, sink: mpsc::Sender<Committed>) -> (CommitQueue, Committer) {
+    let (sender, jobs) = sync_channel(BATCHES_MAX);
+    (CommitQueue(sender), Committer { store, jobs, sink })
+}
+
+impl Committer {
+    /// Commits what waits, again and again, until all workers are gone.
+    ///
+    /// # Errors
+    /// When a commit failed. What is on disk is then unknown and the process must stop.
+    pub fn run(self) -> Result<(), Error> {
+        while let Ok(first) = self.jobs.recv() {
+            let mut jobs = vec![first];
+            jobs.extend(self.jobs.try_iter().take(BATCHES_MAX));
+            self.commit(jobs)?;
+        }
+        self.store.flush()
+    }
+
+    /// Commits what waits now; how many batches that were. For tests that choose the moment.
+    #[cfg(test)]
+    pub(super) fn commit_waiting(&self) -> Result<usize, Error> {
+        let jobs: Vec<Job> = self.jobs.try_iter().take(BATCHES_MAX).collect();
+        let count = jobs.len();
+        if count != 0 {
+            self.commit(jobs)?;
+        }
+        Ok(count)
+    }
+
+    fn commit(&self, jobs: Vec<Job>) -> Result<(), Error> {
+        let watch = Stopwatch::start();
+        let mut batches = Vec::with_capacity(jobs.len());
+        let mut waiters = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            batches.push(job.batch);
+            waiters.push((job.under_way, job.mailbox));
+        }
+        let flushed = batches.iter().any(Batch::must_be_flushed);
+        self.store.commit(&mut batches)?;
+        telemetry::Committed { took: watch.elapsed() }.emit();
+        if flushed {
+            telemetry::Flushed { what: "store" }.emit();
+        }
+        for (under_way, mailbox) in waiters {
+            under_way.fetch_sub(1, Ordering::AcqRel);
+            mailbox.wake();
+        }
+        for committed in batches.into_iter().filter_map(Batch::into_committed) {
+            // Whoever acts on it may have gone already: it is found in the store after a restart.
+            drop(self.sink.blocking_send(committed));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,192 @@
+//! The customers of one shard in memory: found by id, kept by number, with columns for lists.
+
+use std::hash::BuildHasher;
+
+use hashbrown::HashTable;
+
+use crate::engine::customer::CustomerState;
+use crate::engine::id::CustomerId;
+use crate::engine::time::Timestamp;
+
+/// The number of a customer within a shard while it runs. It says nothing outside of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CustomerNumber(u32);
+
+impl CustomerNumber {
+    /// The number itself.
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+
+    #[cfg(test)]
+    pub(super) const fn from(number: u32) -> Self {
+        Self(number)
+    }
+
+    const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// All customers of a shard.
+#[derive(Debug, Default)]
+pub struct Customers {
+    states: Vec<CustomerState>,
+    // Only looked up, never iterated.
+    by_id: HashTable<u32>,
+    hasher: foldhash::fast::FixedState,
+    // Numbers of customers that were forgotten: their states are blank, with an empty id.
+    free: Vec<u32>,
+    /// Orders of lists, by number: kept apart, so that a list reads little memory.
+    columns: Vec<Columns>,
+}
+
+/// What lists are ordered by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Columns {
+    /// The most at risk first.
+    pub risk: u32,
+    /// The most recently seen first.
+    pub seen: u32,
+}
+
+impl Customers {
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.states.len() - self.free.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The number of a customer.
+    pub fn find(&self, id: &str) -> Option<CustomerNumber> {
+        let states = &self.states;
+        let is_it = |number: &u32| {
+            states.get(*number as usize).is_some_and(|state| state.id.as_str() == id)
+        };
+        self.by_id.find(self.hasher.hash_one(id), is_it).copied().map(CustomerNumber)
+    }
+
+    /// The number of a customer, who begins now if unknown.
+    pub fn find_or_begin(&mut self, id: &str, at: Timestamp) -> CustomerNumber {
+        match self.find(id) {
+            Some(found) => found,
+            None => self.insert(CustomerState::new(CustomerId::new(id), at)),
+        }
+    }
+
+    /// Adds a customer who is not there yet.
+    pub fn insert(&mut self, state: CustomerState) -> CustomerNumber {
+        let hash = self.hasher.hash_one(state.id.as_str());
+        let number = match self.free.pop() {
+            Some(number) => {
+                if let Some(place) = self.states.get_mut(number as usize) {
+                    *place = state;
+                }
+                number
+            }
+            None => {
+                let number = u32::try_from(self.states.len()).unwrap_or(u32::MAX);
+                self.states.push(state);
+                self.columns.push(Columns::NONE);
+                number
+            }
+        };
+        let (states, hasher) = (&self.states, &self.hasher);
+        self.by_id.insert_unique(hash, number, |number| {
+            hasher.hash_one(states.get(*number as usize).map_or("", |state| state.id.as_str()))
+        });
+        CustomerNumber(number)
+    }
+
+    /// A customer's state.
+    pub fn get(&self, number: CustomerNumber) -> Option<&CustomerState> {
+        self.states.get(number.index()).filter(|state| !is_blank(state))
+    }
+
+    /// A customer's state, to be changed.
+    pub fn get_mut(&mut self, number: CustomerNumber) -> Option<&mut CustomerState> {
+        self.states.get_mut(number.index()).filter(|state| !is_blank(state))
+    }
+
+    /// Forgets a customer.
+    pub fn remove(&mut self, number: CustomerNumber) {
+        let Some(state) = self.states.get_mut(number.index()) else { return };
+        let hash = self.hasher.hash_one(state.id.as_str());
+        if let Ok(entry) = self.by_id.find_entry(hash, |other| *other == number.0) {
+            entry.remove();
+            *state = CustomerState::new(CustomerId::new(""), Timestamp::MIN);
+            self.set_columns(number, Columns::NONE);
+            self.free.push(number.0);
+        }
+    }
+
+    /// Numbers that customers have or had: each below this.
+    pub fn numbers(&self) -> impl Iterator<Item = CustomerNumber> + use<> {
+        let count = u32::try_from(self.states.len()).unwrap_or(u32::MAX);
+        (0..count).map(CustomerNumber)
+    }
+
+    /// All states, in no order that means anything.
+    pub fn states(&self) -> impl Iterator<Item = (CustomerNumber, &CustomerState)> {
+        self.numbers().filter_map(|number| Some((number, self.get(number)?)))
+    }
+
+    /// The columns by number.
+    pub fn columns(&self) -> &[Columns] {
+        &self.columns
+    }
+
+    pub(super) fn set_columns(&mut self, number: CustomerNumber, columns: Columns) {
+        if let Some(place) = self.columns.get_mut(number.index()) {
+            *place = columns;
+        }
+    }
+
+    /// Reads a little of each customer, so that the processor fetches all of them at once instead
+    /// of one after the other when their turn comes. The answer only keeps the reads from being
+    /// left out.
+    pub fn prefetch<'a>(&self, ids: impl Iterator<Item = &'a str>) -> u64 {
+        ids.filter_map(|id| self.find(id).and_then(|number| self.states.get(number.index()))).fold(
+            0,
+            |sum, state| {
+                let timers = state.timers.len() as u64;
+                sum ^ state.applied ^ timers ^ u64::from(state.seen_next)
+            },
+        )
+    }
+}
+
+impl Columns {
+    /// Of somebody who stands at the end of every list.
+    pub const NONE: Self = Self { risk: u32::MAX, seen: u32::MAX };
+}
+
+fn is_blank(state: &CustomerState) -> bool {
+    state.id.as_str().is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn customers_are_found_forgotten_and_their_numbers_used_again() {
+        let mut customers = Customers::default();
+        let at = Timestamp::from_millis(5);
+        let numbers: Vec<_> =
+            (0..1_000).map(|n| customers.find_or_begin(&format!("c{n}"), at)).collect();
+        assert_eq!(customers.find("c7"), Some(numbers[7]));
+        assert_eq!(customers.find_or_begin("c7", at), numbers[7]);
+        customers.remove(numbers[7]);
+        customers.remove(numbers[7]);
+        assert_eq!((customers.find("c7"), customers.len()), (None, 999));
+        assert!(customers.get(numbers[7]).is_none() && customers.get_mut(numbers[7]).is_none());
+        assert_eq!(customers.states().count(), 999);
+        assert_eq!(customers.find_or_begin("new", at), numbers[7]);
+        assert_eq!((customers.len(), customers.find("c999")), (1_000, Some(numbers[999])));
+    }
+}

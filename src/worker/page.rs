@@ -1,0 +1,262 @@
+//! What is told about a customer: the line of a list, and the whole page.
+
+use super::customers::CustomerNumber;
+use super::shard::Shard;
+use crate::engine::catalog::{Catalog, ScoreSource};
+use crate::engine::customer::{Contact, ContactKind, CustomerState, ScoreState};
+use crate::engine::decision::{Detail, Passed};
+use crate::engine::evaluate::Scope;
+use crate::engine::govern;
+use crate::engine::health::{self, Assessment};
+use crate::engine::input::Answer;
+use crate::engine::names::Names;
+use crate::engine::slot::TriggerSlot;
+use crate::engine::time::{Span, Timestamp};
+use crate::engine::timer::TimerKind;
+use crate::store::record_of::{self, Teller};
+use crate::store::view::{
+    CapView, ConsentView, ContributionView, CustomerFilter, CustomerLine, CustomerPage, DayValue,
+    NamedScore, Upcoming,
+};
+
+/// Reasons shown in a line.
+const REASONS_MAX: usize = 3;
+/// Contacts shown on a page.
+const CONTACTS_MAX: usize = 50;
+/// Days of the trends shown.
+const TREND_DAYS: (u8, u8) = (7, 28);
+
+/// Whether a customer passes a filter.
+pub(super) fn passes(shard: &Shard, number: CustomerNumber, filter: &CustomerFilter) -> bool {
+    let Some(state) = shard.state(number) else { return false };
+    let known = shard.catalog().known;
+    if let Some(owner) = &filter.owner
+        && state.text_trait(known.owner) != Some(owner)
+    {
+        return false;
+    }
+    if let Some(search) = &filter.search {
+        let search = search.to_lowercase();
+        let name = state.text_trait(known.name).unwrap_or_default();
+        let found =
+            [state.id.as_str(), name].iter().any(|text| text.to_lowercase().contains(&search));
+        if !found {
+            return false;
+        }
+    }
+    if let Some(trigger) = &filter.trigger {
+        return shard.catalog().find_trigger(trigger).is_some_and(|slot| is_touched(state, slot));
+    }
+    filter
+        .band
+        .as_ref()
+        .is_none_or(|wanted| health_band(shard, state).is_some_and(|band| band == *wanted))
+}
+
+/// Whether a trigger has a contact, a waiting outreach or an armed timer here.
+fn is_touched(state: &CustomerState, slot: TriggerSlot) -> bool {
+    state.ledger.iter().any(|contact| contact.trigger == slot)
+        || state.waiting.iter().any(|waiting| waiting.trigger == slot)
+        || state.timers.iter().any(|timer| trigger_of(&timer.kind) == Some(slot))
+}
+
+fn trigger_of(kind: &TimerKind) -> Option<TriggerSlot> {
+    match kind {
+        TimerKind::Absence { trigger, .. }
+        | TimerKind::Date { trigger, .. }
+        | TimerKind::Schedule { trigger } => Some(*trigger),
+        TimerKind::Release { .. } | TimerKind::SessionEnd | TimerKind::Rescore { .. } => None,
+    }
+}
+
+fn health_score<'s>(shard: &Shard, state: &'s CustomerState) -> Option<&'s ScoreState> {
+    state.score(shard.health()?.0)
+}
+
+fn health_band(shard: &Shard, state: &CustomerState) -> Option<String> {
+    let known = health_score(shard, state)?;
+    let score = shard.catalog().scores.get(known.score.index())?;
+    health::band(score, known.value).map(ToString::to_string)
+}
+
+/// The scorecard worked out again, as of the customer's own now.
+fn assessment(shard: &Shard, state: &CustomerState) -> Option<Assessment> {
+    let catalog: &Catalog = shard.catalog();
+    let (slot, _) = shard.health()?;
+    let ScoreSource::Scorecard(card) = &catalog.scores.get(slot.index())?.source else {
+        return None;
+    };
+    // A customer of whom no score is known yet has none to explain.
+    state.score(slot)?;
+    Some(health::assess(card, &Scope { catalog, state, properties: &[], now: state.now }))
+}
+
+/// The line of a customer.
+pub(super) fn line(shard: &Shard, number: CustomerNumber) -> Option<CustomerLine> {
+    let state = shard.state(number)?;
+    Some(line_of(shard, state, assessment(shard, state).as_ref()))
+}
+
+fn line_of(shard: &Shard, state: &CustomerState, assessed: Option<&Assessment>) -> CustomerLine {
+    let (catalog, teller) = (shard.catalog(), shard.teller());
+    let known = health_score(shard, state);
+    let trend = |days| known.and_then(|score| health::trend(score, state.now, days));
+    let text = |slot| state.text_trait(slot).map(str::to_owned);
+    let own = shard.health().map(|(slot, _)| slot);
+    let others = state.scores.iter().filter(|score| Some(score.score) != own);
+    let sent = |contact: &&Contact| contact.kind != ContactKind::Ghost && contact.purpose.is_some();
+    CustomerLine {
+        id: state.id.as_str().to_owned(),
+        name: text(catalog.known.name),
+        owner: text(catalog.known.owner),
+        health: known.map(|score| score.value),
+        band: health_band(shard, state),
+        trend_7d: trend(TREND_DAYS.0),
+        trend_28d: trend(TREND_DAYS.1),
+        reasons: assessed.map(reasons).unwrap_or_default(),
+        scores: others.filter_map(|score| named_score(catalog, score)).collect(),
+        last_seen: state.last_seen.to_string(),
+        last_contact: state.ledger.iter().rev().find(sent).map(|contact| teller.contact(contact)),
+    }
+}
+
+/// What costs most points, worst first.
+fn reasons(assessed: &Assessment) -> Vec<String> {
+    let costs = health::reasons(assessed, REASONS_MAX);
+    costs.into_iter().map(|each| each.plain.to_string()).collect()
+}
+
+fn named_score(catalog: &Catalog, score: &ScoreState) -> Option<NamedScore> {
+    let of = catalog.scores.get(score.score.index())?;
+    Some(NamedScore {
+        model: of.name.to_string(),
+        value: score.value,
+        band: health::band(of, score.value).map(ToString::to_string),
+    })
+}
+
+/// Everything about a customer but their decisions, which the store has.
+pub fn page(shard: &Shard, id: &str, now: Timestamp) -> Option<CustomerPage> {
+    let state = shard.find(id)?;
+    let (catalog, teller) = (shard.catalog(), shard.teller());
+    let assessed = assessment(shard, state);
+    Some(CustomerPage {
+        line: line_of(shard, state, assessed.as_ref()),
+        traits: traits(state, shard.names()),
+        contributions: assessed.as_ref().map(contributions).unwrap_or_default(),
+        health_history: health_score(shard, state).map(history).unwrap_or_default(),
+        consents: consents(state, &teller),
+        paused_until: state.paused_until.filter(|until| now < *until).map(|at| at.to_string()),
+        timeline: state.timeline.iter().rev().map(|entry| teller.timeline(*entry)).collect(),
+        contacts: state
+            .ledger
+            .iter()
+            .rev()
+            .take(CONTACTS_MAX)
+            .map(|contact| teller.contact(contact))
+            .collect(),
+        caps: caps(catalog, state, now),
+        upcoming: upcoming(state, &teller),
+        decisions: Vec::new(),
+    })
+}
+
+fn traits(state: &CustomerState, names: &Names) -> serde_json::Value {
+    let fields = state
+        .traits
+        .iter()
+        .map(|(slot, value)| (names.trait_text(*slot).to_owned(), record_of::json(Some(value))));
+    serde_json::Value::Object(fields.collect())
+}
+
+fn contributions(assessed: &Assessment) -> Vec<ContributionView> {
+    let all = assessed.contributions.iter();
+    all.map(|each| ContributionView {
+        measure: each.measure.to_string(),
+        value: each.value,
+        points: each.points,
+        weight: each.weight,
+        contribution: each.contribution,
+        plain: each.plain.to_string(),
+    })
+    .collect()
+}
+
+/// Values by day, oldest first.
+fn history(score: &ScoreState) -> Vec<DayValue> {
+    let Some(daily) = &score.daily else { return Vec::new() };
+    let count = i32::try_from(daily.values.len()).unwrap_or(i32::MAX);
+    let first = daily.day.saturating_sub(count).saturating_add(1);
+    (first..)
+        .zip(&daily.values)
+        .map(|(day, value)| {
+            let at = Timestamp::MIN + Span::DAY.times(i64::from(day));
+            let text = at.to_string();
+            let day = text.split_once('T').map_or(&*text, |(day, _)| day).to_owned();
+            DayValue { day, value: health::rounded(f64::from(*value)) }
+        })
+        .collect()
+}
+
+fn consents(state: &CustomerState, teller: &Teller<'_>) -> Vec<ConsentView> {
+    let all = state.consents.iter();
+    all.map(|consent| ConsentView {
+        purpose: consent.purpose.map_or("all", |slot| teller.purpose(slot)).to_owned(),
+        channel: consent.channel.map_or("all", |slot| teller.channel(slot)).to_owned(),
+        granted: consent.answer == Answer::Granted,
+        at: consent.at.to_string(),
+        source: consent.source.to_string(),
+    })
+    .collect()
+}
+
+fn caps(catalog: &Catalog, state: &CustomerState, now: Timestamp) -> Vec<CapView> {
+    let findings = govern::caps_left(catalog, state, now);
+    findings
+        .into_iter()
+        .filter_map(|finding| match finding.detail {
+            Detail::Cap { name, used, at_most, free_at, .. } => Some(CapView {
+                cap: name.to_string(),
+                used,
+                at_most,
+                free_at: match finding.passed {
+                    Passed::Yes => None,
+                    Passed::No => free_at.map(|at| at.to_string()),
+                },
+            }),
+            _ => None,
+        })
+        .collect()
+}
+
+fn upcoming(state: &CustomerState, teller: &Teller<'_>) -> Vec<Upcoming> {
+    let waiting = state.waiting.iter().map(|waiting| Upcoming {
+        at: waiting.release_at.to_string(),
+        trigger: teller.trigger(waiting.trigger).to_owned(),
+        what: format!("decided, and waits: {}", waiting.reason.sentence()),
+    });
+    let timers = state.timers.iter().filter_map(|timer| {
+        let (trigger, what) = match &timer.kind {
+            TimerKind::Absence { trigger, cause, .. } => {
+                let since = cause.at;
+                let what = match &cause.object {
+                    Some(object) => {
+                        format!("armed for `{object}` since {since}: fires if nothing comes")
+                    }
+                    None => format!("armed since {since}: fires if nothing comes"),
+                };
+                (*trigger, what)
+            }
+            TimerKind::Date { trigger, .. } => (*trigger, "a date of the customer".to_owned()),
+            TimerKind::Schedule { trigger } => (*trigger, "its calendar".to_owned()),
+            TimerKind::Release { .. } | TimerKind::SessionEnd | TimerKind::Rescore { .. } => {
+                return None;
+            }
+        };
+        let at = timer.due.to_string();
+        Some(Upcoming { at, trigger: teller.trigger(trigger).to_owned(), what })
+    });
+    let mut all: Vec<_> = waiting.chain(timers).collect();
+    all.sort_by(|left, right| left.at.cmp(&right.at));
+    all
+}

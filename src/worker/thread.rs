@@ -1,0 +1,456 @@
+//! The loop around a shard: messages, the log, timers, batches.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::committer::{CommitQueue, Job};
+use super::message::{MESSAGES_MAX, Mailbox, Message, Status};
+use super::open_batch::{OpenBatch, Then};
+use super::shard::Shard;
+use super::{gate, page, query};
+use crate::clock::{self, Stopwatch};
+use crate::decode::{Record, Subject};
+use crate::engine::catalog::Catalog;
+use crate::engine::input::BlindGap;
+use crate::engine::time::{Span, Timestamp};
+use crate::log::{Entry, Log};
+use crate::store::record::DeadLetter;
+use crate::store::{self, Mark, Store, format};
+use crate::telemetry;
+
+/// Bytes of the log read in one go: about a millisecond of work.
+const READ_BYTES_MAX: usize = 256 * 1_024;
+/// Records looked up before they are applied one after the other.
+const GROUP: usize = 32;
+/// Timers that fire before messages and the log are looked at again.
+const TICKS_AT_ONCE: usize = 1_024;
+/// How long changes that nobody waits for may stay in memory alone: the log has their inputs.
+const BATCH_AGE_MAX: Duration = Duration::from_secs(1);
+/// How often a sign of life is written down.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+/// How long it sleeps at most: timers may be due by a clock that was moved.
+const SLEEP_MAX: Duration = Duration::from_millis(250);
+/// Being down for longer counts as blind.
+pub const BLIND_MIN: Span = Span::MINUTE;
+/// Blind times are remembered for so long.
+const BLIND_KEEP: Span = Span::DAY.times(400);
+/// Blind times remembered.
+const BLIND_MAX: usize = 256;
+/// Bytes of a refused record that are kept.
+const SAMPLE_BYTES_MAX: usize = 2_048;
+
+/// Why a worker ended early. The process must stop.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The log failed.
+    #[error(transparent)]
+    Log(#[from] crate::log::Error),
+    /// A state is none.
+    #[error("the state of customer `{customer}` cannot be used: {why}")]
+    State {
+        /// Whose.
+        customer: String,
+        /// Why.
+        why: format::Error,
+    },
+    /// The committer has ended.
+    #[error("the committer has stopped")]
+    CommitterStopped,
+}
+
+/// What a worker works with.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// The log it reads.
+    pub log: Arc<dyn Log>,
+    /// The store it loads from.
+    pub store: Arc<Store>,
+    /// The clock.
+    pub clock: clock::Shared,
+    /// The committer.
+    pub commits: CommitQueue,
+}
+
+/// The worker of one shard: call [`Worker::run`] on a thread of its own.
+#[derive(Debug)]
+pub struct Worker {
+    number: u16,
+    parts: Parts,
+    catalog: Arc<Catalog>,
+    messages: Receiver<Message>,
+    mailbox: Mailbox,
+    woken: Arc<AtomicBool>,
+    status: Arc<Status>,
+}
+
+/// The worker of a shard and the way to it.
+pub fn pair(number: u16, catalog: Arc<Catalog>, parts: Parts) -> (Mailbox, Worker) {
+    let (sender, messages) = sync_channel(MESSAGES_MAX);
+    let woken = Arc::new(AtomicBool::new(false));
+    let status = Arc::new(Status::default());
+    let mailbox = Mailbox::new(number, sender, woken.clone(), status.clone());
+    let worker =
+        Worker { number, parts, catalog, messages, mailbox: mailbox.clone(), woken, status };
+    (mailbox, worker)
+}
+
+impl Worker {
+    /// Loads the shard and owns it until it is told to stop.
+    ///
+    /// # Errors
+    /// When the log or the store fails. The process must stop.
+    pub fn run(self) -> Result<(), Error> {
+        let mut running = Running::load(self)?;
+        while running.round()? == Next::GoOn {}
+        running.close()
+    }
+}
+
+/// Whether there is another round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    GoOn,
+    Stop,
+}
+
+/// A worker at work.
+#[derive(Debug)]
+struct Running {
+    worker: Worker,
+    shard: Shard,
+    open: OpenBatch,
+    mark: Mark,
+    /// Batches handed over and not yet committed.
+    under_way: Arc<AtomicUsize>,
+    heartbeat: Stopwatch,
+    /// Reaching it means having caught up with what was there at the start.
+    goal: u64,
+    busy: Busy,
+}
+
+/// Whether the last round found something to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Busy {
+    Yes,
+    No,
+}
+
+impl Running {
+    fn load(worker: Worker) -> Result<Self, Error> {
+        let Parts { store, clock, log, .. } = &worker.parts;
+        let number = worker.number;
+        let mut shard = Shard::new(worker.catalog.clone());
+        let known = store.mark(number)?;
+        let now = Timestamp::max(clock.now(), known.as_ref().map_or(Timestamp::MIN, |m| m.ticked));
+        shard.set_funnels(store.funnels_of(number)?);
+        store.load(number, |id, bytes| match shard.load(id.clone(), bytes) {
+            Ok(_) => Ok(()),
+            Err(why) => Err(Error::State { customer: id.as_str().to_owned(), why }),
+        })?;
+        let fresh = known.is_none();
+        let mut mark = known.unwrap_or_default();
+        if fresh {
+            mark.revision = worker.catalog.revision.to_string();
+            mark.wall = now;
+        }
+        note_blind(&mut mark, now);
+        shard.set_blind(mark.blind.clone());
+        let goal = log.end(number);
+        let mut running = Self {
+            open: OpenBatch::new(number),
+            under_way: Arc::new(AtomicUsize::new(0)),
+            heartbeat: Stopwatch::start(),
+            busy: Busy::Yes,
+            worker,
+            shard,
+            mark,
+            goal,
+        };
+        if running.mark.revision != *running.worker.catalog.revision {
+            let all: Vec<_> = running.shard.customers().numbers().collect();
+            for customer in &all {
+                running.shard.bind(*customer, now);
+            }
+            running.write_all(&all)?;
+        }
+        running.report(0);
+        running.worker.status.set_loaded();
+        tracing::info!(
+            shard = number,
+            customers = running.shard.customers().len(),
+            position = running.mark.position,
+            end = goal,
+            "shard loaded"
+        );
+        Ok(running)
+    }
+
+    fn round(&mut self) -> Result<Next, Error> {
+        if self.hear()? == Next::Stop {
+            return Ok(Next::Stop);
+        }
+        self.busy = Busy::No;
+        self.read_log()?;
+        if self.busy == Busy::No {
+            self.tick()?;
+        }
+        if self.mark.position >= self.goal && !self.worker.status.has_caught_up() {
+            self.worker.status.set_caught_up();
+        }
+        self.close_if_due()?;
+        Ok(Next::GoOn)
+    }
+
+    /// Hears all messages that wait; sleeps until there is one when there is nothing to do.
+    fn hear(&mut self) -> Result<Next, Error> {
+        let mut wait = match self.busy {
+            Busy::Yes => None,
+            Busy::No => Some(self.sleep()),
+        };
+        loop {
+            let message = match wait.take() {
+                Some(wait) => match self.worker.messages.recv_timeout(wait) {
+                    Ok(message) => message,
+                    Err(RecvTimeoutError::Timeout) => return Ok(Next::GoOn),
+                    Err(RecvTimeoutError::Disconnected) => return Ok(Next::Stop),
+                },
+                None => match self.worker.messages.try_recv() {
+                    Ok(message) => message,
+                    Err(TryRecvError::Empty) => return Ok(Next::GoOn),
+                    Err(TryRecvError::Disconnected) => return Ok(Next::Stop),
+                },
+            };
+            if self.handle(message)? == Next::Stop {
+                return Ok(Next::Stop);
+            }
+        }
+    }
+
+    /// How long there is nothing to do, as far as is known.
+    fn sleep(&self) -> Duration {
+        let now = self.worker.parts.clock.now();
+        let timer = self.shard.next_due().map(|due| self.worker.parts.clock.sleep_for(due - now));
+        let left = |limit: Duration, since: &Stopwatch| limit.saturating_sub(since.elapsed());
+        let batch = self.open.age.as_ref().map(|age| left(BATCH_AGE_MAX, age));
+        let heartbeat = left(HEARTBEAT, &self.heartbeat);
+        let least = [timer, batch].into_iter().flatten().fold(heartbeat, Ord::min);
+        least.clamp(Duration::from_micros(100), SLEEP_MAX)
+    }
+
+    fn handle(&mut self, message: Message) -> Result<Next, Error> {
+        match message {
+            Message::Wake => self.worker.woken.store(false, Ordering::Release),
+            Message::Stop => return Ok(Next::Stop),
+            Message::Reload { catalog, done } => {
+                let reloaded = self.reload(catalog)?;
+                reply(done, reloaded);
+            }
+            Message::List { query, answer } => {
+                let store = &self.worker.parts.store;
+                let page = query::list(&self.shard, self.worker.number, store, &query)?;
+                reply(answer, page);
+            }
+            Message::Page { customer, answer } => {
+                let now = self.worker.parts.clock.now();
+                reply(answer, page::page(&self.shard, &customer, now).map(Box::new));
+            }
+            Message::Gate { row, now, answer } => {
+                reply(answer, gate::refusal(&self.shard, &row, now));
+            }
+            Message::Inspect { customer, look } => {
+                let state = customer.and_then(|customer| self.shard.find(&customer));
+                look(&self.shard, state);
+            }
+        }
+        Ok(Next::GoOn)
+    }
+
+    fn read_log(&mut self) -> Result<(), Error> {
+        let from = self.mark.position.saturating_add(1);
+        let entries = self.worker.parts.log.read(self.worker.number, from, READ_BYTES_MAX)?;
+        let Some(last) = entries.last() else { return Ok(()) };
+        self.busy = Busy::Yes;
+        let (count, last_at) = (entries.len() as u64, last.appended_at);
+        for group in entries.chunks(GROUP) {
+            self.apply_group(group)?;
+        }
+        self.report(count);
+        let end = self.worker.parts.log.end(self.worker.number);
+        let behind = end.saturating_sub(self.mark.position);
+        let lag = match behind {
+            0 => Duration::ZERO,
+            _ => {
+                let lag = (self.worker.parts.clock.now() - last_at).as_millis();
+                Duration::from_millis(u64::try_from(lag).unwrap_or(0))
+            }
+        };
+        telemetry::BatchApplied { shard: self.worker.number, inputs: count, behind, lag }.emit();
+        Ok(())
+    }
+
+    fn apply_group(&mut self, group: &[Entry]) -> Result<(), Error> {
+        let records: smallvec::SmallVec<[_; GROUP]> =
+            group.iter().map(|entry| Record::parse(&entry.record)).collect();
+        let ids = records.iter().filter_map(|record| match record.as_ref().ok()?.subject() {
+            Subject::Customer(id) => Some(id),
+            Subject::Everyone => None,
+        });
+        self.shard.prefetch(ids);
+        for (entry, record) in group.iter().zip(records) {
+            self.open.begin();
+            self.mark.position = entry.position;
+            let applied = record.and_then(|record| {
+                if let Record::Outcome { outcome, .. } = &record {
+                    self.open.settle(outcome.decision);
+                }
+                self.shard.apply(&record, entry.appended_at, entry.position)
+            });
+            match applied {
+                Ok(stepped) => {
+                    if self.open.take(&mut self.shard, &stepped) == Then::Close {
+                        self.hand_over()?;
+                    }
+                }
+                Err(refusal) => self.dead_letter(entry, &refusal)?,
+            }
+            if self.open.is_full() {
+                self.hand_over()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn dead_letter(&self, entry: &Entry, refusal: &crate::decode::Refusal) -> Result<(), Error> {
+        let sample = entry.record.get(..SAMPLE_BYTES_MAX).unwrap_or(&entry.record);
+        let letter = DeadLetter {
+            at: entry.appended_at.to_string(),
+            source: "log".to_owned(),
+            reason: refusal.reason.as_str().to_owned(),
+            detail: format!("shard {}, position {}: {refusal}", self.worker.number, entry.position),
+            sample: String::from_utf8_lossy(sample).into_owned(),
+        };
+        telemetry::DeadLettered { reason: refusal.reason.as_str() }.emit();
+        Ok(self.worker.parts.store.put_dead_letters(&[letter])?)
+    }
+
+    /// Lets timers fire that are due, if the shard has heard all that came before.
+    fn tick(&mut self) -> Result<(), Error> {
+        let Parts { log, clock, .. } = &self.worker.parts;
+        let until = log.watermark(self.worker.number, clock.now());
+        // What was being flushed when the watermark was taken is at or after it; the rest is seen.
+        if self.mark.position < log.end(self.worker.number) {
+            self.busy = Busy::Yes;
+            return Ok(());
+        }
+        for _ in 0..TICKS_AT_ONCE {
+            let Some((customer, decision)) = self.shard.tick(until) else {
+                self.mark.ticked = self.mark.ticked.max(until);
+                return Ok(());
+            };
+            self.busy = Busy::Yes;
+            self.open.begin();
+            if self.open.take_one(&mut self.shard, customer, &decision) == Then::Close
+                || self.open.is_full()
+            {
+                self.hand_over()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands the batch over when somebody waits for it and the last one is done, when it is old,
+    /// or when it is time for a sign of life.
+    fn close_if_due(&mut self) -> Result<(), Error> {
+        let free = self.under_way.load(Ordering::Acquire) == 0;
+        let old = self.open.age.as_ref().is_some_and(|age| BATCH_AGE_MAX <= age.elapsed());
+        let alive = HEARTBEAT <= self.heartbeat.elapsed();
+        if free && (self.open.is_urgent() || old || alive) {
+            return self.hand_over();
+        }
+        Ok(())
+    }
+
+    fn hand_over(&mut self) -> Result<(), Error> {
+        self.mark.wall = self.mark.wall.max(self.worker.parts.clock.now());
+        let closed = self.open.close(&mut self.shard);
+        let mut batch =
+            closed.map_err(|why| Error::State { customer: "(some)".to_owned(), why })?;
+        batch.mark = self.mark.clone();
+        self.heartbeat = Stopwatch::start();
+        self.under_way.fetch_add(1, Ordering::AcqRel);
+        let (under_way, mailbox) = (self.under_way.clone(), self.worker.mailbox.clone());
+        if self.worker.parts.commits.send(Job { batch, under_way, mailbox }) {
+            Ok(())
+        } else {
+            Err(Error::CommitterStopped)
+        }
+    }
+
+    fn reload(&mut self, catalog: Arc<Catalog>) -> Result<Result<(), String>, Error> {
+        // Inputs applied so far belong to the old catalog, and so does the mark beside them.
+        if !self.open.is_empty() {
+            self.hand_over()?;
+        }
+        let now = Timestamp::max(self.worker.parts.clock.now(), self.mark.ticked);
+        let changed = match self.shard.rebind(catalog.clone(), now) {
+            Ok(changed) => changed,
+            Err(why) => return Ok(Err(why.to_string())),
+        };
+        self.worker.catalog = catalog;
+        self.write_all(&changed)?;
+        Ok(Ok(()))
+    }
+
+    /// Writes customers who were bound anew. Only the last batch says that all of them are bound to
+    /// this catalog: after a crash in between they are bound once more.
+    fn write_all(&mut self, customers: &[super::CustomerNumber]) -> Result<(), Error> {
+        for customer in customers {
+            self.open.mark(*customer);
+            if self.open.is_full() {
+                self.hand_over()?;
+            }
+        }
+        self.mark.revision = self.worker.catalog.revision.to_string();
+        self.hand_over()
+    }
+
+    fn report(&self, applied: u64) {
+        self.worker.status.set(self.mark.position, &self.shard, applied);
+        telemetry::ShardHolds {
+            shard: self.worker.number,
+            customers: self.shard.customers().len() as u64,
+            timers: self.shard.timers() as u64,
+        }
+        .emit();
+    }
+
+    fn close(mut self) -> Result<(), Error> {
+        self.hand_over()
+    }
+}
+
+/// Answers a question. Whoever asked may have gone.
+fn reply<T>(to: oneshot::Sender<T>, answer: T) {
+    drop(to.send(answer));
+}
+
+/// Remembers that the shard was down since its last sign of life, if that is long ago.
+fn note_blind(mark: &mut Mark, now: Timestamp) {
+    if BLIND_MIN < now - mark.wall {
+        mark.blind.push(BlindGap { from: mark.wall, to: now });
+        mark.wall = now;
+    }
+    mark.blind.retain(|gap| now - gap.to < BLIND_KEEP);
+    let excess = mark.blind.len().saturating_sub(BLIND_MAX);
+    mark.blind.drain(..excess);
+}
+
+#[cfg(test)]
+mod tests;
