@@ -65,7 +65,7 @@ mod tests {
         let start = Timestamp::parse("2026-03-02T06:00:00Z").unwrap();
         let catalog = Arc::new(load(&sources(), Sending::DryRun).unwrap().catalog);
         let mut replay = Replay::new(&catalog, 1, |_| {});
-        let mut shop = Shop::open(7, 400, start, Span::DAY.times(10));
+        let mut shop = Shop::open(7, 400, start, Span::DAY.times(30));
         for one in shop.until(start + Span::DAY.times(2)) {
             replay.line(one.json.to_string().as_bytes()).unwrap();
         }

@@ -1,8 +1,7 @@
 //! The cursor over a JSON text.
 
-use super::number;
 use super::text::{self, Text};
-use super::{DEPTH_MAX, Fault, FaultKind};
+use super::{DEPTH_MAX, Fault, FaultKind, number, skip};
 
 /// A value as it stands in the text. Lists and objects are checked but not yet taken apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -66,17 +65,18 @@ impl<'a> Scanner<'a> {
         self.next_byte() == Some(b'[')
     }
 
-    /// Passes an object. `member` must pass exactly the value of each key.
+    /// Passes an object. `member` gets each key, its escapes undone, and must pass exactly its value.
     ///
     /// # Errors
     /// When what follows is not an object, or whatever `member` gives.
     pub fn object(
         &mut self,
-        mut member: impl FnMut(&mut Self, Text<'a>) -> Result<(), Fault>,
+        mut member: impl FnMut(&mut Self, &str) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
         self.open(b'{')?;
         if self.next_byte() == Some(b'}') {
-            return self.close();
+            self.close();
+            return Ok(());
         }
         loop {
             if self.next_byte() != Some(b'"') {
@@ -84,13 +84,22 @@ impl<'a> Scanner<'a> {
             }
             let key = self.take_text()?;
             self.expect(b':')?;
+            let decoded;
+            let key = match key {
+                Text::Plain(key) => key,
+                Text::Escaped(_) => {
+                    decoded = key.decode();
+                    &*decoded
+                }
+            };
             member(self, key)?;
             match self.next_byte() {
                 Some(b',') => self.at += 1,
-                Some(b'}') => return self.close(),
+                Some(b'}') => break self.close(),
                 _ => return Err(self.unexpected()),
             }
         }
+        Ok(())
     }
 
     /// Passes a list. `item` must pass exactly one value.
@@ -103,16 +112,18 @@ impl<'a> Scanner<'a> {
     ) -> Result<(), Fault> {
         self.open(b'[')?;
         if self.next_byte() == Some(b']') {
-            return self.close();
+            self.close();
+            return Ok(());
         }
         loop {
             item(self)?;
             match self.next_byte() {
                 Some(b',') => self.at += 1,
-                Some(b']') => return self.close(),
+                Some(b']') => break self.close(),
                 _ => return Err(self.unexpected()),
             }
         }
+        Ok(())
     }
 
     /// Passes one value of any kind and gives it.
@@ -145,16 +156,8 @@ impl<'a> Scanner<'a> {
     /// # Errors
     /// When it is not JSON.
     pub fn skip(&mut self) -> Result<(), Fault> {
-        match self.next_byte() {
-            Some(b'"') => self.take_text().map(drop),
-            Some(b'{') => self.object(|scanner, _| scanner.skip()),
-            Some(b'[') => self.list(Self::skip),
-            Some(b't') => self.word("true"),
-            Some(b'f') => self.word("false"),
-            Some(b'n') => self.word("null"),
-            Some(b'-' | b'0'..=b'9') => self.take_number().map(drop),
-            _ => Err(self.unexpected()),
-        }
+        self.at = skip::value(self.text, self.at, self.depth)?;
+        Ok(())
     }
 
     /// The text between an earlier position and this one.
@@ -162,22 +165,22 @@ impl<'a> Scanner<'a> {
         self.text.get(from..self.at).unwrap_or_default()
     }
 
-    #[inline]
+    #[inline(always)]
     fn next_byte(&mut self) -> Option<u8> {
-        loop {
-            let byte = *self.text.as_bytes().get(self.at)?;
-            if b' ' < byte || !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
-                return Some(byte);
-            }
-            self.at += 1;
-        }
+        self.at = skip::space(self.text.as_bytes(), self.at);
+        self.text.as_bytes().get(self.at).copied()
     }
 
-    #[inline]
+    #[inline(always)]
     fn take_text(&mut self) -> Result<Text<'a>, Fault> {
-        let (text, after) = text::scan(self.text, self.at + 1)?;
-        self.at = after;
-        Ok(text)
+        let from = self.at + 1;
+        let stop = text::plain_until(self.text.as_bytes(), from);
+        if self.text.as_bytes().get(stop) == Some(&b'"') {
+            self.at = stop + 1;
+            return Ok(Text::Plain(self.text.get(from..stop).unwrap_or_default()));
+        }
+        self.at = text::end_of_escaped(self.text.as_bytes(), stop)?;
+        Ok(Text::Escaped(self.text.get(from..self.at - 1).unwrap_or_default()))
     }
 
     #[inline]
@@ -188,15 +191,11 @@ impl<'a> Scanner<'a> {
     }
 
     fn word(&mut self, word: &str) -> Result<(), Fault> {
-        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-        if !rest.starts_with(word.as_bytes()) {
-            return Err(self.fault(FaultKind::Unexpected));
-        }
-        self.at += word.len();
+        self.at = skip::word(self.text.as_bytes(), self.at, word)?;
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn expect(&mut self, wanted: u8) -> Result<(), Fault> {
         if self.next_byte() != Some(wanted) {
             return Err(self.unexpected());
@@ -214,17 +213,14 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn close(&mut self) -> Result<(), Fault> {
+    const fn close(&mut self) {
         self.at += 1;
         self.depth -= 1;
-        Ok(())
     }
 
     #[cold]
     fn unexpected(&self) -> Fault {
-        let kind =
-            if self.at < self.text.len() { FaultKind::Unexpected } else { FaultKind::Unfinished };
-        self.fault(kind)
+        skip::unexpected(self.text.as_bytes(), self.at)
     }
 
     #[cold]

@@ -326,7 +326,9 @@ fn tasks_are_listed_and_changed() {
         let mut found = Vec::new();
         loop {
             let page = store.tasks(filter, after.as_deref(), 1).unwrap();
-            found.extend(page.items.into_iter().map(|task| task.id[..2].to_owned()));
+            found.extend(
+                page.items.into_iter().map(|task| task.id.chars().take(2).collect::<String>()),
+            );
             after = page.next;
             if after.is_none() {
                 return found;
