@@ -2,6 +2,8 @@
 
 pub mod clock;
 pub mod feed;
+pub mod files;
 pub mod page;
 pub mod people;
 pub mod shop;
+pub mod show;

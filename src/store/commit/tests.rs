@@ -82,6 +82,7 @@ fn row(number: u8, customer: &str) -> OutboxRow {
         attempt: 1,
         in_flight: true,
         next_at_ms: 0,
+        dry_run: false,
     }
 }
 
