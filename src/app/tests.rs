@@ -93,7 +93,7 @@ async fn a_broken_edit_keeps_the_old_set_and_says_so_until_it_is_mended() {
     bench.write("triggers/welcome.yaml", &TRIGGER.replace("Signed Up", "Singed Up\nwhen: 3"));
     bench.until("the faults are shown", || !service.status().faults.is_empty()).await;
     let ready = bench.get(&service, "/readyz").await;
-    assert_eq!((&ready["ready"], &ready["catalog_degraded"]), (&json!(true), &json!(true)));
+    assert_eq!(ready["ready"], true, "a broken edit makes it no less able to serve");
     let fault = ready["faults"][0].as_str().unwrap();
     assert!(fault.contains("triggers/welcome.yaml:"), "{fault}");
     assert_eq!(service.status().revision, before);

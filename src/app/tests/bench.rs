@@ -160,7 +160,8 @@ impl Bench {
 
     /// A customer signs up.
     pub(super) async fn sign_up(&self, service: &Service, customer: &str) {
-        let name = format!("{}{}", customer[..1].to_uppercase(), &customer[1..]);
+        let (first, rest) = customer.split_at_checked(1).unwrap();
+        let name = format!("{}{rest}", first.to_uppercase());
         let traits = json!({
             "userId": customer,
             "traits": {"email": format!("{customer}@x.example"), "name": name},
@@ -194,7 +195,7 @@ impl Bench {
         what: &str,
         wanted: impl Fn(&Live) -> bool,
     ) {
-        let told = async { while !wanted(&*live.recv().await.unwrap()) {} };
+        let told = async { while !wanted(&live.recv().await.unwrap()) {} };
         assert!(tokio::time::timeout(Duration::from_secs(10), told).await.is_ok(), "never: {what}");
     }
 
