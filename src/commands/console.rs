@@ -65,6 +65,9 @@ pub enum Error {
     /// Whoever read standard output has gone.
     #[error("standard output was closed")]
     Closed,
+    /// A part of the running service failed.
+    #[error("{0}")]
+    Broken(String),
     /// What was asked for cannot be done.
     #[error("{what}")]
     Refused {
@@ -91,9 +94,22 @@ impl Error {
         Self::Refused { what: what.into(), help: help.into() }
     }
 
+    /// The exit code of a command that fails with it.
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Broken(_) => 70,
+            Self::Read { .. }
+            | Self::Write { .. }
+            | Self::Output(_)
+            | Self::Closed
+            | Self::Refused { .. } => 2,
+        }
+    }
+
     /// What to do about it, where there is something to say.
     fn help(&self) -> Option<&str> {
         match self {
+            Self::Broken(_) => Some("everything acknowledged is safe: restart the service"),
             Self::Refused { help, .. } if !help.is_empty() => Some(help),
             _ => None,
         }

@@ -10,6 +10,7 @@ pub mod init;
 pub mod progress;
 pub mod replay;
 pub mod schema;
+pub mod serve;
 pub mod service;
 pub mod test;
 
@@ -44,6 +45,7 @@ enum Command {
     Explain(explain::Args),
     Replay(replay::Args),
     Import(import::Args),
+    Serve(serve::Args),
     Init(init::Args),
     Schema(schema::Args),
     Completions(completions::Args),
@@ -77,7 +79,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(Error::Closed) => ExitCode::SUCCESS,
         Err(error) => {
             console.complain(&error);
-            ExitCode::from(2)
+            ExitCode::from(error.exit_code())
         }
     }
 }
@@ -89,6 +91,7 @@ fn dispatch(command: Command, console: &mut Console) -> Result<Ending, Error> {
         Command::Explain(args) => explain::run(&args, console),
         Command::Replay(args) => replay::run(&args, console),
         Command::Import(args) => import::run(&args, console),
+        Command::Serve(args) => serve::run(&args, console),
         Command::Init(args) => init::run(&args, console),
         Command::Schema(args) => schema::run(&args, console),
         Command::Completions(args) => completions::run(&args, console),

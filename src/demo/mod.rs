@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod feed;
+pub mod files;
 pub mod page;
 pub mod people;
 pub mod shop;

@@ -80,7 +80,7 @@ impl Caller {
 
     async fn drive(&self, item: Item) -> (Health, End) {
         let Item { id, row, seen } = item.clone();
-        if self.sending == Sending::DryRun {
+        if row.dry_run || self.sending == Sending::DryRun {
             let end = self.finish(id, &row, &Delivery::Delivered, "dry_run").await;
             return (Health::NotCalled, end);
         }

@@ -22,6 +22,7 @@ pub(crate) fn row() -> OutboxRow {
         attempt: 1,
         in_flight: true,
         next_at_ms: 1_772_366_400_000,
+        dry_run: false,
     }
 }
 
@@ -370,6 +371,17 @@ mod whole {
         let rig = Rig::new(World::default(), Sending::DryRun, OnUnknown::Retry);
         rig.dispatcher.take_over([]);
         rig.decide(row());
+        assert_eq!(rig.outcomes(1).await[0].2, "Delivered");
+        assert!(rig.world.calls.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_was_decided_while_sending_was_off_never_leaves() {
+        let world = World::default();
+        let row = OutboxRow { dry_run: true, ..row() };
+        world.outbox.lock().unwrap().insert(row.decision.clone(), row);
+        let rig = Rig::new(world, Sending::On, OnUnknown::Retry);
+        rig.dispatcher.take_over([DecisionId::from_bytes([7; 16])]);
         assert_eq!(rig.outcomes(1).await[0].2, "Delivered");
         assert!(rig.world.calls.lock().unwrap().is_empty());
     }

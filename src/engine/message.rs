@@ -93,7 +93,8 @@ impl Texts {
         Ok(())
     }
 
-    /// Renders the variant of a trigger's message for the customer's locale.
+    /// Renders the variant of a trigger's message for the customer's locale; nothing, for a
+    /// trigger without texts.
     ///
     /// # Errors
     /// A sentence that says which field failed and why.
@@ -107,12 +108,12 @@ impl Texts {
             return Err(format!("`{}` sends no message", trigger.id));
         };
         let wanted = scope.state.text_trait(scope.catalog.known.locale);
-        let locales = send.message.variants.iter().map(|(locale, _)| &**locale);
-        let chosen = locale::choose(locales, wanted, &scope.catalog.policy.locale)
+        let locales: Vec<&str> =
+            send.message.variants.iter().map(|(locale, _)| &**locale).collect();
+        let chosen = locale::choose(&locales, wanted, &scope.catalog.policy.locale)
             .and_then(|index| send.message.variants.get(index));
-        let Some((locale, fields)) = chosen else {
-            return Err(format!("`{}` has no text", trigger.id));
-        };
+        // A webhook may be all there is to say.
+        let Some((locale, fields)) = chosen else { return Ok(Content::default()) };
         let fields: Result<Vec<_>, String> = fields
             .iter()
             .map(|(field, name)| {

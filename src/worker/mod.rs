@@ -15,9 +15,9 @@ pub mod page;
 pub mod query;
 pub mod replay;
 pub mod shard;
-pub mod thread;
 #[cfg(test)]
 mod testing;
+pub mod thread;
 pub mod workers;
 
 pub use customers::CustomerNumber;

@@ -28,7 +28,8 @@ pub(super) fn after(seconds: i64) -> Timestamp {
 /// `silent` writes when an order is not followed by a ping for 10 minutes, at most two in an hour;
 /// `helper` asks for a person on every second ping.
 pub(super) fn small_shop() -> Shop {
-    let mut shop = shop().cap("service: 2 per rolling 1h", CapScope::Purpose(SERVICE), rolling(2, "1h"));
+    let mut shop =
+        shop().cap("service: 2 per rolling 1h", CapScope::Purpose(SERVICE), rolling(2, "1h"));
     shop.events.push("Order".into());
     shop.events.push("Outage".into());
     shop.trigger("silent", |trigger| {
@@ -90,4 +91,3 @@ impl Dice {
         (mixed ^ (mixed >> 31)) % bound
     }
 }
-

@@ -32,7 +32,7 @@ struct Bare<'a> {
 }
 
 const EVENTS: usize = 20_000;
-const ROUNDS: usize = 50;
+const ROUNDS: usize = 1;
 
 fn main() {
     let text = std::env::args()

@@ -49,7 +49,7 @@ pub(super) fn build(
     let reasons = extras
         .reasons
         .iter()
-        .map(|plain| Node::Members([leaf("plain", &**plain)].into_iter().collect()).into_shown());
+        .map(|plain| Node::Members([leaf("plain", plain)].into_iter().collect()).into_shown());
     put("reasons", Node::Leaf(reasons.collect()));
     put("now", Node::Leaf(scope.now.to_string().into()));
     if let Some(days) = extras.days_left {
@@ -106,7 +106,7 @@ fn health(scope: &Scope<'_>) -> Members {
     let known = slot
         .and_then(|slot| Some((scope.catalog.scores.get(slot.index())?, scope.state.score(slot)?)));
     let Some((score, state)) = known else { return Members::new() };
-    let band = health::band(score, state.value).map(|band| leaf("band", &**band));
+    let band = health::band(score, state.value).map(|band| leaf("band", band));
     let trend = |days| health::trend(state, scope.now, days).map(number);
     [
         Some(("score".to_owned(), number(state.value))),

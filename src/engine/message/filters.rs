@@ -1,6 +1,5 @@
 //! Filters of our own, and the bounds on those that come with MiniJinja.
 
-use minijinja::value::Rest;
 use minijinja::{Environment, Error, ErrorKind, Output, State, Value, escape_formatter};
 
 use super::super::evaluate::civil_of;
@@ -193,15 +192,12 @@ fn push(made: &mut String, part: &str) -> Result<(), Error> {
 
 /// `{{ event.summary | truncate(80) }}`: at most so many characters, the last of them an ellipsis
 /// if something was cut off.
-fn truncate(text: &str, length: usize, rest: Rest<Value>) -> Result<String, Error> {
-    if !rest.is_empty() {
-        return Err(refused("`truncate` takes the number of characters, nothing else".to_owned()));
-    }
+fn truncate(text: &str, length: usize) -> String {
     if text.chars().count() <= length {
-        return Ok(text.to_owned());
+        return text.to_owned();
     }
     let kept: String = text.chars().take(length.saturating_sub(1)).collect();
-    Ok(kept.trim_end().to_owned() + "\u{2026}")
+    kept.trim_end().to_owned() + "\u{2026}"
 }
 
 /// Prints a value. What is printed into a variable (`{% set x %}`) does not pass the bounded

@@ -46,28 +46,21 @@ const DECIMALS_MAX: u8 = 9;
 
 /// The variant for a customer: `zh-Hant-TW`, `zh-Hant`, `zh`, any other Chinese; then the
 /// policy's language in the same way; then the first. `None` when there is no variant.
-pub(super) fn choose<'a>(
-    variants: impl Iterator<Item = &'a str> + Clone,
-    wanted: Option<&str>,
-    fallback: &str,
-) -> Option<usize> {
+pub(super) fn choose(variants: &[&str], wanted: Option<&str>, fallback: &str) -> Option<usize> {
     let found = |wanted: &str| {
         let wanted = wanted.replace('_', "-");
         let mut tag = wanted.as_str();
         loop {
-            let exact = variants.clone().position(|variant| variant.eq_ignore_ascii_case(tag));
+            let exact = variants.iter().position(|variant| variant.eq_ignore_ascii_case(tag));
             match (exact, tag.rsplit_once('-')) {
                 (Some(index), _) => return Some(index),
                 (None, Some((shorter, _))) => tag = shorter,
                 (None, None) => break,
             }
         }
-        variants.clone().position(|variant| language_of(variant).eq_ignore_ascii_case(tag))
+        variants.iter().position(|variant| language_of(variant).eq_ignore_ascii_case(tag))
     };
-    wanted
-        .and_then(found)
-        .or_else(|| found(fallback))
-        .or_else(|| variants.clone().next().map(|_| 0))
+    wanted.and_then(found).or_else(|| found(fallback)).or_else(|| variants.first().map(|_| 0))
 }
 
 fn language_of(tag: &str) -> &str {

@@ -245,10 +245,10 @@ fn the_variant_follows_the_customers_language_then_the_policys_then_the_first() 
         (Some("de"), "it", "fr"),
         (Some(""), "", "fr"),
     ] {
-        let index = locale::choose(variants.into_iter(), wanted, fallback);
+        let index = locale::choose(&variants, wanted, fallback);
         assert_eq!(index.map(|index| variants[index]), Some(chosen), "{wanted:?} {fallback}");
     }
-    assert_eq!(locale::choose([].into_iter(), Some("en"), "en"), None);
+    assert_eq!(locale::choose(&[], Some("en"), "en"), None);
 }
 
 fn trigger(variants: &[(&str, &[(&str, &str)])], texts: &mut Texts) -> Trigger {
@@ -262,16 +262,21 @@ fn trigger(variants: &[(&str, &[(&str, &str)])], texts: &mut Texts) -> Trigger {
         }
         built.push(((*locale).into(), names.into()));
     }
-    let action = Action::Send(SendAction {
+    Trigger { action: sends(&built), ..sample::trigger("t", When::Event(Box::default())) }
+}
+
+type Variant = (Box<str>, Box<[(Box<str>, Box<str>)]>);
+
+fn sends(variants: &[Variant]) -> Action {
+    Action::Send(SendAction {
         purpose: PurposeSlot(0),
         via: Box::default(),
         expires_after: None,
         spread_over: None,
         offers: Box::default(),
-        message: Message { variants: built.into() },
+        message: Message { variants: variants.into() },
         on_cap: None,
-    });
-    Trigger { action, ..sample::trigger("t", When::Event(Box::default())) }
+    })
 }
 
 #[test]
@@ -299,4 +304,8 @@ fn a_message_is_all_fields_of_one_variant_or_an_error_that_names_the_field() {
         message(&sample::customer(&[])).unwrap_err(),
         "`body`: line 1: `customer.name` is not known for this customer"
     );
+    let silent =
+        Trigger { action: sends(&[]), ..sample::trigger("t", When::Event(Box::default())) };
+    let scope = Scope { catalog: &catalog, state: &german, properties: &[], now: sample::now() };
+    assert_eq!(catalog.texts.message(&silent, &scope, &Extras::default()), Ok(Content::default()));
 }

@@ -11,7 +11,7 @@ use crate::engine::catalog::When;
 use crate::engine::testing::{IN_APP, PING, SERVICE, clause, send_with, span};
 use crate::log::memory::Memory;
 use crate::store::decisions::DecisionFilter;
-use crate::store::record::DecisionRecord;
+use crate::store::record::{DecisionRecord, OutboxRow};
 use crate::store::view::{CustomerFilter, CustomerSort, Funnel};
 use crate::store::{Committed, Options};
 use crate::worker::committer::{self, Committer};
@@ -26,11 +26,11 @@ struct Stage {
     effects: mpsc::Receiver<Committed>,
 }
 
-fn stage(dir: &Path, log: &Arc<Memory>, clock: &Arc<Manual>, catalog: &Arc<Catalog>) -> Stage {
-    stage_on(Store::open(dir, Options::default()).unwrap(), log, clock, catalog)
+fn set_stage(dir: &Path, log: &Arc<Memory>, clock: &Arc<Manual>, catalog: &Arc<Catalog>) -> Stage {
+    set_stage_on(Store::open(dir, Options::default()).unwrap(), log, clock, catalog)
 }
 
-fn stage_on(
+fn set_stage_on(
     store: Arc<Store>,
     log: &Arc<Memory>,
     clock: &Arc<Manual>,
@@ -122,6 +122,12 @@ fn happen(log: &Memory, clock: &Manual, dice: &mut Dice, count: u64) {
     }
 }
 
+/// A directory in memory where there is one: these tests are about what is committed when, and a
+/// thousand flushes to a real disk would take most of a minute.
+fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 #[test]
 fn a_thousand_crashes_change_nothing() {
     let mut crashes = 0;
@@ -129,9 +135,9 @@ fn a_thousand_crashes_change_nothing() {
         let clock = Arc::new(Manual::at(start()));
         let log = Arc::new(Memory::new(1, clock.clone()));
         let catalog = catalog();
-        let dir = tempfile::tempdir().unwrap();
+        let dir = scratch();
         let mut dice = Dice(seed);
-        let mut stage = Some(self::stage(dir.path(), &log, &clock, &catalog));
+        let mut stage = Some(set_stage(dir.path(), &log, &clock, &catalog));
         let mut seen: Vec<String> = Vec::new();
         for _ in 0..100 {
             let count = dice.below(6);
@@ -154,10 +160,10 @@ fn a_thousand_crashes_change_nothing() {
             crashes += 1;
             let mut again = if crashes % 10 == 0 {
                 drop(store);
-                self::stage(dir.path(), &log, &clock, &catalog)
+                set_stage(dir.path(), &log, &clock, &catalog)
             } else {
                 // Opening costs far more than all the rest, and what is committed is committed.
-                stage_on(store, &log, &clock, &catalog)
+                set_stage_on(store, &log, &clock, &catalog)
             };
             // The crash took no time: only the clock of this test went on meanwhile.
             again.running.shard.set_blind(Vec::new());
@@ -170,8 +176,8 @@ fn a_thousand_crashes_change_nothing() {
         while let Ok(committed) = disturbed.effects.try_recv() {
             seen.extend(committed.outbox.into_iter().map(|row| row.decision));
         }
-        let calm_dir = tempfile::tempdir().unwrap();
-        let mut calm = self::stage(calm_dir.path(), &log, &clock, &catalog);
+        let calm_dir = scratch();
+        let mut calm = set_stage(calm_dir.path(), &log, &clock, &catalog);
         calm.settle();
         same(&end, &calm.outcome(), seed);
         assert!(end.funnels.iter().all(Funnel::is_balanced));
@@ -190,8 +196,8 @@ fn a_thousand_crashes_change_nothing() {
 fn a_loss_of_power_takes_what_was_not_flushed_and_nothing_else() {
     let clock = Arc::new(Manual::at(start()));
     let log = Arc::new(Memory::new(1, clock.clone()));
-    let (catalog, dir) = (catalog(), tempfile::tempdir().unwrap());
-    let mut stage = self::stage(dir.path(), &log, &clock, &catalog);
+    let (catalog, dir) = (catalog(), scratch());
+    let mut stage = set_stage(dir.path(), &log, &clock, &catalog);
     log.append(0, &[event("a", "Order", "o1", start())]).unwrap();
     stage.settle();
     log.set_sync(crate::log::memory::Sync::WhenAsked);
@@ -199,7 +205,7 @@ fn a_loss_of_power_takes_what_was_not_flushed_and_nothing_else() {
     drop(stage);
     log.crash();
     assert_eq!(log.end(0), 1);
-    let mut stage = self::stage(dir.path(), &log, &clock, &catalog);
+    let mut stage = set_stage(dir.path(), &log, &clock, &catalog);
     clock.advance(span("10m"));
     stage.settle();
     assert_eq!(stage.outcome().outbox.len(), 1);
@@ -209,8 +215,8 @@ fn a_loss_of_power_takes_what_was_not_flushed_and_nothing_else() {
 fn timers_fire_by_the_clock_once_the_log_is_read() {
     let clock = Arc::new(Manual::at(start()));
     let log = Arc::new(Memory::new(1, clock.clone()));
-    let (catalog, dir) = (catalog(), tempfile::tempdir().unwrap());
-    let mut stage = self::stage(dir.path(), &log, &clock, &catalog);
+    let (catalog, dir) = (catalog(), scratch());
+    let mut stage = set_stage(dir.path(), &log, &clock, &catalog);
     log.append(0, &[event("a", "Order", "o1", start())]).unwrap();
     stage.settle();
     clock.set(after(599));
@@ -235,18 +241,18 @@ fn timers_fire_by_the_clock_once_the_log_is_read() {
 fn being_down_for_long_is_remembered_as_blind() {
     let clock = Arc::new(Manual::at(start()));
     let log = Arc::new(Memory::new(1, clock.clone()));
-    let (catalog, dir) = (catalog(), tempfile::tempdir().unwrap());
-    let mut stage = self::stage(dir.path(), &log, &clock, &catalog);
+    let (catalog, dir) = (catalog(), scratch());
+    let mut stage = set_stage(dir.path(), &log, &clock, &catalog);
     stage.settle();
     drop(stage);
     clock.set(after(50));
-    let mut stage = self::stage(dir.path(), &log, &clock, &catalog);
+    let mut stage = set_stage(dir.path(), &log, &clock, &catalog);
     assert_eq!(stage.running.shard.blind(), []);
     log.append(0, &[event("a", "Order", "o1", after(50))]).unwrap();
     stage.settle();
     drop(stage);
     clock.set(after(50 + 3_600));
-    let mut stage = self::stage(dir.path(), &log, &clock, &catalog);
+    let mut stage = set_stage(dir.path(), &log, &clock, &catalog);
     let gap = BlindGap { from: after(50), to: after(3_650) };
     assert_eq!(stage.running.shard.blind(), [gap]);
     stage.settle();
@@ -260,8 +266,8 @@ fn being_down_for_long_is_remembered_as_blind() {
 fn records_that_cannot_be_read_become_dead_letters() {
     let clock = Arc::new(Manual::at(start()));
     let log = Arc::new(Memory::new(1, clock.clone()));
-    let (catalog, dir) = (catalog(), tempfile::tempdir().unwrap());
-    let mut stage = self::stage(dir.path(), &log, &clock, &catalog);
+    let (catalog, dir) = (catalog(), scratch());
+    let mut stage = set_stage(dir.path(), &log, &clock, &catalog);
     log.append(0, &[bytes::Bytes::from_static(b"garbage")]).unwrap();
     log.append(0, &[event("a", "Order", "o1", start())]).unwrap();
     stage.settle();
@@ -275,8 +281,8 @@ fn records_that_cannot_be_read_become_dead_letters() {
 fn an_outcome_settles_its_row_and_replaces_the_verdict() {
     let clock = Arc::new(Manual::at(start()));
     let log = Arc::new(Memory::new(1, clock.clone()));
-    let (catalog, dir) = (catalog(), tempfile::tempdir().unwrap());
-    let mut stage = self::stage(dir.path(), &log, &clock, &catalog);
+    let (catalog, dir) = (catalog(), scratch());
+    let mut stage = set_stage(dir.path(), &log, &clock, &catalog);
     log.append(0, &[event("a", "Order", "o1", start())]).unwrap();
     clock.set(after(600));
     stage.settle();
@@ -299,8 +305,8 @@ fn an_outcome_settles_its_row_and_replaces_the_verdict() {
 fn an_erased_customer_is_gone_and_may_come_back_as_a_stranger() {
     let clock = Arc::new(Manual::at(start()));
     let log = Arc::new(Memory::new(1, clock.clone()));
-    let (catalog, dir) = (catalog(), tempfile::tempdir().unwrap());
-    let mut stage = self::stage(dir.path(), &log, &clock, &catalog);
+    let (catalog, dir) = (catalog(), scratch());
+    let mut stage = set_stage(dir.path(), &log, &clock, &catalog);
     let order = |id: &str| event("canary-9", "Order", id, start());
     log.append(0, &[order("o1")]).unwrap();
     clock.set(after(600));
@@ -317,7 +323,7 @@ fn an_erased_customer_is_gone_and_may_come_back_as_a_stranger() {
     let states = stage.outcome().states;
     assert_eq!(states.len(), 1);
     drop(stage);
-    let stage = self::stage(dir.path(), &log, &clock, &catalog);
+    let stage = set_stage(dir.path(), &log, &clock, &catalog);
     let state = stage.running.shard.find("canary-9").unwrap();
     assert_eq!((state.applied, state.timeline.len()), (5, 1));
     assert!(stage.outcome().funnels.iter().all(Funnel::is_balanced));
@@ -327,7 +333,7 @@ fn an_erased_customer_is_gone_and_may_come_back_as_a_stranger() {
 fn a_reload_keeps_customers_and_cancels_what_waits_for_a_removed_trigger() {
     let clock = Arc::new(Manual::at(start()));
     let log = Arc::new(Memory::new(1, clock.clone()));
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let spread = small_shop().trigger("spread", |trigger| {
         trigger.when = When::Event(Box::new([clause(PING)]));
         trigger.action = send_with(SERVICE, &[IN_APP], |send| {
@@ -335,7 +341,7 @@ fn a_reload_keeps_customers_and_cancels_what_waits_for_a_removed_trigger() {
         });
     });
     let with = Arc::new(spread.open());
-    let mut stage = self::stage(dir.path(), &log, &clock, &with);
+    let mut stage = set_stage(dir.path(), &log, &clock, &with);
     log.append(0, &[event("a", "Order", "o1", start()), event("b", "Ping", "p1", start())])
         .unwrap();
     stage.settle();
@@ -360,7 +366,7 @@ fn a_reload_keeps_customers_and_cancels_what_waits_for_a_removed_trigger() {
 fn a_broadcast_writes_only_those_whom_it_changes() {
     let clock = Arc::new(Manual::at(start()));
     let log = Arc::new(Memory::new(1, clock.clone()));
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     let shop = small_shop().trigger("outage", |trigger| {
         let is_vip = crate::engine::condition::Expr::Compare {
             op: crate::engine::condition::Comparison::Equal,
@@ -378,17 +384,15 @@ fn a_broadcast_writes_only_those_whom_it_changes() {
         trigger.when = When::Event(Box::new([clause]));
         trigger.action = send_with(SERVICE, &[IN_APP], |_| {});
     });
-    let mut stage = self::stage(dir.path(), &log, &clock, &Arc::new(shop.open()));
+    let mut stage = set_stage(dir.path(), &log, &clock, &Arc::new(shop.open()));
     for customer in ["a", "b", "c"] {
         log.append(0, &[event(customer, "Order", customer, start())]).unwrap();
     }
     let identify = r#"{"customer":"b","traits":{"email":"v@x"},"id":"t1"}"#;
-    let identify = crate::decode::line(
-        identify.as_bytes(),
-        crate::decode::Arrival::live(start()),
-        1,
-        || "t".to_owned(),
-    );
+    let identify =
+        crate::decode::line(identify.as_bytes(), crate::decode::Arrival::live(start()), 1, || {
+            "t".to_owned()
+        });
     log.append(0, &[identify.unwrap().unwrap().record]).unwrap();
     stage.settle();
     let before = stage.outcome().states;
@@ -407,7 +411,7 @@ fn a_broadcast_writes_only_those_whom_it_changes() {
 async fn threads_answer_and_stop() {
     let clock = Arc::new(Manual::at(start()));
     let log = Arc::new(Memory::new(2, clock.clone()));
-    let (catalog, dir) = (catalog(), tempfile::tempdir().unwrap());
+    let (catalog, dir) = (catalog(), scratch());
     let store = Store::open(dir.path(), Options { shards: 2, ..Options::default() }).unwrap();
     let (sink, mut effects) = mpsc::channel(100);
     let (commits, committer) = committer::pair(store.clone(), sink);
@@ -444,11 +448,27 @@ async fn threads_answer_and_stop() {
     assert_eq!(page.caps[0].used, 1);
     assert_eq!(workers.customer("nobody").await.unwrap(), None);
     assert_eq!(workers.gate(&rows[0], after(601)).await.unwrap(), None);
-    let foreign = crate::store::record::OutboxRow { trigger: "gone".into(), ..rows[0].clone() };
+    let foreign = OutboxRow { trigger: "gone".into(), ..rows[0].clone() };
     let refused = workers.gate(&foreign, after(601)).await.unwrap();
     assert_eq!(refused, Some(crate::engine::decision::Reason::TriggerRemoved));
     let events = workers.inspect("c07", |_, state| state.map(|s| s.timeline.len())).await;
     assert_eq!(events.unwrap(), Some(1));
+    lists_are_whole(&workers).await;
+    let mut second = small_shop().open();
+    second.revision = "second".into();
+    workers.reload(&Arc::new(second)).await.unwrap();
+    let revision = workers.inspect("c07", |shard, _| shard.catalog().revision.to_string()).await;
+    assert_eq!(revision.unwrap(), "second");
+    workers.stop();
+    tokio::task::spawn_blocking(move || threads.into_iter().for_each(|t| t.join().unwrap()))
+        .await
+        .unwrap();
+    assert_eq!(store.funnels().unwrap()["silent"].sent, 40);
+    assert!(workers.customer("c07").await.is_err(), "nobody answers any more");
+}
+
+/// Pages of every order, put together, hold everybody once.
+async fn lists_are_whole(workers: &Workers) {
     for sort in [CustomerSort::Id, CustomerSort::LastSeen, CustomerSort::Risk] {
         let mut ids = Vec::new();
         let mut cursor: Option<String> = None;
@@ -467,15 +487,4 @@ async fn threads_answer_and_stop() {
         let all: Vec<_> = (0..40).map(|number| format!("c{number:02}")).collect();
         assert_eq!(ids, all, "{sort:?}");
     }
-    let mut second = small_shop().open();
-    second.revision = "second".into();
-    workers.reload(&Arc::new(second)).await.unwrap();
-    let revision = workers.inspect("c07", |shard, _| shard.catalog().revision.to_string()).await;
-    assert_eq!(revision.unwrap(), "second");
-    workers.stop();
-    tokio::task::spawn_blocking(move || threads.into_iter().for_each(|t| t.join().unwrap()))
-        .await
-        .unwrap();
-    assert_eq!(store.funnels().unwrap()["silent"].sent, 40);
-    assert!(workers.customer("c07").await.is_err(), "nobody answers any more");
 }

@@ -1,18 +1,18 @@
 //! Time that stands still, windows that slide, lists that are full, catalogs that change.
 
-use super::fixture::{catalog, catalog_of_health, catalog_with};
+use super::fixture::{catalog, catalog_of_health, catalog_with, compare};
 use super::harness::{START, World};
 use crate::engine::catalog::{Catalog, ScoreSource};
-use crate::engine::condition::Expr;
-use crate::engine::customer::{CustomerState, SEEN_MAX, TIMELINE_MAX, TIMERS_MAX};
+use crate::engine::condition::{Comparison, Expr};
+use crate::engine::customer::{CustomerState, Latch, SEEN_MAX, TIMELINE_MAX, TIMERS_MAX};
 use crate::engine::decision::{Applied, Decision, Verdict};
 use crate::engine::id::CustomerId;
 use crate::engine::input::{Body, Event, Input, Reach, View};
-use crate::engine::slot::{EventSlot, PurposeSlot, TraitSlot};
+use crate::engine::slot::{EventSlot, PurposeSlot, ScoreSlot, TraitSlot, TriggerSlot};
 use crate::engine::step::{bind, step};
 use crate::engine::testing::{at, customer};
 use crate::engine::time::Timestamp;
-use crate::engine::timer::TimerKind;
+use crate::engine::timer::{Timer, TimerKind};
 use crate::engine::value::{Property, Value};
 
 fn slot_of(names: &[std::sync::Arc<str>], name: &str) -> u16 {
@@ -182,6 +182,61 @@ fn a_change_of_model_alone_fires_nothing() {
     let tick = Input { at: at("2026-03-04T09:00"), position: 0, body: Body::Tick };
     let fired = step(&old, &mut state, &tick, &[]).rulings;
     assert_eq!(fired.len(), 1, "{fired:?}");
+}
+
+#[test]
+fn a_latch_that_was_armed_again_is_set_by_the_new_model() {
+    let old = catalog_of_health(&["unwell"]);
+    let mut world = World::new(&old, START);
+    for line in ["0s Used", "1s Used", "2s Used", "3s Used", "4s Used", "30h tick"] {
+        world.line(line);
+    }
+    assert_eq!(world.history.len(), 1);
+    for line in ["31h Used", "31h1s Used", "31h2s Used", "31h3s Used", "31h4s Used"] {
+        world.line(line);
+    }
+    let mut state = world.customers["ann"].clone();
+    assert_eq!(
+        (state.progress[0].latch, state.scores[0].value.to_string()),
+        (Latch::Armed, "50".to_owned())
+    );
+    let mut new = catalog_of_health(&["unwell"]);
+    if let ScoreSource::Scorecard(card) = &mut new.scores[0].source {
+        card.measures[0].scale = Box::new([(0.0, 0.0), (100.0, 100.0)]);
+    }
+    let now = state.now;
+    bind(&new, &mut state, now);
+    // 5 points by the new model, 6 with the next event: beyond the line, and never crossed.
+    let fired = hear(&new, &mut state, ("Used", "x", None), now).rulings;
+    assert!(fired.is_empty(), "{fired:?}");
+}
+
+#[test]
+fn what_falls_due_together_fires_in_one_order_however_it_was_armed() {
+    let mut catalog = catalog_of_health(&["weekly"]);
+    let low = compare(Comparison::Less, Expr::Score(ScoreSlot(0)), Value::Num(30.0));
+    catalog.triggers[0].conditions = Box::new([low]);
+    let mut world = World::new(&catalog, START);
+    for line in ["0s Used", "1s Used", "2s Used", "3s Used"] {
+        world.line(line);
+    }
+    let together = at("2026-03-09T08:00");
+    let kinds = [
+        TimerKind::Rescore { score: ScoreSlot(0) },
+        TimerKind::Schedule { trigger: TriggerSlot(0) },
+    ];
+    let fire = |kinds: [TimerKind; 2]| {
+        let mut state = world.customers["ann"].clone();
+        state.timers = kinds.into_iter().map(|kind| Timer { due: together, kind }).collect();
+        let tick = Input { at: together, position: 0, body: Body::Tick };
+        let fired = step(&catalog, &mut state, &tick, &[]).rulings.len();
+        (fired, state)
+    };
+    let [rescore, schedule] = kinds;
+    let forwards = fire([rescore.clone(), schedule.clone()]);
+    let backwards = fire([schedule, rescore]);
+    assert_eq!(forwards.0, 1, "the score of that instant counts");
+    assert_eq!(forwards, backwards);
 }
 
 #[test]

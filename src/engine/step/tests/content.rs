@@ -141,7 +141,9 @@ fn a_task_carries_what_the_person_needs() {
     });
     // A Thursday: the next day has passed 24 hours on Friday morning, due on Monday.
     let mut world = World::new(&catalog, "2026-03-05T09:00:00Z");
-    for line in ["0s set owner=mei plan=team", "1s Used", "1s Used", "2s Used", "3s Used", "4s Used"] {
+    for line in
+        ["0s set owner=mei plan=team", "1s Used", "1s Used", "2s Used", "3s Used", "4s Used"]
+    {
         world.line(line);
     }
     world.line("5s Checkout cart=120");

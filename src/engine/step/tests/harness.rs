@@ -78,7 +78,7 @@ pub(super) struct World<'a> {
     pub(super) sent: Vec<Outreach>,
     pub(super) tasks: Vec<Task>,
     pub(super) exposed: Vec<String>,
-    current: BTreeMap<DecisionId, VerdictKind>,
+    current: BTreeMap<(String, DecisionId), VerdictKind>,
     last_line: Option<(String, u64)>,
     ticks: Option<Span>,
     ticked: Timestamp,
@@ -334,7 +334,8 @@ impl<'a> World<'a> {
     /// matched = sent + task + held out + suppressed + deferred + expired + cancelled + unknown.
     fn account(&mut self, name: &str, decision: &Decision) {
         for ruling in &decision.rulings {
-            let standing = self.current.insert(ruling.id, ruling.verdict.kind());
+            let key = (name.to_owned(), ruling.id);
+            let standing = self.current.insert(key, ruling.verdict.kind());
             assert_eq!(ruling.replaces, standing, "{} leaves another verdict", ruling.id);
         }
         let deferred = self.current.values().filter(|kind| **kind == VerdictKind::Defer).count();
@@ -350,7 +351,12 @@ impl<'a> World<'a> {
                     self.exposed.push(format!("{experiment} {arm} {unit} at {}", *at - self.start));
                     continue;
                 }
-                Effect::Withdraw(_) | Effect::Erase => continue,
+                // Whoever comes back after an erasure is someone new, of whom nothing is on record.
+                Effect::Erase => {
+                    self.current.retain(|(owner, _), _| owner != name);
+                    continue;
+                }
+                Effect::Withdraw(_) => continue,
             }
             leaving += 1;
         }
