@@ -175,7 +175,11 @@ impl Source for Answers {
             let catalog = self.catalogs.current();
             let records = preferences(&catalog, &customer, &change)?;
             let shard = shard_of(&customer, self.store.shards());
-            self.appender.append(shard, records).await.map(drop).map_err(|error| not_durable(&error))
+            self.appender
+                .append(shard, records)
+                .await
+                .map(drop)
+                .map_err(|error| not_durable(&error))
         })
     }
 
@@ -184,7 +188,11 @@ impl Source for Answers {
             check_id(&customer)?;
             let shard = shard_of(&customer, self.store.shards());
             let record = encoded(&Record::Erasure { customer: &customer });
-            self.appender.append(shard, vec![record]).await.map(drop).map_err(|error| not_durable(&error))
+            self.appender
+                .append(shard, vec![record])
+                .await
+                .map(drop)
+                .map_err(|error| not_durable(&error))
         })
     }
 

@@ -62,10 +62,11 @@ async fn a_send_left_by_a_stop_leaves_after_the_restart_under_the_same_id() {
     let service = bench.start().await;
     bench.sign_up(&service, "ada").await;
     let first = sink.received(1).await;
-    bench.until("the wait is committed", || {
-        service.store().outbox().flatten().any(|row| !row.in_flight)
-    })
-    .await;
+    bench
+        .until("the wait is committed", || {
+            service.store().outbox().flatten().any(|row| !row.in_flight)
+        })
+        .await;
     service.stop().await.unwrap();
 
     sink.answer(200);
@@ -151,9 +152,8 @@ async fn readers_need_the_token_and_senders_a_key() {
     bench.config.api_token = Some("0123456789abcdef".into());
     bench.config.write_keys = vec!["key-1".into()];
     let service = bench.start().await;
-    let ask = async |path: &str, token: &str| {
-        bench.ask(&service, "GET", path, Some(token), None).await.0
-    };
+    let ask =
+        async |path: &str, token: &str| bench.ask(&service, "GET", path, Some(token), None).await.0;
     let right = Some("0123456789abcdef");
     let (_, document) = bench.ask(&service, "GET", "/openapi.json", right, None).await;
     let document: Value = serde_json::from_str(&document).unwrap();
