@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::decode::Record;
+use crate::decode::{Record, Refused};
 use crate::dispatch::in_app::Inbox;
 use crate::dispatch::{Gate, Ledger, Page, Saved, Trouble};
 use crate::engine::decision::Reason;
@@ -18,6 +18,7 @@ use crate::log;
 use crate::log::appender::Appender;
 use crate::store::record::{DeadLetter, InboxRow, OutboxRow};
 use crate::store::{self, Store};
+use crate::telemetry::DeadLettered;
 use crate::worker::{Unanswered, Workers};
 
 /// Changes of outbox rows that wait for the disk at most.
@@ -166,7 +167,17 @@ impl Intake for Books {
 
     async fn deadletter(&self, letters: Vec<DeadLetter>) {
         let store = Arc::clone(&self.store);
-        if let Err(error) = blocking(move || store.put_dead_letters(&letters)).await {
+        let kept = blocking(move || {
+            store.put_dead_letters(&letters)?;
+            for letter in &letters {
+                // Reasons are a closed list, of which the letter carries the word.
+                if let Some(reason) = Refused::parse(&letter.reason) {
+                    DeadLettered { reason: reason.as_str() }.emit();
+                }
+            }
+            Ok(())
+        });
+        if let Err(error) = kept.await {
             tracing::error!(error, "refused inputs cannot be kept");
         }
     }

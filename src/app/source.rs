@@ -175,7 +175,7 @@ impl Source for Answers {
             let catalog = self.catalogs.current();
             let records = preferences(&catalog, &customer, &change)?;
             let shard = shard_of(&customer, self.store.shards());
-            self.appender.append(shard, records).await.map(drop).map_err(not_durable)
+            self.appender.append(shard, records).await.map(drop).map_err(|error| not_durable(&error))
         })
     }
 
@@ -184,7 +184,7 @@ impl Source for Answers {
             check_id(&customer)?;
             let shard = shard_of(&customer, self.store.shards());
             let record = encoded(&Record::Erasure { customer: &customer });
-            self.appender.append(shard, vec![record]).await.map(drop).map_err(not_durable)
+            self.appender.append(shard, vec![record]).await.map(drop).map_err(|error| not_durable(&error))
         })
     }
 
@@ -236,7 +236,7 @@ impl Answers {
         for accepted in encoded.accepted {
             if let Home::Shard(shard) = accepted.home {
                 let appended = self.appender.append(shard, vec![accepted.record]).await;
-                appended.map_err(not_durable)?;
+                appended.map_err(|error| not_durable(&error))?;
             }
         }
         Ok(())
@@ -353,6 +353,6 @@ fn unanswered(error: workers::Error) -> Failure {
     }
 }
 
-fn not_durable(error: log::Error) -> Failure {
+fn not_durable(error: &log::Error) -> Failure {
     Failure::Unavailable(error.to_string())
 }
