@@ -380,9 +380,18 @@ impl Built {
     }
 }
 
-/// Opens the store, and the log inside it.
-fn open(config: &Config, clock: &Clock) -> Result<(Arc<Store>, Arc<Embedded>), Error> {
-    let path = config.data.join(STORE_FOLDER);
+/// Where the store of a configuration is.
+pub fn store_folder(config: &Config) -> PathBuf {
+    config.data.join(STORE_FOLDER)
+}
+
+/// Opens the store, and the log inside it, as the service does: for commands that work on the
+/// data of a stopped one.
+///
+/// # Errors
+/// When it is in use, or cannot be opened.
+pub fn open(config: &Config, clock: &Clock) -> Result<(Arc<Store>, Arc<Embedded>), Error> {
+    let path = store_folder(config);
     std::fs::create_dir_all(&path)
         .map_err(|error| Error::Data { path: config.data.clone(), error })?;
     let cores = std::thread::available_parallelism().map(|cores| cores.get().min(SHARDS_MAX));

@@ -2,9 +2,6 @@
 
 mod why;
 
-#[cfg(test)]
-mod tests;
-
 use crate::engine::catalog::{Action, Catalog, Sending, TaskPriority};
 use crate::engine::customer::{Contact, ContactKind, CustomerState};
 use crate::engine::decision::{
