@@ -201,7 +201,7 @@ fn fault_of(unreadable: &Unreadable) -> Fault {
     Fault {
         code: "E001",
         severity: Severity::Error,
-        message: unreadable.why.clone(),
+        message: format!("`{file}` cannot be taken: {}", unreadable.why),
         place: Place { file, line: 1, column: 1 },
         extent: Extent::default(),
         help: None,

@@ -176,7 +176,7 @@ impl<'a> Body<'a> {
                 Ok(())
             }
             "historical_migration" => {
-                if scanner.value()? == Raw::Bool(true) {
+                if scanner.value()? == Raw::True {
                     self.freshness = Freshness::Historical;
                 }
                 Ok(())

@@ -190,7 +190,7 @@ fn object<'a>(
         {
             Ok(None)
         }
-        Raw::Bool(_) | Raw::Num(_) | Raw::Text(_) | Raw::List(_) => {
+        Raw::True | Raw::False | Raw::Num(_) | Raw::Text(_) | Raw::List(_) => {
             Err(Refusal::new(reason, format!("`{field}` must be an object")))
         }
     }
@@ -227,6 +227,6 @@ fn size_of(raw: Raw<'_>) -> usize {
     match raw {
         Raw::List(json) | Raw::Object(json) => json.len(),
         Raw::Text(text) => text.len(),
-        Raw::Absent | Raw::Null | Raw::Bool(_) | Raw::Num(_) => 0,
+        Raw::Absent | Raw::Null | Raw::True | Raw::False | Raw::Num(_) => 0,
     }
 }

@@ -214,12 +214,12 @@ fn shape_of(item: &Item<'_>) -> Shape {
 
 fn judge_broadcast(item: &Item<'_>, customer: Option<&str>) -> Result<(), Refusal> {
     match (item.broadcast, customer) {
-        (Raw::Bool(true), None) | (Raw::Bool(false) | Raw::Absent | Raw::Null, Some(_)) => Ok(()),
-        (Raw::Bool(true), Some(_)) => Err(Refusal::new(
+        (Raw::True, None) | (Raw::False | Raw::Absent | Raw::Null, Some(_)) => Ok(()),
+        (Raw::True, Some(_)) => Err(Refusal::new(
             Refused::BadBroadcast,
             "the event names a customer and says `broadcast: true`: send one or the other",
         )),
-        (Raw::Bool(false) | Raw::Absent | Raw::Null, None) => Err(Refusal::new(
+        (Raw::False | Raw::Absent | Raw::Null, None) => Err(Refusal::new(
             Refused::MissingCustomer,
             "the event names no customer: send `userId` or `anonymousId` (or `\"broadcast\": true` \
              for one that concerns everyone)",
@@ -281,7 +281,7 @@ fn checked_text<'a>(
             );
             return Err(Refusal::new(reason, what));
         }
-        Raw::Bool(_) | Raw::List(_) | Raw::Object(_) => {
+        Raw::True | Raw::False | Raw::List(_) | Raw::Object(_) => {
             return Err(Refusal::new(reason, format!("`{field}` must be a text")));
         }
     };

@@ -69,7 +69,7 @@ pub(super) fn is_for_us(integrations: Raw<'_>) -> bool {
     let Raw::Object(json) = integrations else { return true };
     let (mut all, mut ours) = (None, None);
     let scanned = Scanner::new(json).object(|scanner, key| {
-        let refused = scanner.value()? == Raw::Bool(false);
+        let refused = scanner.value()? == Raw::False;
         if key.eq_ignore_ascii_case(OUR_NAME) {
             ours = Some(!refused);
         } else if key.eq_ignore_ascii_case("all") {

@@ -1,4 +1,10 @@
 //! The one integration test binary: each module looks at the whole from one side.
 
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
+mod import;
+#[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod workload;

@@ -169,7 +169,11 @@ fn done(reply: Reply) -> Result<String, Error> {
         Reply::Refused { status: 401 | 403, .. } => {
             Err(Error::refused("the service wants a token", "give it with --token"))
         }
-        Reply::Refused { text, .. } => Err(Error::refused(text, "")),
+        Reply::Refused { text, .. } => {
+            let answer: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+            let what = answer.get("error").and_then(serde_json::Value::as_str).unwrap_or(&text);
+            Err(Error::refused(what, ""))
+        }
     }
 }
 

@@ -23,7 +23,7 @@ const REQUEST_BYTES_MAX: usize = 400_000;
 const TRIES_MAX: u32 = 30;
 
 /// An open door.
-pub enum Door {
+pub(super) enum Door {
     /// Into the log.
     Log(Appending),
     /// To the service.
@@ -31,7 +31,7 @@ pub enum Door {
 }
 
 /// The log of a stopped service.
-pub struct Appending {
+pub(super) struct Appending {
     store: Arc<Store>,
     log: Embedded,
     waiting: BTreeMap<u16, Vec<Bytes>>,
@@ -39,7 +39,7 @@ pub struct Appending {
 }
 
 /// A running service.
-pub struct Posting {
+pub(super) struct Posting {
     service: Service,
     freshness: Freshness,
     waiting: Vec<String>,
@@ -51,7 +51,7 @@ impl Door {
     ///
     /// # Errors
     /// When a service has it open, or it cannot be opened.
-    pub fn into_log(folder: &Path, shards: u16) -> Result<Self, Error> {
+    pub(super) fn into_log(folder: &Path, shards: u16) -> Result<Self, Error> {
         let options = store::Options { shards, ..store::Options::default() };
         let store = Store::open(folder, options).map_err(|error| refused_by_store(&error))?;
         let log = Embedded::open(store.database(), store.shards(), clock::System::shared());
@@ -60,7 +60,7 @@ impl Door {
     }
 
     /// To a service at an address.
-    pub fn to_service(service: Service) -> Self {
+    pub(super) fn to_service(service: Service) -> Self {
         Self::Service(Posting {
             service,
             freshness: Freshness::Live,
@@ -70,7 +70,7 @@ impl Door {
     }
 
     /// Number of shards; a service sees to its own.
-    pub fn shards(&self) -> u16 {
+    pub(super) fn shards(&self) -> u16 {
         match self {
             Self::Log(appending) => appending.store.shards(),
             Self::Service(_) => 1,
@@ -81,9 +81,9 @@ impl Door {
     ///
     /// # Errors
     /// When what waits cannot be handed on.
-    pub fn put(
+    pub(super) fn put(
         &mut self,
-        accepted: Accepted,
+        accepted: &Accepted,
         json: &str,
         freshness: Freshness,
     ) -> Result<(), Error> {
@@ -97,7 +97,7 @@ impl Door {
     ///
     /// # Errors
     /// When it cannot be handed on.
-    pub fn close(&mut self) -> Result<(), Error> {
+    pub(super) fn close(&mut self) -> Result<(), Error> {
         match self {
             Self::Log(appending) => appending.flush(),
             Self::Service(posting) => posting.flush(),
@@ -114,7 +114,7 @@ fn refused_by_store(error: &store::Error) -> Error {
 }
 
 impl Appending {
-    fn put(&mut self, accepted: Accepted) -> Result<(), Error> {
+    fn put(&mut self, accepted: &Accepted) -> Result<(), Error> {
         let shards = match accepted.home {
             Home::Shard(shard) => shard..shard + 1,
             Home::Everywhere => 0..self.store.shards(),
