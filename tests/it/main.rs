@@ -5,6 +5,8 @@ mod cli;
 #[cfg(test)]
 mod import;
 #[cfg(test)]
+mod kill;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod workload;
