@@ -7,6 +7,8 @@ mod import;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod serve;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod workload;
