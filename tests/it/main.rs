@@ -5,6 +5,10 @@ mod cli;
 #[cfg(test)]
 mod import;
 #[cfg(test)]
+mod kill;
+#[cfg(test)]
+mod serve;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod workload;
