@@ -289,11 +289,8 @@ impl Built {
                 .map_err(Error::Thread)?,
             workers: start_workers(self.worker_parts, &alarm)?,
         };
-        let current = Current {
-            catalogs: Arc::clone(&catalogs),
-            workers: workers.clone(),
-            hub: Arc::clone(&hub),
-        };
+        let (shown, asked) = (Arc::clone(&catalogs), workers.clone());
+        let current = Current { catalogs: shown, workers: asked, hub: Arc::clone(&hub) };
         let tidy = current::keep_tidy(
             Arc::clone(&store),
             log,
