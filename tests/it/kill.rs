@@ -1,240 +1,233 @@
-//! The real process, killed again and again under load: no acknowledged event is lost, no decision
-//! is made twice, and a call that comes again comes with the same id and the same bytes.
+//! `kill -9` at any moment: nothing acknowledged is lost, nothing decided is decided again.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::net::SocketAddr;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use crate::cli::write;
+use crate::service::{Place, Received, Sink, decisions, get, looked, post, until};
 
-const KILLS: u32 = 50;
-/// Clients that send at the same time.
-const SENDERS: usize = 6;
-/// Signs webhooks.
-const SECRET: &str = "whsec_AwoRGB8mLTQ7QklQV15lbHN6gYiPlp2kq7K5wMfO1dw=";
-/// How long it may take until the last outcome is settled.
-const LOOKS_MAX: usize = 1_200;
+/// How often the process is killed.
+const KILLS: usize = 56;
+/// Every so many-th time it is killed while it still starts.
+const EARLY_EVERY: usize = 8;
+/// Shortest and longest life between two kills, in milliseconds.
+const LIFE_MS: std::ops::Range<u64> = 150..600;
+/// Longest life of a process that is killed while it starts, in milliseconds.
+const EARLY_MS_MAX: u64 = 150;
+/// The chance of the run: another number kills at other moments.
+const SEED: u64 = 0x00c0_ffee;
+const CUSTOMERS: u64 = 150;
+/// Largest number of events posted at once.
+const BATCH_MAX: u64 = 9;
+/// How long the sender rests between two posts.
+const PAUSE: Duration = Duration::from_millis(12);
+/// Every so many-th webhook is answered with 503, so that it is sent again.
+const REFUSE_EVERY: usize = 40;
 
-const TRIGGER: &str = "\
-trigger: welcome
+/// One that fires at once, and one that fires by its timer, which a kill must not lose either.
+const TRIGGERS: [(&str, &str); 2] = [
+    ("order-thanks", "when: {event: order_placed}"),
+    (
+        "parcel-silent",
+        "when: {event: parcel_sent, not_followed_by: [parcel_seen], for: 2s, per: event.order}",
+    ),
+];
+
+fn trigger((name, when): (&str, &str)) -> String {
+    format!(
+        "trigger: {name}
 kind: behavior
-about: Greets who has signed up.
-owner: crm@shop.example
-when: {event: Signed Up}
+about: Tells about an order.
+owner: ops@shop.example
+{when}
 send:
   purpose: transactional
-  via: [email]
+  via: [webhook]
   message:
-    en: {subject: Hello, body: 'Hi {{ customer.name }}'}
-";
-
-/// Calls of one decision: for whom, the bytes, how often.
-#[derive(Debug)]
-struct Calls {
-    customer: String,
-    body: Vec<u8>,
-    count: u32,
+    en: {{subject: Your order, body: \"Order {{{{ event.order }}}}\"}}
+"
+    )
 }
 
-type Received = Arc<Mutex<BTreeMap<String, Calls>>>;
+/// What the sender knows.
+#[derive(Default)]
+struct Sent {
+    /// Ids of events that got their 200, with the trigger that each concerns.
+    acknowledged: BTreeMap<String, &'static str>,
+    /// Posts that got no answer, and were posted again.
+    unanswered: usize,
+}
+
+/// Posts events until it is told to end; each post again and again until it is acknowledged.
+fn load(address: &Mutex<Option<SocketAddr>>, ended: &AtomicBool) -> Sent {
+    let mut chance = fastrand::Rng::with_seed(SEED ^ 1);
+    let mut sent = Sent::default();
+    let mut next = 0_u64;
+    while !ended.load(Ordering::SeqCst) {
+        let count = if chance.bool() { 1 } else { chance.u64(2..=BATCH_MAX) };
+        let mut ids = Vec::new();
+        let mut events: Vec<Value> = Vec::new();
+        for number in next..next + count {
+            let id = format!("e-{number}");
+            let (event, [(thanks, _), (silent, _)]) = match number % 5 {
+                0 => ("parcel_sent", TRIGGERS),
+                _ => ("order_placed", TRIGGERS),
+            };
+            let customer = format!("c{}", chance.u64(0..CUSTOMERS));
+            events.push(json!({"customer": customer, "event": event, "id": id,
+                               "with": {"order": id}}));
+            ids.push((id, if event == "parcel_sent" { silent } else { thanks }));
+        }
+        next += count;
+        let body = match events.as_slice() {
+            [event] => event.to_string(),
+            _ => json!({"batch": events}).to_string(),
+        };
+        loop {
+            let to = *address.lock().unwrap();
+            match to.map(|to| post(to, "/events", body.as_bytes())) {
+                Some(Some((200, _))) => break,
+                Some(Some((429 | 503, _))) | None => {}
+                Some(Some((status, answer))) => panic!("{status}: {answer}"),
+                Some(None) => sent.unanswered += 1,
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        sent.acknowledged.extend(ids);
+        thread::sleep(PAUSE);
+    }
+    sent
+}
+
+/// What must all be zero.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Verdict {
+    /// Acknowledged events without a decision, decisions without a webhook.
+    lost: usize,
+    /// Events with more than one decision, decision ids listed more than once.
+    duplicated: usize,
+    /// Webhooks whose repeats differ or whose signature is wrong, decisions of no event, funnels
+    /// that do not add up.
+    torn: usize,
+}
+
+/// The event that a decision is about.
+fn event_of(decision: &Value) -> &str {
+    let occurrence = decision["occurrence"].as_str().unwrap();
+    occurrence.rsplit(':').next().unwrap()
+}
+
+fn judge(sent: &Sent, decisions: &[Value], received: &[Received], triggers: &Value) -> Verdict {
+    let mut verdict = Verdict::default();
+    let mut decided: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    let mut ids = BTreeSet::new();
+    for decision in decisions {
+        let trigger = decision["trigger"].as_str().unwrap();
+        *decided.entry((event_of(decision), trigger)).or_default() += 1;
+        verdict.duplicated += usize::from(!ids.insert(decision["id"].as_str().unwrap()));
+    }
+    for (event, trigger) in &sent.acknowledged {
+        match decided.remove(&(event.as_str(), *trigger)) {
+            None => verdict.lost += 1,
+            Some(count) => verdict.duplicated += count - 1,
+        }
+    }
+    verdict.torn += decided.len();
+    let mut bodies: BTreeMap<&str, &[u8]> = BTreeMap::new();
+    for webhook in received {
+        let first = *bodies.entry(&webhook.id).or_insert(&webhook.body);
+        let whole = first == webhook.body.as_slice()
+            && webhook.is_signed()
+            && webhook.json()["data"]["decision"] == webhook.id.as_str();
+        verdict.torn += usize::from(!whole);
+    }
+    verdict.lost += ids.iter().filter(|id| !bodies.contains_key(*id)).count();
+    verdict.torn += bodies.keys().filter(|id| !ids.contains(*id)).count();
+    let mut matched = 0;
+    for trigger in triggers.as_array().unwrap() {
+        let funnel = trigger["funnel"].as_object().unwrap();
+        let count = |name: &str| funnel[name].as_u64().unwrap();
+        let kinds = funnel.iter().filter(|(name, _)| *name != "matched");
+        let sum: u64 = kinds.filter_map(|(_, count)| count.as_u64()).sum();
+        verdict.torn += usize::from(count("matched") != sum);
+        matched += count("matched");
+    }
+    verdict.torn += usize::from(matched != u64::try_from(ids.len()).unwrap());
+    verdict
+}
 
 #[test]
-fn killed_at_any_moment_it_loses_nothing_and_repeats_no_decision() {
-    let received = Received::default();
-    let sink = sink(&received);
-    let service = free_address();
-    let folder = folder(service, sink);
-    let stop = Arc::new(AtomicBool::new(false));
-    let senders: Vec<_> = (0..SENDERS)
-        .map(|number| {
-            let stop = Arc::clone(&stop);
-            std::thread::spawn(move || send(number, service, &stop))
-        })
-        .collect();
-
-    let mut random = fastrand::Rng::with_seed(7);
-    let mut child = start(folder.path());
-    for _ in 0..KILLS {
-        // From the middle of its start to well after it.
-        std::thread::sleep(Duration::from_millis(random.u64(40..500)));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        child = start(folder.path());
+fn a_killed_process_loses_nothing_and_repeats_nothing() {
+    let sink = Sink::start(REFUSE_EVERY);
+    let place = Place::new(&sink);
+    for of in TRIGGERS {
+        place.write(&format!("triggers/{}.yaml", of.0), &trigger(of));
     }
-    std::thread::sleep(Duration::from_secs(1));
-    stop.store(true, Ordering::SeqCst);
-    let acknowledged: BTreeSet<String> =
-        senders.into_iter().flat_map(|sender| sender.join().unwrap()).collect();
-    assert!(500 < acknowledged.len(), "the load was none: {}", acknowledged.len());
-
-    let funnel = settled(service, &received, &acknowledged);
-    let received = received.lock().unwrap();
-    let reached: BTreeSet<&String> = received.values().map(|calls| &calls.customer).collect();
-    assert_eq!(reached.len(), received.len(), "a customer has two decisions");
-    assert_eq!(funnel["matched"], received.len(), "what was called is what was decided");
-    assert_eq!(funnel["sent"], funnel["matched"]);
-    let repeated = received.values().filter(|calls| 1 < calls.count).count();
-    // One for each call under way at a kill, at the most.
-    let under_way = usize::try_from(KILLS).unwrap() * 8;
-    assert!(repeated <= under_way, "{repeated} calls came again");
-
-    let id = child.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-    assert!(child.wait().unwrap().success(), "and at last it ends by itself");
-}
-
-fn folder(service: SocketAddr, sink: SocketAddr) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    write(folder.path(), "triggers/welcome.yaml", TRIGGER);
-    let config = format!(
-        "listen: {service}
-channels:
-  email: {{type: webhook, url: 'http://{sink}/', secret: {SECRET}, allow_private: true}}
-"
-    );
-    write(folder.path(), "heedful.yaml", &config);
-    folder
-}
-
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
-
-fn start(folder: &Path) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_heedful"))
-        .args(["serve", "--send"])
-        .current_dir(folder)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
-}
-
-/// Sends one event after the other, each until it is acknowledged; gives their customers.
-fn send(number: usize, service: SocketAddr, stop: &AtomicBool) -> Vec<String> {
-    let mut acknowledged = Vec::new();
-    let mut stream = None;
-    while !stop.load(Ordering::SeqCst) {
-        let customer = format!("c{number}-{}", acknowledged.len());
-        let event = json!({
-            "customer": customer,
-            "event": "Signed Up",
-            "id": format!("signed-up-{customer}"),
-            "traits": {"email": format!("{customer}@x.example"), "name": customer},
-        });
-        match ask(&mut stream, service, "POST /events", &event.to_string()) {
-            Some((200, _)) => acknowledged.push(customer),
-            Some((429 | 503, _)) | None => std::thread::sleep(Duration::from_millis(10)),
-            Some((status, text)) => panic!("{status}: {text}"),
+    let address = Mutex::new(None);
+    let ended = AtomicBool::new(false);
+    let (sent, process, at) = thread::scope(|scope| {
+        let sender = scope.spawn(|| load(&address, &ended));
+        let mut chance = fastrand::Rng::with_seed(SEED);
+        for kill in 1..=KILLS {
+            let process = place.spawn();
+            if kill.is_multiple_of(EARLY_EVERY) {
+                thread::sleep(Duration::from_millis(chance.u64(0..EARLY_MS_MAX)));
+            } else {
+                *address.lock().unwrap() = Some(place.address());
+                thread::sleep(Duration::from_millis(chance.u64(LIFE_MS)));
+            }
+            process.kill();
+            *address.lock().unwrap() = None;
+            assert!(!sender.is_finished(), "the sender works on");
         }
-    }
-    acknowledged
-}
-
-/// One request on a connection that is kept; `None` when it broke.
-fn ask(
-    kept: &mut Option<BufReader<TcpStream>>,
-    address: SocketAddr,
-    line: &str,
-    body: &str,
-) -> Option<(u16, String)> {
-    let mut stream = match kept.take() {
-        Some(stream) => stream,
-        None => {
-            let stream = TcpStream::connect(address).ok()?;
-            stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
-            BufReader::new(stream)
-        }
-    };
-    let length = body.len();
-    let head = format!("{line} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n");
-    stream.get_mut().write_all((head + body).as_bytes()).ok()?;
-    let (head, body) = read(&mut stream)?;
-    let status = head.split(' ').nth(1)?.parse().ok()?;
-    *kept = Some(stream);
-    Some((status, String::from_utf8(body).ok()?))
-}
-
-/// Head and body of a request or an answer.
-fn read(stream: &mut impl BufRead) -> Option<(String, Vec<u8>)> {
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        if stream.read_line(&mut head).ok()? == 0 {
-            return None;
-        }
-    }
-    let length = header(&head, "content-length").and_then(|length| length.parse().ok());
-    let mut body = vec![0; length.unwrap_or(0)];
-    stream.read_exact(&mut body).ok()?;
-    Some((head, body))
-}
-
-fn header(head: &str, name: &str) -> Option<String> {
-    let mut lines = head.lines().filter_map(|line| line.split_once(": "));
-    let found = lines.find(|(found, _)| found.eq_ignore_ascii_case(name));
-    found.map(|(_, value)| value.to_owned())
-}
-
-/// A server that takes every webhook and remembers it.
-fn sink(received: &Received) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let received = Arc::clone(received);
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let received = Arc::clone(&received);
-            std::thread::spawn(move || take(stream.unwrap(), &received));
-        }
+        let (process, at) = place.start();
+        *address.lock().unwrap() = Some(at);
+        thread::sleep(Duration::from_millis(LIFE_MS.end));
+        ended.store(true, Ordering::SeqCst);
+        (sender.join().unwrap(), process, at)
     });
-    address
-}
 
-fn take(stream: TcpStream, received: &Received) {
-    let mut stream = BufReader::new(stream);
-    while let Some((head, body)) = read(&mut stream) {
-        let id = header(&head, "webhook-id").unwrap();
-        let json: Value = serde_json::from_slice(&body).unwrap();
-        let customer = json["data"]["customer"].as_str().unwrap().to_owned();
-        {
-            let mut received = received.lock().unwrap();
-            let new = Calls { customer, body: body.clone(), count: 0 };
-            let calls = received.entry(id).or_insert(new);
-            assert_eq!(calls.body, body, "the bytes of a call that comes again");
-            calls.count += 1;
-        }
-        let answered = stream.get_mut().write_all(b"HTTP/1.1 204 No Content\r\n\r\n");
-        if answered.is_err() {
-            return;
-        }
-    }
-}
-
-/// The counts of the trigger, once every acknowledged event has been acted upon and settled.
-fn settled(service: SocketAddr, received: &Received, acknowledged: &BTreeSet<String>) -> Value {
-    let mut missing = Vec::new();
-    let mut funnel = Value::Null;
-    let mut stream = None;
-    for _ in 0..LOOKS_MAX {
-        std::thread::sleep(Duration::from_millis(50));
-        let Some((200, text)) = ask(&mut stream, service, "GET /api/v1/triggers", "") else {
-            continue;
+    // Everything has become quiet when all is decided and settled as sent, or never will.
+    let settled = || {
+        let triggers = get(at, "/api/v1/triggers")?;
+        let of = |name: &str| -> u64 {
+            let triggers = triggers.as_array().unwrap().iter();
+            triggers.map(|trigger| trigger["funnel"][name].as_u64().unwrap()).sum()
         };
-        funnel = serde_json::from_str::<Value>(&text).unwrap()[0]["funnel"].take();
-        let received = received.lock().unwrap();
-        let reached: BTreeSet<&String> = received.values().map(|calls| &calls.customer).collect();
-        missing = acknowledged.iter().filter(|customer| !reached.contains(customer)).collect();
-        let pending = funnel["matched"] != received.len() || funnel["sent"] != funnel["matched"];
-        if missing.is_empty() && !pending {
-            return funnel;
-        }
-    }
-    panic!("lost: {missing:?}; {funnel}");
+        let all = u64::try_from(sent.acknowledged.len()).unwrap();
+        let webhooks: BTreeSet<String> = sink.received().into_iter().map(|it| it.id).collect();
+        let arrived = u64::try_from(webhooks.len()).unwrap();
+        (all <= of("sent") && all <= arrived).then_some(())
+    };
+    let quiet = looked(settled);
+    until("it is ready", || get(at, "/readyz").is_some());
+    let decisions = decisions(at);
+    let received = sink.received();
+    let verdict = judge(&sent, &decisions, &received, &get(at, "/api/v1/triggers").unwrap());
+    drop(process);
+    print(&sent, &decisions, &received, &verdict);
+    assert_eq!(verdict, Verdict::default());
+    assert!(quiet.is_some(), "not everything was sent: {:?}", decisions.first());
+    assert!(KILLS < sent.acknowledged.len(), "it was under load");
+    assert!(0 < sent.unanswered, "some posts were cut off");
+    assert!(decisions.len() < received.len(), "some webhooks were sent again");
+}
+
+#[expect(clippy::print_stdout, reason = "the table is shown by `--nocapture` and with a failure")]
+fn print(sent: &Sent, decisions: &[Value], received: &[Received], verdict: &Verdict) {
+    let Verdict { lost, duplicated, torn } = verdict;
+    println!(
+        "kills {KILLS}  acknowledged {}  cut off {}  decisions {}  webhooks {}",
+        sent.acknowledged.len(),
+        sent.unanswered,
+        decisions.len(),
+        received.len()
+    );
+    println!("{:>6} {:>11} {:>6}", "lost", "duplicated", "torn");
+    println!("{lost:>6} {duplicated:>11} {torn:>6}");
 }
