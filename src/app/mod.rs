@@ -136,6 +136,26 @@ struct Threads {
     writer: JoinHandle<()>,
 }
 
+impl Threads {
+    fn start(
+        alarm: &Alarm,
+        writer: appender::Writer,
+        committer: Committer,
+        (store, saves): (Arc<Store>, mpsc::Receiver<books::Save>),
+        workers: Vec<Worker>,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            writer: alarm.thread("log writer", || writer.run())?,
+            committer: alarm.thread("committer", || committer.run())?,
+            saver: alarm.thread("outbox writer", move || books::keep_saving(&store, saves))?,
+            workers: (0_u16..)
+                .zip(workers)
+                .map(|(shard, worker)| alarm.thread(&format!("shard {shard}"), || worker.run()))
+                .collect::<io::Result<_>>()?,
+        })
+    }
+}
+
 impl Service {
     /// Starts. Events are taken as soon as it returns; `/readyz` tells when the log is caught up
     /// with. `pages` are further routes for readers, beside the API.
@@ -279,18 +299,15 @@ impl Built {
         let goals = current::ends(&self.log);
         let router = self.router(config, clock, pages, &life, &hub);
         let Self { store, log, catalogs, workers, appender, in_app, dispatcher, .. } = self;
-        let saving = Arc::clone(&store);
-        let (saves, writer, committer) = (self.saves, self.writer, self.committer);
-        let threads = Threads {
-            writer: alarm.thread("log writer", || writer.run()).map_err(Error::Thread)?,
-            committer: alarm.thread("committer", || committer.run()).map_err(Error::Thread)?,
-            saver: alarm
-                .thread("outbox writer", move || books::keep_saving(&saving, saves))
-                .map_err(Error::Thread)?,
-            workers: start_workers(self.worker_parts, &alarm)?,
+        let outbox = (Arc::clone(&store), self.saves);
+        let threads =
+            Threads::start(&alarm, self.writer, self.committer, outbox, self.worker_parts)
+                .map_err(Error::Thread)?;
+        let current = Current {
+            catalogs: Arc::clone(&catalogs),
+            workers: workers.clone(),
+            hub: Arc::clone(&hub),
         };
-        let (shown, asked) = (Arc::clone(&catalogs), workers.clone());
-        let current = Current { catalogs: shown, workers: asked, hub: Arc::clone(&hub) };
         let tidy = current::keep_tidy(
             Arc::clone(&store),
             log,
@@ -412,14 +429,6 @@ fn left_behind(store: &Store) -> Result<Vec<DecisionId>, Error> {
         left.extend(DecisionId::parse(&row?.decision));
     }
     Ok(left)
-}
-
-fn start_workers(workers: Vec<Worker>, alarm: &Alarm) -> Result<Vec<JoinHandle<()>>, Error> {
-    (0_u16..)
-        .zip(workers)
-        .map(|(shard, worker)| alarm.thread(&format!("shard {shard}"), || worker.run()))
-        .collect::<io::Result<_>>()
-        .map_err(Error::Thread)
 }
 
 /// Opens the service once every shard has caught up, and takes over what an earlier run left.

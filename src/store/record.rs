@@ -137,8 +137,8 @@ pub struct Versions {
 }
 
 /// A send that is committed and not yet acknowledged.
-#[expect(clippy::struct_excessive_bools, reason = "two facts that are independent of each other")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "as it is stored")]
 pub struct OutboxRow {
     /// The decision id: idempotency key of every attempt.
     pub decision: String,

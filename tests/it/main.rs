@@ -9,9 +9,9 @@ mod import;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
-mod serve;
-#[cfg(test)]
 mod sdk;
+#[cfg(test)]
+mod serve;
 #[cfg(test)]
 mod service;
 #[cfg(test)]
