@@ -177,7 +177,7 @@ fn a_failed_test_tells_what_was_expected_and_what_happened() {
             triggers/thanks.yaml:17:10
               expected  at 1m: sent on email
               found     at 1m: postponed: quiet_hours until 2026-03-03 08:00
-            triggers/thanks.yaml:12:5
+            triggers/thanks.yaml:16:5
               expected  nothing else
               found     at 10h: sent on email
             what happened
@@ -199,7 +199,7 @@ fn a_failed_test_tells_what_was_expected_and_what_happened() {
       <testsuite name="triggers/thanks.yaml" tests="3" failures="2">
         <testcase classname="thanks" name="a thank you in the evening" file="triggers/thanks.yaml" line="12">
           <failure message="expected at 1m: sent on email, found at 1m: postponed: quiet_hours until 2026-03-03 08:00">triggers/thanks.yaml:17:10: expected at 1m: sent on email, found at 1m: postponed: quiet_hours until 2026-03-03 08:00
-    triggers/thanks.yaml:12:5: expected nothing else, found at 10h: sent on email
+    triggers/thanks.yaml:16:5: expected nothing else, found at 10h: sent on email
     +1m customer postponed: quiet_hours until 2026-03-03 08:00 it is Mon 2 Mar 22:01 for the customer, and quiet until Tue 3 Mar 08:00; decided again Tue 3 Mar 08:00 (Europe/Amsterdam)
     +10h customer sent on email 
     </failure>

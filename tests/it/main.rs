@@ -11,6 +11,8 @@ mod kill;
 #[cfg(test)]
 mod sdk;
 #[cfg(test)]
+mod serve;
+#[cfg(test)]
 mod service;
 #[cfg(test)]
 mod tidy;

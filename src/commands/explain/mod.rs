@@ -79,7 +79,7 @@ pub fn run(args: &Args, console: &mut Console) -> Result<Ending, Error> {
     let trigger = args.trigger.as_deref().map(|name| find(&catalog, name)).transpose()?;
     let story = match &args.events {
         Some(path) => Story::of_events(catalog, &args.customer, path, at)?,
-        None => Story::of_data(catalog, &args.customer, &config.data, at)?,
+        None => Story::of_data(catalog, &args.customer, &config, at)?,
     };
     tell(&story, trigger, at, console)?;
     Ok(Ending::Clean)

@@ -1,19 +1,19 @@
 //! Where imported events go: to a running service, or into the log of one that is stopped.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::clock;
 use crate::commands::console::Error;
+use crate::commands::files;
 use crate::commands::service::{Reply, Service};
+use crate::config::Config;
 use crate::decode::{Accepted, Freshness, Home};
 use crate::log::embedded::Embedded;
 use crate::log::{Group, Log};
-use crate::store::{self, Store};
+use crate::store::Store;
 
 /// Most events in one append or request.
 const EVENTS_MAX: usize = 1_000;
@@ -33,7 +33,7 @@ pub(super) enum Door {
 /// The log of a stopped service.
 pub(super) struct Appending {
     store: Arc<Store>,
-    log: Embedded,
+    log: Arc<Embedded>,
     waiting: BTreeMap<u16, Vec<Bytes>>,
     count: usize,
 }
@@ -47,15 +47,13 @@ pub(super) struct Posting {
 }
 
 impl Door {
-    /// Opens the log in a directory.
+    /// Opens the log of a stopped service.
     ///
     /// # Errors
     /// When a service has it open, or it cannot be opened.
-    pub(super) fn into_log(folder: &Path, shards: u16) -> Result<Self, Error> {
-        let options = store::Options { shards, ..store::Options::default() };
-        let store = Store::open(folder, options).map_err(|error| refused_by_store(&error))?;
-        let log = Embedded::open(store.database(), store.shards(), clock::System::shared());
-        let log = log.map_err(|error| Error::refused(error.to_string(), ""))?;
+    pub(super) fn into_log(config: &Config) -> Result<Self, Error> {
+        let through = "stop the service, or import through it: `--url http://localhost:8080`";
+        let (store, log) = files::open_store(config, through)?;
         Ok(Self::Log(Appending { store, log, waiting: BTreeMap::new(), count: 0 }))
     }
 
@@ -103,14 +101,6 @@ impl Door {
             Self::Service(posting) => posting.flush(),
         }
     }
-}
-
-fn refused_by_store(error: &store::Error) -> Error {
-    let help = match error {
-        store::Error::InUse(_) => "stop the service, or import through it: `--url http://...`",
-        _ => "",
-    };
-    Error::refused(error.to_string(), help)
 }
 
 impl Appending {

@@ -178,7 +178,7 @@ impl Import {
         };
         let door = match &args.url {
             Some(url) => Door::to_service(Service::at(url, args.write_key.clone())?),
-            None => Door::into_log(&config.data, config.shards.unwrap_or_else(files::shards))?,
+            None => Door::into_log(&config)?,
         };
         Ok(Self {
             door,
