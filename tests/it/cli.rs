@@ -327,7 +327,7 @@ fn explain_tells_of_any_pair_at_any_time() {
 
     decided
       2026-03-02T10:00:00.000Z  thanks: sent
-          `thanks` fired and every rule let it pass: sent on `email`
+          `thanks` fired and every rule let it pass: it would be sent, were sending not off, on `email`
 
     triggers  (--trigger NAME tells more of one)
       thanks  `customer.tier == "gold" || count("Order Completed", "7d") == 1` does not hold: customer.tier is missing, count("Order Completed", "7d") = 2
