@@ -140,18 +140,8 @@ impl Gate for Books {
 }
 
 impl Inbox for Books {
-    fn put<'a>(&'a self, row: &'a OutboxRow, _: Timestamp) -> BoxFuture<'a, Result<(), String>> {
-        let message = InboxRow {
-            id: row.decision.clone(),
-            customer: row.customer.clone(),
-            trigger: row.trigger.clone(),
-            // Part of its key: it must be the same at every attempt.
-            at: Timestamp::from_millis(row.decided_at_ms).to_string(),
-            offer: row.offer.clone(),
-            content: row.content.clone(),
-            read_at: None,
-        };
-        let store = Arc::clone(&self.store);
+    fn put<'a>(&'a self, message: &'a InboxRow) -> BoxFuture<'a, Result<(), String>> {
+        let (store, message) = (Arc::clone(&self.store), message.clone());
         Box::pin(async move { blocking(move || store.put_inbox(&message)).await.map(drop) })
     }
 }

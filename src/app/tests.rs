@@ -62,10 +62,11 @@ async fn a_send_left_by_a_stop_leaves_after_the_restart_under_the_same_id() {
     let service = bench.start().await;
     bench.sign_up(&service, "ada").await;
     let first = sink.received(1).await;
-    bench.until("the wait is committed", || {
-        service.store().outbox().flatten().any(|row| !row.in_flight)
-    })
-    .await;
+    bench
+        .until("the wait is committed", || {
+            service.store().outbox().flatten().any(|row| !row.in_flight)
+        })
+        .await;
     service.stop().await.unwrap();
 
     sink.answer(200);
@@ -151,16 +152,16 @@ async fn readers_need_the_token_and_senders_a_key() {
     bench.config.api_token = Some("0123456789abcdef".into());
     bench.config.write_keys = vec!["key-1".into()];
     let service = bench.start().await;
-    let ask = async |path: &str, token: &str| {
-        bench.ask(&service, "GET", path, Some(token), None).await.0
-    };
+    let ask =
+        async |path: &str, token: &str| bench.ask(&service, "GET", path, Some(token), None).await.0;
     let right = Some("0123456789abcdef");
     let (_, document) = bench.ask(&service, "GET", "/openapi.json", right, None).await;
     let document: Value = serde_json::from_str(&document).unwrap();
     let mut asked = 0;
     for (path, methods) in document["paths"].as_object().unwrap() {
         for method in methods.as_object().unwrap().keys() {
-            let (method, path) = (method.to_uppercase(), path.replace("{id}", "x"));
+            let (method, path) =
+                (method.to_uppercase(), path.replace("{id}", "x").replace("{message}", "y"));
             for token in [Some("wrong"), None] {
                 let (status, _) = bench.ask(&service, &method, &path, token, None).await;
                 assert_eq!(status, 401, "{method} {path}");
@@ -198,6 +199,44 @@ async fn a_stop_ends_live_streams_and_takes_its_time_for_nobody() {
     stopped.unwrap().unwrap();
     let seen = stream.await.unwrap();
     assert!(seen.contains("event: decision") && seen.contains("\"customer\":\"ada\""), "{seen}");
+}
+
+#[tokio::test]
+async fn an_in_app_message_is_kept_shown_and_read() {
+    let sink = Sink::start().await;
+    let bench = Bench::new(&sink);
+    bench.write("triggers/welcome.yaml", &TRIGGER.replace("[email]", "[in_app]"));
+    let service = bench.start().await;
+    let address = service.address();
+    #[expect(clippy::disallowed_methods, reason = "the client of a test")]
+    let stream = tokio::spawn(bench::read_all(address, "/api/v1/customers/ada/inbox/live"));
+    // A comment of the stream would tell as well that it is open, after seconds.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    bench.sign_up(&service, "bob").await;
+    bench.sign_up(&service, "ada").await;
+    bench
+        .until("both rows are gone", || {
+            let funnels = service.store().funnels().unwrap();
+            funnels.values().any(|funnel| funnel.sent == 2)
+                && service.store().outbox().next().is_none()
+        })
+        .await;
+    let inbox = bench.get(&service, "/api/v1/customers/ada/inbox").await;
+    let messages = inbox["items"].as_array().unwrap();
+    assert_eq!((messages.len(), &messages[0]["read_at"]), (1, &Value::Null));
+    assert_eq!(messages[0]["content"][1]["text"], "Hi Ada");
+    let id = messages[0]["id"].as_str().unwrap();
+    let read = async |customer: &str| {
+        let path = format!("/api/v1/customers/{customer}/inbox/{id}/read");
+        bench.ask(&service, "POST", &path, None, None).await
+    };
+    assert_eq!(read("bob").await.0, 404, "it is not his");
+    let (status, text) = read("ada").await;
+    assert_eq!(status, 200);
+    assert!(text.contains("read_at"), "{text}");
+    service.stop().await.unwrap();
+    let seen = stream.await.unwrap();
+    assert!(seen.contains(id) && !seen.contains("Hi Bob"), "{seen}");
 }
 
 #[tokio::test]

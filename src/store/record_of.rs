@@ -2,6 +2,9 @@
 
 mod why;
 
+#[cfg(test)]
+mod tests;
+
 use crate::engine::catalog::{Action, Catalog, Sending, TaskPriority};
 use crate::engine::customer::{Contact, ContactKind, CustomerState};
 use crate::engine::decision::{

@@ -32,6 +32,7 @@ struct Bare<'a> {
     context: &'a RawValue,
 }
 
+const PATHS: [&str; 4] = ["/home", "/pricing", "/docs/start", "/cancel"];
 const EVENTS: usize = 20_000;
 const ROUNDS: usize = 50;
 
@@ -145,8 +146,7 @@ fn made_up() -> String {
     let mut text = String::new();
     for number in 0..EVENTS {
         let (user, cents, items) = (next(100_000), next(25_000), next(9) + 1);
-        let (sku, path) =
-            (next(99_999), ["/home", "/pricing", "/docs/start", "/cancel"][number % 4]);
+        let (sku, path) = (next(99_999), PATHS.get(number % 4).copied().unwrap_or("/"));
         text.push_str(&format!(
             "{{\"messageId\":\"m-{number:012}\",\"type\":\"track\",\"userId\":\"u{user:08}\",\
              \"event\":\"page_viewed\",\"timestamp\":\"2026-03-01T00:00:00.{:03}Z\",\

@@ -303,6 +303,7 @@ fn a_replay_gives_the_same_decisions_however_customers_are_divided() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story with its files and its answers")]
 fn explain_tells_of_any_pair_at_any_time() {
     let folder = tempfile::tempdir().unwrap();
     write(

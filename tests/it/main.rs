@@ -3,7 +3,17 @@
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod import;
+#[cfg(test)]
+mod kill;
+#[cfg(test)]
+mod sdk;
+#[cfg(test)]
+mod serve;
+#[cfg(test)]
+mod service;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]

@@ -1,4 +1,5 @@
 //! Checks of the source text itself: direction of names, purity, size, file headers.
+#![expect(clippy::string_slice, reason = "cut where a search found an ASCII character")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
