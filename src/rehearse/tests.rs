@@ -18,7 +18,11 @@ fn source(path: &str, text: String, kind: SourceKind) -> Source {
 }
 
 fn trigger(name: &str, words: &str, tests: &str) -> Source {
-    let kind = if words.contains("{score:") { "status" } else { "behavior" };
+    let kind = if ["{score:", "{changes:"].iter().any(|word| words.contains(word)) {
+        "status"
+    } else {
+        "behavior"
+    };
     let head = format!("trigger: {name}\nkind: {kind}\nabout: a\nowner: a@b.example\n");
     source(&format!("{name}.yaml"), format!("{head}{words}\ntests:\n{tests}"), SourceKind::Trigger)
 }
@@ -159,15 +163,16 @@ fn arms_are_what_the_test_says_and_nothing_is_drawn() {
 fn the_other_triggers_are_off_and_the_global_holdout_is_empty() {
     let tests = "
   - name: alone
-    customer: {email: a@b.example, timezone: UTC}
+    customer: {email: a@b.example, timezone: UTC, consent: {marketing: true}}
     events: [{at: 0s, event: Paid}]
     expect: [{at: 0s, send: email}]
 ";
-    let policy = "holdout: 100%\ncaps: [{all: true, at_most: 1, per: day}]\n".to_owned();
+    let policy = "holdout: 100%\ncaps: [{purpose: marketing, at_most: 1, per: day}]\n";
+    let words = format!("{PLAIN}{SEND}").replace("service", "marketing");
     let sources = [
-        trigger("a-first", &format!("{PLAIN}{SEND}"), tests),
-        trigger("b-second", &format!("enabled: false\n{PLAIN}{SEND}"), tests),
-        source("policy.yaml", policy, SourceKind::Policy),
+        trigger("a-first", &words, tests),
+        trigger("b-second", &format!("enabled: false\n{words}"), tests),
+        source("policy.yaml", policy.to_owned(), SourceKind::Policy),
     ];
     let mut loaded = load(&sources, Sending::DryRun).unwrap();
     let reports = rehearse(&mut loaded.catalog, &loaded.tests);
@@ -256,9 +261,34 @@ fn what_is_given_of_the_past_holds_and_fires_nothing() {
 }
 
 #[test]
+fn what_was_before_the_start_fires_nothing() {
+    let words = format!("when: {{changes: customer.plan, to: pro}}{SEND}");
+    let tests = "
+  - name: was pro from the start
+    customer: {plan: pro, email: a@b.example, timezone: UTC}
+    expect: []
+  - name: becomes pro
+    customer: {plan: team, email: a@b.example, timezone: UTC}
+    events: [{at: 1m, set: {plan: pro}}]
+    expect: [{at: 1m, send: email}]
+";
+    assert_eq!(told(&words, tests), ["ok", "ok"]);
+    let tests = "
+  - name: paid a moment ago, which counts and was not answered
+    customer: {email: a@b.example, timezone: UTC}
+    given: {since: {Paid: 5m}}
+    events: [{at: 1m, event: Paid}]
+    expect: [{at: 1m, send: email}]
+";
+    let words = format!("{PLAIN}{SEND}limits: {{once_per: 1d}}");
+    assert_eq!(told(&words, tests), ["ok"]);
+}
+
+#[test]
 fn an_event_without_a_customer_is_offered_to_all_whom_it_may_concern() {
     let words = format!(
-        "when: {{event: Outage, affects: event.service in customer.services, per: event.id}}{SEND}"
+        "when: {{event: Outage, affects: event.service in customer.services, per: event.id}}
+if: count(\"Outage\", \"1h\") == 0{SEND}"
     );
     let tests = "
   - name: ann only

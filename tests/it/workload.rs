@@ -3,9 +3,10 @@
 
 use std::fs;
 use std::io::Write;
+use std::path::Path;
 use std::process::Command;
 
-use crate::cli::{heedful, here};
+use crate::cli::{heedful, here, write};
 
 /// Lines taken: enough for every cap to hold, few enough for an unoptimised build.
 const LINES: usize = 200_000;
@@ -31,27 +32,30 @@ fn the_workload_gives_the_known_digest_on_one_shard_and_on_eight() {
     fs::write(&events, &text[..=end]).unwrap();
     drop(text);
 
-    for shards in ["1", "8"] {
+    let replay = |triggers: &Path, shards: &str| {
         let decisions = folder.path().join("decisions.ndjson");
-        let said = heedful(
-            here(),
-            &[
-                "replay",
-                "--events",
-                events.to_str().unwrap(),
-                "--triggers",
-                "tests/workload/triggers",
-                "--models",
-                "tests/workload/models",
-                "--shards",
-                shards,
-                "--decisions",
-                decisions.to_str().unwrap(),
-            ],
-        );
+        let path = |path: &Path| path.to_str().unwrap().to_owned();
+        let (events, triggers, out) = (path(&events), path(triggers), path(&decisions));
+        let args = ["replay", "--events", &events, "--triggers", &triggers];
+        // The workload has no models.
+        let more = ["--models", "no-models", "--shards", shards, "--decisions", &out];
+        let said = heedful(here(), &[&args[..], &more[..]].concat());
         assert_eq!(said.code, 0, "{}", said.err);
-        assert_eq!(digest(&fs::read_to_string(&decisions).unwrap()), DIGEST, "{shards} shards");
+        digest(&fs::read_to_string(&decisions).unwrap())
+    };
+    let triggers = here().join("tests/workload/triggers");
+    for shards in ["1", "8"] {
+        assert_eq!(replay(&triggers, shards), DIGEST, "{shards} shards");
     }
+
+    // Another rule gives another digest: it does stand for what was decided.
+    let altered = folder.path().join("altered");
+    for file in fs::read_dir(&triggers).unwrap() {
+        let file = file.unwrap();
+        let text = fs::read_to_string(file.path()).unwrap().replace("gap: 4h", "gap: 5h");
+        write(&altered, file.file_name().to_str().unwrap(), &text);
+    }
+    assert_ne!(replay(&altered, "1"), DIGEST, "a gap of five hours");
 }
 
 /// XOR over all decisions, so that their order does not matter.

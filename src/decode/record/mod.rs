@@ -212,7 +212,7 @@ mod key {
     pub(super) const UNTIL_MS: u8 = 19;
 }
 
-/// Codes of [`Delivery`].
+/// Codes of `Delivery`.
 mod result {
     pub(super) const DELIVERED: u8 = 0;
     pub(super) const REJECTED: u8 = 1;

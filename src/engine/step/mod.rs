@@ -1,6 +1,6 @@
 //! One application of one input: fire what is due, fold, match, govern, give effects.
 //!
-//! Everything that matches at one instant is collected as a [`Firing`] and judged together at the
+//! Everything that matches at one instant is collected as a `Firing` and judged together at the
 //! end of that instant. Before the input itself, the timers due at or before it fire, each at its
 //! own due instant, so that decisions do not depend on how often ticks come.
 
