@@ -1,3 +1,7 @@
 //! Parses arguments, calls a command, gives its exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    heedful::commands::run(std::env::args_os())
+}

@@ -78,10 +78,10 @@ pub struct Limits {
 /// How long records are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// Decisions, done tasks and inbox messages.
+    /// Decisions.
     pub decisions: Span,
-    /// Refused inputs.
-    pub dead_letters: Span,
+    /// Events in the log that have been applied: what can be replayed and looked up.
+    pub log: Span,
 }
 
 /// What the command line says; `None` is unsaid.
@@ -141,7 +141,7 @@ impl Default for Config {
             limits: Limits { connections: 1024, request: Span::from_millis(30_000) },
             retention: Retention {
                 decisions: Span::DAY.times(90),
-                dead_letters: Span::DAY.times(30),
+                log: Span::DAY.times(30),
             },
         }
     }
@@ -311,7 +311,7 @@ impl Limits {
 impl Retention {
     fn read(&mut self, node: Node, reading: &mut Reading<'_>) {
         let mut table = reading.table(node);
-        let spans = [("decisions", &mut self.decisions), ("dead_letters", &mut self.dead_letters)];
+        let spans = [("decisions", &mut self.decisions), ("log", &mut self.log)];
         for (key, kept) in spans {
             if let Some(span) = table.take(key).and_then(|node| reading.span(&node)) {
                 *kept = span;

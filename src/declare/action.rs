@@ -48,12 +48,15 @@ pub(crate) fn build(
         (None, None) => {
             let help = "add `send:` (write to the customer) or `task:` (hand it to a person)";
             let message = "nothing here says what to do";
-            building.faults.follows(raw.sound, "E003", raw.extent, message, help.to_owned());
+            building.faults.lacks(raw, "E003", message, help.to_owned());
             None
         }
     };
     Some(Built { action: action?, properties: building.properties })
 }
+
+/// A field of a message and the name of its text.
+type Field = (Box<str>, Box<str>);
 
 struct Building<'b, 'c, 'f> {
     trigger: &'b str,
@@ -134,7 +137,7 @@ impl Building<'_, '_, '_> {
         &mut self,
         locale: &Key,
         fields: &Entries<Words>,
-    ) -> Option<(Box<str>, Box<[(Box<str>, Box<str>)]>)> {
+    ) -> Option<(Box<str>, Box<[Field]>)> {
         if !is_locale(&locale.text) {
             let message = format!("`{}` is not a language", locale.text);
             let help = "write the fields below a language: `en:`, `de:`, `zh-CN:`".to_owned();
@@ -159,7 +162,7 @@ impl Building<'_, '_, '_> {
     }
 
     /// `template: mail/renewal.html`: a file beside the trigger becomes the field `html`.
-    fn file(&mut self, locale: &str, path: &Words) -> Option<(Box<str>, Box<str>)> {
+    fn file(&mut self, locale: &str, path: &Words) -> Option<Field> {
         let here = &*self.faults.text.path;
         let Some(found) = resolve(here, &path.text) else {
             let help = "name it from the trigger's folder on: `mail/renewal.html`".to_owned();
@@ -268,10 +271,10 @@ impl Building<'_, '_, '_> {
 
     fn small(&mut self, count: Option<&super::fault::Located<Whole>>, default: u8) -> u8 {
         let Some(count) = count else { return default };
-        if let Ok(small) = u8::try_from(count.value.0) {
-            if usize::from(small) <= crate::engine::customer::TIMELINE_MAX {
-                return small;
-            }
+        if let Ok(small) = u8::try_from(count.value.0)
+            && usize::from(small) <= crate::engine::customer::TIMELINE_MAX
+        {
+            return small;
         }
         let most = crate::engine::customer::TIMELINE_MAX;
         self.faults.error("E005", count.extent, format!("at most {most} are kept"), None);

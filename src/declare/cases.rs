@@ -129,13 +129,7 @@ impl Reading<'_, '_> {
             (None, None, None) if words.set.is_some() => Deed::Set(set),
             _ => {
                 let help = "write one of `event`, `set`, `score`, `propose`".to_owned();
-                self.faults.follows(
-                    words.sound,
-                    "E060",
-                    words.extent,
-                    "this is not one thing that happens",
-                    help,
-                );
+                self.faults.lacks(words, "E060", "this is not one thing that happens", help);
                 return None;
             }
         };
@@ -170,26 +164,14 @@ impl Reading<'_, '_> {
             },
             _ => {
                 let help = "write `at: 3m` or `within: 5m`".to_owned();
-                self.faults.follows(
-                    words.sound,
-                    "E060",
-                    words.extent,
-                    "when is this expected?",
-                    help,
-                );
+                self.faults.lacks(words, "E060", "when is this expected?", help);
                 None
             }
         };
         let to = self.to(words.to.as_ref(), customers);
         if words.to.is_none() && 1 < customers.len() {
             let help = suggest::help("", customers.iter().copied());
-            self.faults.follows(
-                words.sound,
-                "E060",
-                words.extent,
-                "for whom is this expected?",
-                help,
-            );
+            self.faults.lacks(words, "E060", "for whom is this expected?", help);
         }
         let what = self.expected(words, raw);
         Some(Expectation { time: time?, to, what: what?, extent: words.extent })
@@ -199,13 +181,7 @@ impl Reading<'_, '_> {
         let kinds = [&words.send, &words.task, &words.not_sent, &words.postponed, &words.allowed];
         if kinds.iter().filter(|word| word.is_some()).count() != 1 {
             let help = "write one of `send`, `task`, `not_sent`, `postponed`, `allowed`".to_owned();
-            self.faults.follows(
-                words.sound,
-                "E060",
-                words.extent,
-                "this does not expect one thing",
-                help,
-            );
+            self.faults.lacks(words, "E060", "this does not expect one thing", help);
             return None;
         }
         if let Some(channel) = &words.send {

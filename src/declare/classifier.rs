@@ -44,18 +44,12 @@ fn check(raw: &Raw, symbols: &mut Symbols, faults: &mut Faults<'_>) {
         }
         None => {
             let help = "say what is predicted: `label: {event: ..., within: 30d}`".to_owned();
-            faults.follows(raw.sound, "E003", raw.extent, "`label` is missing here", help);
+            faults.lacks(raw, "E003", "`label` is missing here", help);
         }
     }
     let Some(features) = &raw.features else {
         let help = "say what it looks at: `features: {logins: count(\"Logged In\", \"28d\")}`";
-        faults.follows(
-            raw.sound,
-            "E003",
-            raw.extent,
-            "`features` are missing here",
-            help.to_owned(),
-        );
+        faults.lacks(raw, "E003", "`features` are missing here", help.to_owned());
         return;
     };
     let banned = raw.watch.iter().filter_map(|watch| watch.never_use.as_ref());

@@ -77,7 +77,7 @@ fn shares(raw: &Raw, holdout: Share, faults: &mut Faults<'_>) {
     let Some(arms) = raw.arms.as_ref().filter(|arms| !arms.0.is_empty()) else {
         if holdout == Share(0) {
             let help = "add `holdout: 10%`, or `arms:`".to_owned();
-            faults.follows(raw.sound, "E050", raw.extent, "this experiment compares nothing", help);
+            faults.lacks(raw, "E050", "this experiment compares nothing", help);
         }
         return;
     };

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::render::{Drawing, render};
 use super::*;
-use crate::engine::catalog::{Action, ScoreSource, Sending, When};
+use crate::engine::catalog::{Sending, When};
 
 fn files(folder: &str) -> Vec<PathBuf> {
     let mut paths: Vec<_> = fs::read_dir(folder)
@@ -89,4 +89,71 @@ fn each_wrong_file_is_answered_with_the_message_beside_it() {
     }
     assert!(30 <= seen, "only {seen} files");
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// Every word of the format is used once in `tests/declare/good`; what becomes of each file stands
+/// beside it.
+#[test]
+fn each_good_file_becomes_what_stands_beside_it() {
+    let update = std::env::var_os("UPDATE_EXPECTED").is_some();
+    let paths = files("tests/declare/good");
+    let yaml = paths.iter().filter(|path| path.extension().unwrap() == "yaml");
+    let mut sources: Vec<Source> = yaml.map(|path| source(path)).collect();
+    sources.extend(files("models").iter().map(|path| source(path)));
+    let loaded = loaded(&sources);
+    let catalog = &loaded.catalog;
+    let mut becomes: Vec<(String, String)> = Vec::new();
+    for trigger in &catalog.triggers {
+        becomes.push((trigger.place.file.to_string(), described(trigger)));
+    }
+    becomes.push(("tests/declare/good/policy.yaml".into(), format!("{:#?}", catalog.policy)));
+    for name in ["fraud", "engagement"] {
+        let score = &catalog.scores[catalog.find_score(name).unwrap().index()];
+        let file = if name == "fraud" { "pushed" } else { "card" };
+        let path = format!("tests/declare/good/{file}.yaml");
+        let tests = loaded.tests.iter().find(|tests| *tests.path == *path);
+        becomes.push((path, format!("{score:#?}\n{tests:#?}")));
+    }
+    let tables = format!(
+        "{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:?}",
+        catalog.events, catalog.traits, catalog.properties, catalog.series, catalog.session_idle
+    );
+    becomes.push(("tests/declare/good/tables.yaml".into(), tables));
+    let mut wrong = Vec::new();
+    for (path, given) in becomes {
+        let expected = Path::new(&path).with_extension("txt");
+        let given = given + "\n";
+        if update {
+            fs::write(&expected, &given).unwrap();
+        } else if fs::read_to_string(&expected).unwrap_or_default() != given {
+            wrong.push(format!("{path}:\n{given}"));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// A trigger without its version, which changes with every letter.
+fn described(trigger: &crate::engine::catalog::Trigger) -> String {
+    let when = match &trigger.when {
+        // The calendar's own insides are another crate's business.
+        When::Schedule { schedule, zone } => format!("Schedule {:?} {zone:?}", schedule.as_str()),
+        when => format!("{when:#?}"),
+    };
+    format!(
+        "{:?} {:?} {:?} priority {} tags {} per {:?} once per {:?} act within {:?}\n{when}\n{:#?}\n\
+         {:#?}\n{:#?}\n{:#?}\n{:?}",
+        trigger.id,
+        trigger.kind,
+        trigger.state,
+        trigger.priority,
+        trigger.tags,
+        trigger.per,
+        trigger.once_per,
+        trigger.act_within,
+        trigger.conditions,
+        trigger.action,
+        trigger.suppress,
+        trigger.experiment,
+        trigger.captures,
+    )
 }

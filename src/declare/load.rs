@@ -25,13 +25,13 @@ use crate::engine::message::Texts;
 use crate::engine::policy::Policy;
 
 /// Most files of one set.
-pub const FILES_MAX: usize = 10_000;
+const FILES_MAX: usize = 10_000;
 /// Most triggers of one set.
-pub const TRIGGERS_MAX: usize = 5_000;
+const TRIGGERS_MAX: usize = 5_000;
 /// Most models of one set.
-pub const MODELS_MAX: usize = 256;
+const MODELS_MAX: usize = 256;
 /// Longest text of a `template:` file, in bytes.
-pub const ASSET_BYTES_MAX: usize = 256 * 1024;
+const ASSET_BYTES_MAX: usize = 256 * 1024;
 
 /// Reads a set of files, all or nothing.
 ///
@@ -104,11 +104,8 @@ impl<'t> ReadFiles<'t> {
         for (kind, text) in texts {
             files.add(*kind, text, list);
         }
-        files.triggers.sort_by(|left, right| {
-            let id = |file: &ReadFile<'_, RawTrigger>| trigger::id_of(&file.raw);
-            id(left).cmp(&id(right))
-        });
-        files.models.sort_by(|left, right| model_name(&left.raw).cmp(&model_name(&right.raw)));
+        files.triggers.sort_by_key(|file| trigger::id_of(&file.raw));
+        files.models.sort_by_key(|file| model_name(&file.raw));
         files
     }
 

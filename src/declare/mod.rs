@@ -28,6 +28,8 @@ mod yaml;
 
 #[cfg(test)]
 mod good_and_bad;
+#[cfg(test)]
+mod hostile;
 
 use std::sync::Arc;
 

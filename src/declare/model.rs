@@ -107,7 +107,7 @@ fn scorecard(raw: &Raw, symbols: &mut Symbols, faults: &mut Faults<'_>) -> Optio
     }
     let Some(measures) = raw.measures.as_ref().filter(|measures| !measures.0.is_empty()) else {
         let help = "add `measures:` with at least one".to_owned();
-        faults.follows(raw.sound, "E003", raw.extent, "this scorecard measures nothing", help);
+        faults.lacks(raw, "E003", "this scorecard measures nothing", help);
         return None;
     };
     too_many(measures.0.len(), raw.extent, faults);

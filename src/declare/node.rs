@@ -123,7 +123,11 @@ impl Embedded {
     /// Aligns a scalar with its source. Quotes, indentation and folding only ever add or remove
     /// white space, so the n-th visible character of the one is the n-th of the other.
     pub(crate) fn new(text: &str, extent: Extent, source: &str) -> Self {
-        let inside = visible(source);
+        // A block may begin and end with a quote that belongs to it.
+        let count = text.chars().filter(|letter| !letter.is_whitespace()).count();
+        let inside = Some(visible(source, Quotes::Around))
+            .filter(|inside| inside.len() == count)
+            .unwrap_or_else(|| visible(source, Quotes::None));
         let map = text
             .char_indices()
             .filter(|(_, letter)| !letter.is_whitespace())
@@ -171,10 +175,18 @@ fn clamp(byte: usize) -> u32 {
     u32::try_from(byte).unwrap_or(u32::MAX)
 }
 
+/// Whether the first and the last character of a source may be quotes around it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Quotes {
+    Around,
+    None,
+}
+
 /// Bytes, inside the source of a scalar, of its visible characters, escapes counted as one.
-fn visible(source: &str) -> Vec<usize> {
+fn visible(source: &str, quotes: Quotes) -> Vec<usize> {
     let quote = source.chars().next().filter(|first| {
-        matches!(first, '"' | '\'') && 1 < source.len() && source.ends_with(*first)
+        let quoted = matches!(first, '"' | '\'') && 1 < source.len() && source.ends_with(*first);
+        quoted && quotes == Quotes::Around
     });
     let inner = if quote.is_some() { source.get(1..source.len() - 1) } else { Some(source) };
     let offset = usize::from(quote.is_some());

@@ -221,7 +221,7 @@ impl Building<'_, '_> {
         if count != 1 {
             let message = "a cap counts one thing";
             let help = "name one of `purpose`, `channel`, `trigger`, `tag`, or say `all: true`";
-            self.faults.follows(words.sound, "E007", words.extent, message, help.to_owned());
+            self.faults.lacks(words, "E007", message, help.to_owned());
             return None;
         }
         if let Some(word) = &words.purpose {
@@ -261,7 +261,7 @@ impl Building<'_, '_> {
             _ => {
                 let help = "write `at_most: 3, per: rolling 7d`, or `gap: 4h`".to_owned();
                 let message = "a cap is either a number in a time, or a gap";
-                self.faults.follows(words.sound, "E007", words.extent, message, help);
+                self.faults.lacks(words, "E007", message, help);
                 return None;
             }
         };

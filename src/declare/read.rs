@@ -46,6 +46,17 @@ impl Faults<'_> {
         }
     }
 
+    /// Notes what a record lacks, unless that only follows from a broken word in it.
+    pub(crate) fn lacks(
+        &mut self,
+        record: &impl Record,
+        code: &'static str,
+        message: impl Into<String>,
+        help: impl Into<Option<String>>,
+    ) {
+        self.follows(record.sound(), code, record.extent(), message, help);
+    }
+
     /// Notes a warning.
     pub(crate) fn warning(
         &mut self,
@@ -84,6 +95,14 @@ pub(crate) enum Sound {
 pub(crate) trait Read: Sized {
     /// Reads it; `None` when it is wrong, which has been noted then.
     fn read(node: &Node, faults: &mut Faults<'_>) -> Option<Self>;
+}
+
+/// What every record knows of itself.
+pub(crate) trait Record {
+    /// Where it stands.
+    fn extent(&self) -> Extent;
+    /// Whether every word in it could be read.
+    fn sound(&self) -> Sound;
 }
 
 /// A place in a record: what happens when the word is absent is part of its type.
@@ -266,6 +285,16 @@ macro_rules! record {
             pub(crate) extent: $crate::declare::fault::Extent,
             #[schemars(skip)]
             pub(crate) sound: $crate::declare::read::Sound,
+        }
+
+        impl $crate::declare::read::Record for $name {
+            fn extent(&self) -> $crate::declare::fault::Extent {
+                self.extent
+            }
+
+            fn sound(&self) -> $crate::declare::read::Sound {
+                self.sound
+            }
         }
 
         impl $crate::declare::read::Read for $name {

@@ -230,10 +230,10 @@ impl Read for PerCent {
 
 impl Read for f64 {
     fn read(node: &Node, faults: &mut Faults<'_>) -> Option<Self> {
-        if let NodeKind::Scalar(scalar) = &node.kind {
-            if let Meaning::Number(number) = scalar.meaning {
-                return Some(number);
-            }
+        if let NodeKind::Scalar(scalar) = &node.kind
+            && let Meaning::Number(number) = scalar.meaning
+        {
+            return Some(number);
         }
         let message = format!("a number is wanted here, not {}", node.describe());
         faults.error("E004", node.extent, message, None);
@@ -277,10 +277,10 @@ impl Read for Rank {
 
 impl Read for bool {
     fn read(node: &Node, faults: &mut Faults<'_>) -> Option<Self> {
-        if let NodeKind::Scalar(scalar) = &node.kind {
-            if let Meaning::Bool(flag) = scalar.meaning {
-                return Some(flag);
-            }
+        if let NodeKind::Scalar(scalar) = &node.kind
+            && let Meaning::Bool(flag) = scalar.meaning
+        {
+            return Some(flag);
         }
         let message = format!("`true` or `false` is wanted here, not {}", node.describe());
         faults.error("E004", node.extent, message, None);

@@ -78,10 +78,10 @@ impl Compiler<'_, '_> {
             self.variable(variable, source);
         }
         self.filters(source);
-        if before == self.faults.list.len() {
-            if let Err(error) = self.texts.add(name, &source.text) {
-                self.broken(source, &error);
-            }
+        if before == self.faults.list.len()
+            && let Err(error) = self.texts.add(name, &source.text)
+        {
+            self.broken(source, &error);
         }
     }
 

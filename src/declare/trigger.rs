@@ -200,7 +200,7 @@ fn suppression(
         _ => {
             let help =
                 "write `for: 48h`, or `until: {event: Task Closed, or_after: 14d}`".to_owned();
-            faults.follows(words.sound, "E003", words.extent, "a suppression needs one end", help);
+            faults.lacks(words, "E003", "a suppression needs one end", help);
             return None;
         }
     };

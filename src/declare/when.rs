@@ -123,7 +123,7 @@ fn form(raw: &Raw, faults: &mut Faults<'_>) -> Option<&'static str> {
     let known = FORMS.iter().map(|(form, _)| format!("`{form}`")).collect::<Vec<_>>().join(", ");
     let Some((form, beside)) = forms.next() else {
         let help = format!("name one of {known}");
-        faults.follows(raw.sound, "E003", raw.extent, "nothing here says what makes it fire", help);
+        faults.lacks(raw, "E003", "nothing here says what makes it fire", help);
         return None;
     };
     if let Some((other, _)) = forms.next() {
@@ -374,7 +374,7 @@ impl Building<'_, '_> {
         let Some(within) = &raw.within else {
             let help = "say how long it may take from the first to the last: `within: 10m`";
             let message = "`within` is missing beside `sequence`";
-            self.faults.follows(raw.sound, "E003", raw.extent, message, help.to_owned());
+            self.faults.lacks(raw, "E003", message, help.to_owned());
             return None;
         };
         let within = self.some_time(within)?;

@@ -9,7 +9,7 @@ use super::cloudevent::Attributes;
 use super::item::{Item, SpecialsOnly};
 use super::json::{self, Fault, Raw, Scanner};
 use super::judge::{self, Arrival, Clock, Judged};
-use super::record::{Call, Freshness, Record, Subject};
+use super::record::{Call, Freshness, HEADER_BYTES, Record, Subject};
 use super::refusal::{Refusal, Refused};
 use super::{instant, shard_of};
 use crate::engine::time::Timestamp;
@@ -30,6 +30,8 @@ pub struct Body<'a> {
     sent: Option<Timestamp>,
     freshness: Freshness,
     seen: usize,
+    /// About how many bytes the records will have.
+    record_bytes: usize,
 }
 
 /// An event refused, and its bytes.
@@ -130,7 +132,7 @@ impl<'a> Body<'a> {
             Freshness::Live => arrival,
             Freshness::Historical => Arrival { freshness: Freshness::Historical, ..arrival },
         };
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(self.record_bytes);
         let mut places: Vec<(Home, Range<usize>)> = Vec::with_capacity(self.events.len());
         for (index, event) in &mut self.events {
             let Ok(judged) = event else { continue };
@@ -160,7 +162,7 @@ impl<'a> Body<'a> {
         let from = scanner.position();
         let mut item = Item::default();
         let mut batches = 0;
-        scanner.object(|scanner, key| match &*key.decode() {
+        scanner.object(|scanner, key| match key {
             "batch" if scanner.at_list() => {
                 batches += 1;
                 scanner.list(|scanner| self.event(scanner, path_call))
@@ -197,7 +199,8 @@ impl<'a> Body<'a> {
         let is_object = scanner.at_object();
         let from = scanner.position();
         if is_object {
-            let item = Item::scan(scanner, &mut SpecialsOnly)?;
+            let mut item = Item::default();
+            item.scan(scanner, &mut SpecialsOnly)?;
             self.judge(&item, scanner.since(from), from, path_call);
         } else {
             scanner.skip()?;
@@ -211,6 +214,7 @@ impl<'a> Body<'a> {
         self.add_key(item.special.token);
         match judge::judge(item, json, path_call) {
             Ok(Some((judged, _))) => {
+                self.record_bytes += json.len() + HEADER_BYTES;
                 self.events.push((self.seen, Ok(judged)));
                 self.seen += 1;
             }
@@ -258,7 +262,8 @@ pub fn line(
     if !scanner.at_object() {
         return Err(not_an_object(&mut scanner));
     }
-    let item = Item::scan(&mut scanner, &mut SpecialsOnly)?;
+    let mut item = Item::default();
+    item.scan(&mut scanner, &mut SpecialsOnly)?;
     scanner.finish()?;
     let Some((mut judged, _)) = judge::judge(&item, json.trim_ascii(), None)? else {
         return Ok(None);

@@ -56,7 +56,7 @@ fn customer_of_data(data: Raw<'_>) -> Result<Option<Cow<'_, str>>, Refusal> {
     let Raw::Object(json) = data else { return Ok(None) };
     let (mut customer, mut user, mut snake) = (Raw::Absent, Raw::Absent, Raw::Absent);
     Scanner::new(json).object(|scanner, key| {
-        let field = match &*key.decode() {
+        let field = match key {
             "customer" => &mut customer,
             "userId" => &mut user,
             "user_id" => &mut snake,

@@ -159,7 +159,7 @@ impl<'a> Content<'a> {
         };
         let (mut model, mut score) = (Raw::Absent, Raw::Absent);
         Scanner::new(json).object(|scanner, key| {
-            match &*key.decode() {
+            match key {
                 "model" => model = scanner.value()?,
                 "score" => score = scanner.value()?,
                 _ => scanner.skip()?,
@@ -205,7 +205,7 @@ fn check_traits(json: &str) -> Result<usize, Refusal> {
         let from = scanner.position();
         scanner.skip()?;
         if bad.is_none() {
-            bad = check_trait(&key.decode(), scanner.since(from).len()).err();
+            bad = check_trait(key, scanner.since(from).len()).err();
         }
         Ok(())
     })?;

@@ -106,11 +106,12 @@ impl Decoder {
         let body = match record {
             Record::Event(event) => {
                 let mut scanner = Scanner::new(event.json);
+                let mut item = Item::default();
                 return self.with_table(|decoder, table| {
-                    let item =
-                        Item::scan(&mut scanner, &mut Filling { tree: &decoder.tree, table })?;
+                    item.scan(&mut scanner, &mut Filling { tree: &decoder.tree, table })?;
                     let content = Content::read(&item, event.shape, event.call)?;
-                    decoder.event(&Found { event, item, content, at, position }, table, names, then)
+                    let found = Found { event, item: &item, content: &content, at, position };
+                    decoder.event(&found, table, names, then)
                 });
             }
             Record::Score(score) => Body::Score {
@@ -145,8 +146,9 @@ impl Decoder {
         if !scanner.at_object() {
             return Err(super::batch::not_an_object(&mut scanner));
         }
+        let mut item = Item::default();
         self.with_table(|decoder, table| {
-            let item = Item::scan(&mut scanner, &mut Filling { tree: &decoder.tree, table })?;
+            item.scan(&mut scanner, &mut Filling { tree: &decoder.tree, table })?;
             scanner.finish()?;
             let Some((mut judged, content)) = judge::judge(&item, json, None)? else {
                 return Ok(None);
@@ -154,7 +156,7 @@ impl Decoder {
             judged.need_id(fresh_id);
             let (event, _) = judged.settle(arrival, None)?;
             let at = event.received_at;
-            let found = Found { event: &event, item, content, at, position };
+            let found = Found { event: &event, item: &item, content: &content, at, position };
             decoder.event(&found, table, names, then).map(Some)
         })
     }
@@ -175,8 +177,7 @@ impl Decoder {
         names: &mut Names,
         then: impl FnOnce(Decoded<'_>) -> R,
     ) -> Result<R, Refusal> {
-        let Found { event, item, content, at, position } = found;
-        let (at, position) = (*at, *position);
+        let Found { event, item, content, at, position } = *found;
         let mut filling = Filling { tree: &self.tree, table };
         if let Some(json) = content.late {
             filling.object(json)?;
@@ -279,8 +280,8 @@ impl Decoder {
 /// An event between scan and input.
 struct Found<'f, 'a> {
     event: &'f EventRecord<'f>,
-    item: Item<'a>,
-    content: Content<'a>,
+    item: &'f Item<'a>,
+    content: &'f Content<'a>,
     at: Timestamp,
     position: u64,
 }

@@ -3,7 +3,7 @@
 //! All shapes are scanned by the same code, because their names do not collide: what a member
 //! means is judged afterwards, by the module of the shape.
 
-use super::json::{Fault, Raw, Scanner, Text};
+use super::json::{Fault, Raw, Scanner};
 
 /// The members of one event.
 #[derive(Clone, Copy, Debug, Default)]
@@ -103,6 +103,10 @@ macro_rules! specials {
                 &[$(($name, Self::$field),)*];
 
             fn find(name: &str) -> Option<Self> {
+                // Most properties are none of these, which their first letter tells.
+                if !matches!(name.as_bytes().first(), Some(b'$' | b'd' | b't' | b'a' | b'p')) {
+                    return None;
+                }
                 match name { $($name => Some(Self::$field),)* _ => None }
             }
         }
@@ -142,7 +146,7 @@ pub(super) trait Sink<'a> {
     /// Passes the value of one property.
     fn property(
         &mut self,
-        key: Text<'a>,
+        key: &str,
         scanner: &mut Scanner<'a>,
         special: &mut Specials<'a>,
     ) -> Result<(), Fault>;
@@ -158,11 +162,11 @@ pub(super) struct SpecialsOnly;
 impl<'a> Sink<'a> for SpecialsOnly {
     fn property(
         &mut self,
-        key: Text<'a>,
+        key: &str,
         scanner: &mut Scanner<'a>,
         special: &mut Specials<'a>,
     ) -> Result<(), Fault> {
-        match Special::find(&key.decode()) {
+        match Special::find(key) {
             Some(found) => special.set(found, scanner.value()?),
             None => scanner.skip()?,
         }
@@ -173,21 +177,23 @@ impl<'a> Sink<'a> for SpecialsOnly {
 }
 
 impl<'a> Item<'a> {
-    /// Passes one object.
-    pub(super) fn scan(scanner: &mut Scanner<'a>, sink: &mut impl Sink<'a>) -> Result<Self, Fault> {
-        let mut item = Self::default();
-        scanner.object(|scanner, key| item.member(key, scanner, sink))?;
-        Ok(item)
+    /// Passes one object. The item is filled where it stands, because it is large.
+    pub(super) fn scan(
+        &mut self,
+        scanner: &mut Scanner<'a>,
+        sink: &mut impl Sink<'a>,
+    ) -> Result<(), Fault> {
+        scanner.object(|scanner, key| self.member(key, scanner, sink))
     }
 
     /// Passes one member.
     pub(super) fn member(
         &mut self,
-        key: Text<'a>,
+        key: &str,
         scanner: &mut Scanner<'a>,
         sink: &mut impl Sink<'a>,
     ) -> Result<(), Fault> {
-        let field = match &*key.decode() {
+        let field = match key {
             "properties" => {
                 self.properties = self.pass_properties(scanner, sink)?;
                 return Ok(());
@@ -253,7 +259,7 @@ impl<'a> Context<'a> {
             return scanner.skip();
         }
         scanner.object(|scanner, key| {
-            let field = match &*key.decode() {
+            let field = match key {
                 "locale" => &mut self.locale,
                 "timezone" => &mut self.timezone,
                 "groupId" => &mut self.group_id,
@@ -273,12 +279,26 @@ impl<'a> Context<'a> {
         if !scanner.at_object() {
             return scanner.skip();
         }
-        scanner.object(|scanner, key| match &*key.decode() {
+        scanner.object(|scanner, key| match key {
             "token" => {
                 self.push_token = scanner.value()?;
                 Ok(())
             }
             _ => scanner.skip(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_special_is_found_by_its_name() {
+        for (name, special) in Special::ALL {
+            assert_eq!(Special::find(name), Some(*special), "{name}");
+        }
+        assert_eq!(Special::find("total"), None);
+        assert_eq!(Special::find("paths"), None);
     }
 }

@@ -296,8 +296,36 @@ fn checked_text<'a>(
     Ok(Some(text))
 }
 
-/// Whether a text holds a control character. Nearly all are plain ASCII, seen in one sweep.
+/// Whether a text holds a control character. Nearly all texts are printable ASCII, which eight bytes
+/// at a time can tell.
 pub(super) fn has_control(text: &str) -> bool {
-    let plain = text.bytes().all(|byte| (b' '..0x7F).contains(&byte));
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    let (chunks, tail) = text.as_bytes().as_chunks::<8>();
+    let odd = chunks.iter().map(|chunk| u64::from_le_bytes(*chunk)).fold(0, |odd, word| {
+        // The high bit of every byte below the space, above the tilde, or beside one of those.
+        odd | word | word.wrapping_add(ONES) | word.wrapping_sub(ONES.wrapping_mul(0x20))
+    });
+    let plain =
+        odd & ONES.wrapping_mul(0x80) == 0 && tail.iter().all(|byte| (b' '..0x7F).contains(byte));
     !plain && text.chars().any(char::is_control)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_seen_wherever_they_stand() {
+        for odd in ['\0', '\n', '\u{1f}', '\u{7f}', '\u{80}', '\u{9f}'] {
+            for before in 0..20 {
+                let text = format!("{}{odd}~ ~", "x".repeat(before));
+                assert!(has_control(&text), "{text:?}");
+            }
+        }
+        for text in
+            ["", " ", "~~~~~~~~~", "u00040886", "Gent é家 and more", "12345678é", "ÿÿÿÿÿÿÿÿ"]
+        {
+            assert!(!has_control(text), "{text:?}");
+        }
+    }
 }

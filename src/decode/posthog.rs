@@ -87,7 +87,7 @@ fn account(groups: Raw<'_>) -> Raw<'_> {
     let (mut company, mut any) = (Raw::Absent, Raw::Absent);
     let scanned = Scanner::new(json).object(|scanner, key| {
         let value = scanner.value()?;
-        match (&*key.decode(), any) {
+        match (key, any) {
             ("company", _) => company = value,
             (_, Raw::Absent) => any = value,
             _ => {}

@@ -69,7 +69,6 @@ pub(super) fn is_for_us(integrations: Raw<'_>) -> bool {
     let Raw::Object(json) = integrations else { return true };
     let (mut all, mut ours) = (None, None);
     let scanned = Scanner::new(json).object(|scanner, key| {
-        let key = key.decode();
         let refused = scanner.value()? == Raw::Bool(false);
         if key.eq_ignore_ascii_case(OUR_NAME) {
             ours = Some(!refused);

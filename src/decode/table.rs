@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use super::item::{Sink, Special, Specials};
-use super::json::{Fault, Raw, Scanner, Text};
+use super::json::{Fault, Raw, Scanner};
 use crate::engine::value::Property;
 
 /// Names to look for at one level of an event's properties.
@@ -13,6 +13,9 @@ use crate::engine::value::Property;
 pub(super) struct Tree {
     // Only looked up, never iterated but to clear: its order cannot reach a decision.
     nodes: HashMap<Box<str>, Node, foldhash::fast::FixedState>,
+    /// A bit for each pair of length and first byte that occurs: most properties are not asked for,
+    /// and this tells without a hash.
+    seen: [u64; 4],
 }
 
 #[derive(Clone, Debug, Default)]
@@ -31,23 +34,43 @@ impl Tree {
         for (slot, path) in paths.iter().enumerate() {
             let (mut names, mut node) = (path.split('.'), &mut Node::default());
             if let Some(first) = names.next() {
-                node = tree.nodes.entry(first.into()).or_default();
+                node = tree.node(first);
             }
             for name in names {
-                node = node.below.nodes.entry(name.into()).or_default();
+                node = node.below.node(name);
             }
             node.slot = Some(slot);
         }
         for (name, special) in Special::ALL {
-            tree.nodes.entry((*name).into()).or_default().special = Some(*special);
+            tree.node(name).special = Some(*special);
         }
         tree
     }
 
     /// The slot of a name without anything above it.
     pub(super) fn slot(&self, name: &str) -> Option<usize> {
-        self.nodes.get(name)?.slot
+        self.find(name)?.slot
     }
+
+    fn node(&mut self, name: &str) -> &mut Node {
+        let (word, bit) = place_of(name);
+        if let Some(seen) = self.seen.get_mut(word) {
+            *seen |= bit;
+        }
+        self.nodes.entry(name.into()).or_default()
+    }
+
+    fn find(&self, name: &str) -> Option<&Node> {
+        let (word, bit) = place_of(name);
+        if self.seen.get(word)? & bit == 0 { None } else { self.nodes.get(name) }
+    }
+}
+
+/// A word and a bit in it for the length and first byte of a name.
+fn place_of(name: &str) -> (usize, u64) {
+    let first = name.as_bytes().first().copied().unwrap_or_default();
+    let place = usize::from(first).wrapping_add(name.len().wrapping_mul(37)) % 256;
+    (place / 64, 1 << (place % 64))
 }
 
 /// The table while one event is scanned.
@@ -60,13 +83,12 @@ pub(super) struct Filling<'t, 'a> {
 impl<'a> Sink<'a> for Filling<'_, 'a> {
     fn property(
         &mut self,
-        key: Text<'a>,
+        key: &str,
         scanner: &mut Scanner<'a>,
         special: &mut Specials<'a>,
     ) -> Result<(), Fault> {
-        let key = key.decode();
-        let node = self.tree.nodes.get(&*key);
-        let bare = key.strip_prefix('$').and_then(|bare| self.tree.nodes.get(alias(bare)));
+        let node = self.tree.find(key);
+        let bare = key.strip_prefix('$').and_then(|bare| self.tree.find(alias(bare)));
         if node.is_none() && bare.is_none() {
             return scanner.skip();
         }
@@ -118,7 +140,7 @@ impl<'a> Filling<'_, 'a> {
         }
         self.clear(&node.below);
         let Raw::Object(json) = raw else { return Ok(()) };
-        Scanner::new(json).object(|scanner, key| match node.below.nodes.get(&*key.decode()) {
+        Scanner::new(json).object(|scanner, key| match node.below.find(key) {
             Some(node) => self.put(node, scanner.value()?),
             None => scanner.skip(),
         })

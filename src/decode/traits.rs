@@ -98,7 +98,7 @@ fn read_object(
 ) -> Result<(), Fault> {
     Scanner::new(json).object(|scanner, key| {
         let value = scanner.value()?.to_value();
-        set.extend(names.trait_(&key.decode()).map(|slot| (slot, value)));
+        set.extend(names.trait_(key).map(|slot| (slot, value)));
         Ok(())
     })
 }

@@ -43,11 +43,11 @@ pub enum Mood {
 
 impl Mood {
     /// How much they do, compared with a content customer.
-    pub fn pace(self) -> f64 {
+    pub fn pace(self, now: Timestamp) -> f64 {
         match self {
-            Self::Content => 1.0,
-            Self::Declining { .. } => 0.45,
-            Self::Leaving { .. } => 0.15,
+            Self::Declining { since } if since <= now => 0.4,
+            Self::Leaving { since } if since <= now => 0.15,
+            Self::Content | Self::Declining { .. } | Self::Leaving { .. } => 1.0,
         }
     }
 
@@ -75,9 +75,9 @@ impl Mood {
     /// How they feel some weeks later; `roll` is between 0 and 1.
     pub(super) fn shifted(self, roll: f64, at: Timestamp) -> Self {
         match self {
-            Self::Content if roll < 0.18 => Self::Declining { since: at },
-            Self::Declining { .. } if roll < 0.4 => Self::Leaving { since: at },
-            Self::Declining { .. } if roll < 0.6 => Self::Content,
+            Self::Content if roll < 0.05 => Self::Declining { since: at },
+            Self::Declining { .. } if roll < 0.25 => Self::Leaving { since: at },
+            Self::Declining { .. } if roll < 0.4 => Self::Content,
             Self::Leaving { .. } if roll < 0.15 => Self::Content,
             same => same,
         }
@@ -105,7 +105,7 @@ const NAMES: [(&str, &str, &str, &str); 16] = [
 const CATEGORIES: [&str; 4] = ["shoes", "books", "garden", "kitchen"];
 const MANAGERS: [&str; 4] = ["mei", "chen", "olga", "sam"];
 
-/// Makes people. A tenth has not consented to marketing, a fifth is on trial, an eighth is VIP.
+/// Makes people. A tenth has not consented to marketing, a fifth is on trial, a quarter is VIP.
 pub(super) fn people(rng: &mut fastrand::Rng, count: usize, start: Timestamp) -> Vec<Person> {
     (0..count).map(|number| person(rng, number, start)).collect()
 }
@@ -125,7 +125,7 @@ fn person(rng: &mut fastrand::Rng, number: usize, start: Timestamp) -> Person {
         services.extend(SERVICES.get(rng.usize(0..SERVICES.len())).copied());
     }
     let on_trial = rng.f64() < 0.2;
-    let tier = if rng.f64() < 0.125 { "vip" } else { "standard" };
+    let tier = if rng.f64() < 0.25 { "vip" } else { "standard" };
     let mut traits = json!({
         "first_name": first, "name": format!("{first} {last}"), "locale": locale,
         "timezone": zone_name, "tier": tier, "services": services,

@@ -68,6 +68,8 @@ const FEATURES: [&str; 10] = [
 ];
 /// Services an incident can hit.
 pub(super) const SERVICES: [&str; 3] = ["billing-api", "search-api", "label-printing"];
+/// How long a mood lasts before it may change, on average.
+const SHIFT: Span = Span::from_millis(3 * 86_400_000);
 /// Person number of what concerns nobody in particular.
 const NOBODY: usize = usize::MAX;
 
@@ -88,7 +90,7 @@ impl Shop {
                 (Plan::Ticket, Span::DAY.times(30)),
                 (Plan::Survey, Span::DAY.times(25)),
                 (Plan::Invoice, Span::DAY.times(150)),
-                (Plan::Shift, Span::DAY.times(20)),
+                (Plan::Shift, SHIFT),
             ] {
                 shop.plan_after(opened, mean, who, plan);
             }
@@ -136,7 +138,7 @@ impl Shop {
         let Some(person) = self.people.get(who) else {
             return self.incident(at, plan, out);
         };
-        let pace = person.mood.pace();
+        let pace = person.mood.pace(at);
         let slow = |span: Span| Span::from_millis(scaled(span, 1.0 / pace));
         match plan {
             Plan::Identify => out.push(identify(at, person, &mut self.next)),
@@ -167,7 +169,7 @@ impl Shop {
                 if let Some(person) = self.people.get_mut(who) {
                     person.mood = person.mood.shifted(roll, at);
                 }
-                self.plan_after(at, Span::DAY.times(20), who, Plan::Shift);
+                self.plan_after(at, SHIFT, who, Plan::Shift);
             }
             Plan::IncidentOpens | Plan::IncidentEnds => {}
         }

@@ -26,6 +26,13 @@ pub struct Place {
     pub column: u32,
 }
 
+impl std::fmt::Display for Place {
+    /// `file:line:column`, as editors and terminals make it a link.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
 /// An expression. Evaluation is three-valued: what depends on a missing value is missing, `&&` and
 /// `||` absorb it where the other side decides, and a condition that ends up missing does not hold.
 #[derive(Clone, Debug, PartialEq)]

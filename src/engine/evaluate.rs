@@ -13,7 +13,7 @@ mod trace;
 
 use std::cmp::Ordering;
 
-pub use self::dates::{civil_date_of, instant_of, zone_of};
+pub use self::dates::{civil_date_of, civil_of, instant_of, zone_of};
 pub use self::trace::{leaf_text, trace};
 use super::catalog::Catalog;
 use super::condition::{Arithmetic, Comparison, Condition, Expr, History, SessionField, TextTest};
@@ -78,7 +78,7 @@ fn other_truth(expr: &Expr, scope: &Scope<'_>) -> Truth {
             ValueRef::Missing => Truth::False,
             value => truth_of(value),
         },
-        Expr::Has(inner) => of(!item(inner, scope).as_ref().is_missing()),
+        Expr::Has(inner) => Truth::from(!item(inner, scope).as_ref().is_missing()),
         Expr::In { needle, haystack } => {
             contained(item(needle, scope).as_ref(), item(haystack, scope).as_ref())
         }
@@ -259,13 +259,15 @@ fn any(parts: &[Expr], scope: &Scope<'_>) -> Truth {
 /// neither it nor its negation holds: `open_ticket: "T-17"` is no licence to write.
 fn truth_of(value: ValueRef<'_>) -> Truth {
     match value {
-        ValueRef::Bool(flag) => of(flag),
+        ValueRef::Bool(flag) => Truth::from(flag),
         _ => Truth::Missing,
     }
 }
 
-fn of(flag: bool) -> Truth {
-    if flag { Truth::True } else { Truth::False }
+impl From<bool> for Truth {
+    fn from(flag: bool) -> Self {
+        if flag { Self::True } else { Self::False }
+    }
 }
 
 #[inline(never)]
@@ -286,7 +288,7 @@ fn compare(op: Comparison, left: ValueRef<'_>, right: ValueRef<'_>) -> Truth {
         },
     };
     let Some(order) = order else { return Truth::Missing };
-    of(match op {
+    Truth::from(match op {
         Comparison::Equal => order.is_eq(),
         Comparison::NotEqual => order.is_ne(),
         Comparison::Less => order.is_lt(),
@@ -300,17 +302,19 @@ fn compare(op: Comparison, left: ValueRef<'_>, right: ValueRef<'_>) -> Truth {
 fn contained(needle: ValueRef<'_>, haystack: ValueRef<'_>) -> Truth {
     match (needle, haystack) {
         (ValueRef::Missing, _) => Truth::Missing,
-        (needle, ValueRef::List(items)) => of(items
-            .iter()
-            .any(|item| compare(Comparison::Equal, needle, item.as_ref()) == Truth::True)),
-        (ValueRef::Str(key), ValueRef::Map(_)) => of(!haystack.member(key).is_missing()),
+        (needle, ValueRef::List(items)) => Truth::from(
+            items
+                .iter()
+                .any(|item| compare(Comparison::Equal, needle, item.as_ref()) == Truth::True),
+        ),
+        (ValueRef::Str(key), ValueRef::Map(_)) => Truth::from(!haystack.member(key).is_missing()),
         _ => Truth::Missing,
     }
 }
 
 fn text_test(op: TextTest, text: ValueRef<'_>, with: ValueRef<'_>) -> Truth {
     let (ValueRef::Str(text), ValueRef::Str(with)) = (text, with) else { return Truth::Missing };
-    of(match op {
+    Truth::from(match op {
         TextTest::StartsWith => text.starts_with(with),
         TextTest::EndsWith => text.ends_with(with),
         TextTest::Contains => text.contains(with),

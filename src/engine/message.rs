@@ -1,18 +1,44 @@
 //! From template and state to the text a channel carries.
+//!
+//! Templates are written by the people who run this; what they print was typed by customers. So
+//! templates are compiled once, when the catalog is loaded, and nothing a customer typed is ever
+//! compiled: it is only ever a value. Instructions, values and output all have bounds.
 
-use super::catalog::Trigger;
+mod context;
+mod filters;
+mod locale;
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::ops::Range;
+
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
+
+pub use self::filters::FILTERS;
+use super::catalog::{Action, Trigger};
 use super::decision::Content;
 use super::evaluate::Scope;
 use super::value::Value;
 
+/// Instructions that one text may take.
+const FUEL: u64 = 50_000;
+/// Longest text of one field.
+pub const FIELD_BYTES_MAX: usize = 16 * 1_024;
+/// Longest text of a field that is a whole document: `html`, `mjml`.
+pub const DOCUMENT_BYTES_MAX: usize = 256 * 1_024;
+/// Longest template taken.
+pub const TEMPLATE_BYTES_MAX: usize = 256 * 1_024;
+
 /// Compiled templates by name.
 pub struct Texts {
-    env: minijinja::Environment<'static>,
+    env: Environment<'static>,
+    /// The names that each template asks for, sorted.
+    uses: BTreeMap<Box<str>, Box<[Box<str>]>>,
 }
 
 impl std::fmt::Debug for Texts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Texts").finish_non_exhaustive()
+        f.debug_struct("Texts").field("names", &self.uses.keys()).finish_non_exhaustive()
     }
 }
 
@@ -31,43 +57,104 @@ pub struct Extras<'a> {
 
 impl Texts {
     /// An environment with our filters, strict about undefined names, bounded in fuel and output.
+    /// A name that is not known may be asked for by `{% if %}` and replaced by `default()`; to
+    /// print it is an error.
     pub fn new() -> Self {
-        Self { env: minijinja::Environment::new() }
+        let mut env = Environment::new();
+        env.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+        env.set_fuel(Some(FUEL));
+        // Ranges of errors, so that a failure names what was missing.
+        env.set_debug(true);
+        env.set_auto_escape_callback(|name| match kind_of(name) {
+            Kind::Text => AutoEscape::None,
+            Kind::Document => AutoEscape::Html,
+        });
+        filters::install(&mut env);
+        Self { env, uses: BTreeMap::new() }
     }
 
-    /// Compiles a template.
+    /// Compiles a template. A name that ends in `/html` or `/mjml` is a document: what it prints
+    /// is escaped.
     ///
     /// # Errors
     /// The message, with its line inside the template.
-    pub fn add(&mut self, _name: &str, _source: &str) -> Result<(), minijinja::Error> {
-        let _ = &self.env;
-        unimplemented!()
+    pub fn add(&mut self, name: &str, source: &str) -> Result<(), Error> {
+        if TEMPLATE_BYTES_MAX < source.len() {
+            let long = format!("the template is longer than {TEMPLATE_BYTES_MAX} bytes");
+            return Err(Error::new(ErrorKind::SyntaxError, long));
+        }
+        self.env.add_template_owned(name.to_owned(), source.to_owned())?;
+        let template = self.env.get_template(name)?;
+        // The crate gives a set in random order.
+        let mut uses: Vec<Box<str>> =
+            template.undeclared_variables(true).into_iter().map(Into::into).collect();
+        uses.sort_unstable();
+        self.uses.insert(name.into(), uses.into());
+        Ok(())
     }
 
-    /// Renders the variant of a trigger's message for the customer's locale.
+    /// Renders the variant of a trigger's message for the customer's locale; nothing, for a
+    /// trigger without texts.
     ///
     /// # Errors
     /// A sentence that says which field failed and why.
     pub fn message(
         &self,
-        _trigger: &Trigger,
-        _scope: &Scope<'_>,
-        _extras: &Extras<'_>,
+        trigger: &Trigger,
+        scope: &Scope<'_>,
+        extras: &Extras<'_>,
     ) -> Result<Content, String> {
-        unimplemented!()
+        let Action::Send(send) = &trigger.action else {
+            return Err(format!("`{}` sends no message", trigger.id));
+        };
+        let wanted = scope.state.text_trait(scope.catalog.known.locale);
+        let locales: Vec<&str> =
+            send.message.variants.iter().map(|(locale, _)| &**locale).collect();
+        let chosen = locale::choose(&locales, wanted, &scope.catalog.policy.locale)
+            .and_then(|index| send.message.variants.get(index));
+        // A webhook may be all there is to say.
+        let Some((locale, fields)) = chosen else { return Ok(Content::default()) };
+        let fields: Result<Vec<_>, String> = fields
+            .iter()
+            .map(|(field, name)| {
+                let text = self.render_in(name, locale, scope, extras);
+                text.map(|text| (field.clone(), text)).map_err(|why| format!("`{field}`: {why}"))
+            })
+            .collect();
+        Ok(Content { locale: locale.clone(), fields: fields? })
     }
 
-    /// Renders one template.
+    /// Renders one template, in the policy's language.
     ///
     /// # Errors
     /// A sentence that says why.
     pub fn render(
         &self,
-        _name: &str,
-        _scope: &Scope<'_>,
-        _extras: &Extras<'_>,
+        name: &str,
+        scope: &Scope<'_>,
+        extras: &Extras<'_>,
     ) -> Result<Box<str>, String> {
-        unimplemented!()
+        self.render_in(name, &scope.catalog.policy.locale, scope, extras)
+    }
+
+    fn render_in(
+        &self,
+        name: &str,
+        locale: &str,
+        scope: &Scope<'_>,
+        extras: &Extras<'_>,
+    ) -> Result<Box<str>, String> {
+        let (Ok(template), Some(uses)) = (self.env.get_template(name), self.uses.get(name)) else {
+            return Err(format!("there is no text `{name}`"));
+        };
+        let mut written = Bounded { text: Vec::new(), bytes_max: bytes_max(name) };
+        let root = context::build(uses, locale, scope, extras);
+        template
+            .render_captured_to(root, &mut written)
+            .map_err(|error| sentence(&error, bytes_max(name)))?;
+        String::from_utf8(written.text)
+            .map(Into::into)
+            .map_err(|_| "the text is not UTF-8".to_owned())
     }
 }
 
@@ -76,3 +163,87 @@ impl Default for Texts {
         Self::new()
     }
 }
+
+/// The names that a template asks for (`customer.first_name`, `offer.code`), sorted.
+///
+/// # Errors
+/// The message, with its line inside the template.
+pub fn undeclared(source: &str) -> Result<Vec<String>, Error> {
+    let env = Environment::new();
+    let template = env.template_from_str(source)?;
+    let mut names: Vec<String> = template.undeclared_variables(true).into_iter().collect();
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// Whether a template is a line or a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Plain text: printed as it is.
+    Text,
+    /// HTML or MJML: what is printed into it is escaped.
+    Document,
+}
+
+/// The kind of a template, from the last part of its name: the field.
+fn kind_of(name: &str) -> Kind {
+    match name.rsplit('/').next() {
+        Some("html" | "mjml") => Kind::Document,
+        _ => Kind::Text,
+    }
+}
+
+fn bytes_max(name: &str) -> usize {
+    match kind_of(name) {
+        Kind::Text => FIELD_BYTES_MAX,
+        Kind::Document => DOCUMENT_BYTES_MAX,
+    }
+}
+
+/// A text that refuses to grow past its bound.
+struct Bounded {
+    text: Vec<u8>,
+    bytes_max: usize,
+}
+
+impl Write for Bounded {
+    fn write(&mut self, part: &[u8]) -> io::Result<usize> {
+        if self.bytes_max < self.text.len() + part.len() {
+            return Err(io::Error::from(io::ErrorKind::WriteZero));
+        }
+        self.text.extend_from_slice(part);
+        Ok(part.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What went wrong, for people.
+fn sentence(error: &Error, bytes_max: usize) -> String {
+    let place = error.line().map_or_else(String::new, |line| format!("line {line}: "));
+    let shown =
+        error.range().zip(error.template_source()).and_then(|(range, source)| named(source, range));
+    match (error.kind(), shown) {
+        (ErrorKind::UndefinedError, Some(name)) => {
+            format!("{place}`{name}` is not known for this customer")
+        }
+        (ErrorKind::OutOfFuel, _) => format!("{place}the text takes too many steps"),
+        (ErrorKind::WriteFailure, _) => format!("the text is longer than {bytes_max} bytes"),
+        (kind, _) => {
+            format!("{place}{}", error.detail().map_or_else(|| kind.to_string(), str::to_owned))
+        }
+    }
+}
+
+/// The whole name that a range of a template lies in: the crate's begins behind the first dot.
+fn named(source: &str, range: Range<usize>) -> Option<&str> {
+    let before = source.get(..range.start)?;
+    let part = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '.');
+    let start = before.trim_end_matches(part).len();
+    source.get(start..range.end).map(str::trim)
+}
+
+#[cfg(test)]
+mod tests;

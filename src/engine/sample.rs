@@ -182,5 +182,5 @@ fn score(name: &str) -> Score {
 }
 
 fn position(names: &[&str], name: &str) -> u16 {
-    names.iter().position(|known| *known == name).unwrap() as u16
+    u16::try_from(names.iter().position(|known| *known == name).unwrap()).unwrap()
 }

@@ -227,7 +227,7 @@ pub fn value_hash(value: ValueRef<'_>) -> Option<u64> {
     })
 }
 
-/// Two words made one; the order of the two matters. The constants are those of MurmurHash3's
+/// Two words made one; the order of the two matters. The constants are those of `MurmurHash3`'s
 /// finisher.
 const fn mixed(seed: u64, word: u64) -> u64 {
     let mut hash = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ word;

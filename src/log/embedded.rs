@@ -19,6 +19,9 @@ pub struct Embedded {
     ends: Mutex<Vec<End>>,
 }
 
+/// First and last position of each group.
+type Positions = Vec<(u64, u64)>;
+
 /// Where a shard ends.
 #[derive(Clone, Copy, Debug, Default)]
 struct End {
@@ -92,7 +95,7 @@ impl Embedded {
     }
 
     /// Gives out positions and times, and builds the frames: one per shard.
-    fn stamp(&self, groups: &[Group]) -> Result<(Vec<(u64, u64)>, Vec<Draft>), Error> {
+    fn stamp(&self, groups: &[Group]) -> Result<(Positions, Vec<Draft>), Error> {
         let now = self.clock.now();
         let mut ends = self.ends();
         let mut drafts: Vec<Draft> = Vec::new();

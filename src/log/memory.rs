@@ -21,8 +21,16 @@ struct State {
     // How many entries of each shard a crash leaves.
     synced: Vec<usize>,
     sync: Sync,
-    fail_next: bool,
-    failed: bool,
+    disk: Disk,
+}
+
+/// How the disk is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Disk {
+    #[default]
+    Well,
+    /// The next flush fails, and so does every one after it.
+    Failing,
 }
 
 /// Whether appends reach the disk before they are acknowledged.
@@ -60,7 +68,7 @@ impl Memory {
 
     /// The next append fails, and all after it, as on a disk whose flush failed.
     pub fn fail_next_append(&self) {
-        self.state().fail_next = true;
+        self.state().disk = Disk::Failing;
     }
 
     /// The machine loses power and comes back: what was not synced is gone.
@@ -73,8 +81,7 @@ impl Memory {
         for (floor, entries) in state.floors.iter_mut().zip(&state.shards) {
             *floor = entries.last().map_or(Timestamp::MIN, |entry| entry.appended_at);
         }
-        state.fail_next = false;
-        state.failed = false;
+        state.disk = Disk::Well;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -114,8 +121,7 @@ impl Log for Memory {
         if let Some(group) = groups.iter().find(|group| shards <= usize::from(group.shard)) {
             return Err(Error::NoShard(group.shard));
         }
-        if state.fail_next || state.failed {
-            state.failed = true;
+        if state.disk == Disk::Failing {
             return Err(Error::Storage("the test asked for a failure".into()));
         }
         let positions = groups.iter().filter_map(|group| state.append(group, now)).collect();

@@ -10,6 +10,9 @@ use super::open::text;
 use super::record::OutboxRow;
 use super::{Error, Store, keys, tasks};
 
+/// How long to wait before looking again whether a flush is done.
+const FLUSH_WAIT: std::time::Duration = std::time::Duration::from_millis(1);
+
 impl Store {
     /// Adds to a batch the removal of everything about a customer.
     pub(super) fn forget(
@@ -76,7 +79,12 @@ impl Store {
             return Ok(false);
         }
         for (_, space) in self.spaces.all() {
-            space.rotate_memtable_and_wait()?;
+            if space.rotate_memtable()? {
+                // Waited for one by one: all of them at once could stall the writers.
+                while space.sealed_memtable_count() != 0 {
+                    std::thread::sleep(FLUSH_WAIT);
+                }
+            }
             space.major_compact()?;
         }
         let _changing = self.change();

@@ -13,6 +13,7 @@ pub mod commit;
 pub mod dead_letters;
 pub mod decisions;
 pub mod erase;
+pub mod explain;
 pub mod exposures;
 pub mod format;
 pub mod funnel;

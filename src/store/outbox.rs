@@ -18,6 +18,25 @@ impl Store {
         })
     }
 
+    /// Rows in the order of their ids, after an id, at most so many.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn outbox_after(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<OutboxRow>, Error> {
+        // The least text that is greater than the id is the id and a zero byte.
+        let from = after.map(|id| format!("{id}\0")).unwrap_or_default();
+        let rows = self.spaces.outbox.range(from..).take(limit);
+        rows.map(|guard| {
+            let (key, value) = guard.into_inner()?;
+            from_json("the outbox row", &key, &value)
+        })
+        .collect()
+    }
+
     /// One row.
     ///
     /// # Errors

@@ -171,6 +171,9 @@ pub struct OutboxRow {
     pub in_flight: bool,
     /// Not before this, in milliseconds since the epoch (retry schedule).
     pub next_at_ms: i64,
+    /// Whether it was decided while sending was off: it never leaves, also when sending is on now.
+    #[serde(default)]
+    pub dry_run: bool,
 }
 
 /// Work for a person.

@@ -127,6 +127,7 @@ impl<'a> Teller<'a> {
             attempt: 1,
             in_flight: true,
             next_at_ms: outreach.decided_at.as_millis(),
+            dry_run: self.catalog.sending == Sending::DryRun,
         }
     }
 

@@ -63,6 +63,17 @@ impl Committer {
         self.store.flush()
     }
 
+    /// Commits what waits now; how many batches that were. For tests that choose the moment.
+    #[cfg(test)]
+    pub(super) fn commit_waiting(&self) -> Result<usize, Error> {
+        let jobs: Vec<Job> = self.jobs.try_iter().take(BATCHES_MAX).collect();
+        let count = jobs.len();
+        if count != 0 {
+            self.commit(jobs)?;
+        }
+        Ok(count)
+    }
+
     fn commit(&self, jobs: Vec<Job>) -> Result<(), Error> {
         let watch = Stopwatch::start();
         let mut batches = Vec::with_capacity(jobs.len());

@@ -18,6 +18,7 @@ impl CustomerNumber {
         self.0
     }
 
+    #[cfg(test)]
     pub(super) const fn from(number: u32) -> Self {
         Self(number)
     }

@@ -15,6 +15,8 @@ pub mod page;
 pub mod query;
 pub mod replay;
 pub mod shard;
+#[cfg(test)]
+mod testing;
 pub mod thread;
 pub mod workers;
 

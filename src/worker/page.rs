@@ -122,9 +122,8 @@ fn line_of(shard: &Shard, state: &CustomerState, assessed: Option<&Assessment>) 
 
 /// What costs most points, worst first.
 fn reasons(assessed: &Assessment) -> Vec<String> {
-    let mut costs: Vec<_> = assessed.contributions.iter().filter(|each| 0.0 < each.lost).collect();
-    costs.sort_by(|left, right| right.lost.total_cmp(&left.lost));
-    costs.into_iter().take(REASONS_MAX).map(|each| each.plain.to_string()).collect()
+    let costs = health::reasons(assessed, REASONS_MAX);
+    costs.into_iter().map(|each| each.plain.to_string()).collect()
 }
 
 fn named_score(catalog: &Catalog, score: &ScoreState) -> Option<NamedScore> {

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
 use std::time::Duration;
 
+use tokio::sync::oneshot;
+
 use super::committer::{CommitQueue, Job};
 use super::message::{MESSAGES_MAX, Mailbox, Message, Status};
 use super::open_batch::{OpenBatch, Then};
@@ -248,20 +250,19 @@ impl Running {
             Message::Stop => return Ok(Next::Stop),
             Message::Reload { catalog, done } => {
                 let reloaded = self.reload(catalog)?;
-                // Whoever asked may have gone.
-                drop(done.send(reloaded));
+                reply(done, reloaded);
             }
             Message::List { query, answer } => {
                 let store = &self.worker.parts.store;
                 let page = query::list(&self.shard, self.worker.number, store, &query)?;
-                drop(answer.send(page));
+                reply(answer, page);
             }
             Message::Page { customer, answer } => {
                 let now = self.worker.parts.clock.now();
-                drop(answer.send(page::page(&self.shard, &customer, now).map(Box::new)));
+                reply(answer, page::page(&self.shard, &customer, now).map(Box::new));
             }
             Message::Gate { row, now, answer } => {
-                drop(answer.send(gate::refusal(&self.shard, &row, now)));
+                reply(answer, gate::refusal(&self.shard, &row, now));
             }
             Message::Inspect { customer, look } => {
                 let state = customer.and_then(|customer| self.shard.find(&customer));
@@ -433,6 +434,11 @@ impl Running {
     fn close(mut self) -> Result<(), Error> {
         self.hand_over()
     }
+}
+
+/// Answers a question. Whoever asked may have gone.
+fn reply<T>(to: oneshot::Sender<T>, answer: T) {
+    drop(to.send(answer));
 }
 
 /// Remembers that the shard was down since its last sign of life, if that is long ago.

@@ -99,6 +99,16 @@ impl Checker<'_, '_> {
 
     /// An expression where true or false is wanted.
     pub(super) fn truth(&mut self, node: &IdedExpr) -> Option<Expr> {
+        if let Cel::Call(CallExpr { func_name, args, .. }) = &node.expr
+            && let (operators::CONDITIONAL, [condition, then, otherwise]) =
+                (func_name.as_str(), args.as_slice())
+        {
+            // Both sides are wanted as truth values, so a bare name there counts as one: the
+            // whole must not, or a missing side would pass for false.
+            let parts = [condition, then, otherwise].map(|part| self.truth(part).map(Box::new));
+            let [condition, then, otherwise] = parts;
+            return Some(Expr::If { condition: condition?, then: then?, otherwise: otherwise? });
+        }
         let typed = self.lower(node)?;
         match typed.kind {
             Kind::Truth => Some(typed.expr),
@@ -268,7 +278,13 @@ impl Checker<'_, '_> {
         }
         self.band(&first, &second, right)?;
         self.band(&second, &first, left)?;
-        Some(Expr::Compare { op, left: Box::new(first.expr), right: Box::new(second.expr) })
+        // `20 <= event.total` becomes `event.total >= 20`: one shape for the index to look for.
+        let (op, left, right) = match (&first.expr, &second.expr) {
+            (Expr::Literal(_), Expr::Literal(_)) => (op, first.expr, second.expr),
+            (Expr::Literal(_), _) => (mirrored(op), second.expr, first.expr),
+            _ => (op, first.expr, second.expr),
+        };
+        Some(Expr::Compare { op, left: Box::new(left), right: Box::new(right) })
     }
 
     /// A band that is compared with a text must have that name.
@@ -375,13 +391,13 @@ impl Checker<'_, '_> {
 
     /// `customer.plan`, `has(customer.plan)`, `customer["plan"]`.
     fn name(&mut self, node: &IdedExpr) -> Option<Typed> {
-        if let Cel::Select(select) = &node.expr {
-            if select.test {
-                let mut path = vec![select.field.as_str()];
-                let root = self.path(&select.operand, &mut path)?;
-                let of = self.resolve(node, &root, &path)?;
-                return Some(Typed { expr: Expr::Has(Box::new(of.expr)), kind: Kind::Truth });
-            }
+        if let Cel::Select(select) = &node.expr
+            && select.test
+        {
+            let mut path = vec![select.field.as_str()];
+            let root = self.path(&select.operand, &mut path)?;
+            let of = self.resolve(node, &root, &path)?;
+            return Some(Typed { expr: Expr::Has(Box::new(of.expr)), kind: Kind::Truth });
         }
         let mut path = Vec::new();
         let root = self.path(node, &mut path)?;
@@ -500,10 +516,10 @@ impl Checker<'_, '_> {
         {
             return Some(Typed { expr: Expr::Band(slot), kind: Kind::Band(slot) });
         }
-        if let Some((name, days)) = written.rsplit_once("_trend_") {
-            if let (Some(score), Some(days)) = (self.symbols.score(name), trend_days(days)) {
-                return Some(Typed { expr: Expr::Trend { score, days }, kind: Kind::Number });
-            }
+        if let Some((name, days)) = written.rsplit_once("_trend_")
+            && let (Some(score), Some(days)) = (self.symbols.score(name), trend_days(days))
+        {
+            return Some(Typed { expr: Expr::Trend { score, days }, kind: Kind::Number });
         }
         let names: Vec<_> = self.symbols.scores.iter().map(|score| score.name.clone()).collect();
         let known = names.iter().map(|name| &**name);
@@ -591,6 +607,17 @@ fn comparison(name: &str) -> Option<Comparison> {
         operators::GREATER_EQUALS => Comparison::GreaterOrEqual,
         _ => return None,
     })
+}
+
+const fn mirrored(op: Comparison) -> Comparison {
+    match op {
+        Comparison::Equal => Comparison::Equal,
+        Comparison::NotEqual => Comparison::NotEqual,
+        Comparison::Less => Comparison::Greater,
+        Comparison::LessOrEqual => Comparison::GreaterOrEqual,
+        Comparison::Greater => Comparison::Less,
+        Comparison::GreaterOrEqual => Comparison::LessOrEqual,
+    }
 }
 
 fn arithmetic(name: &str) -> Option<Arithmetic> {

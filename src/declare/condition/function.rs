@@ -178,13 +178,14 @@ impl Checker<'_, '_> {
     /// A date: a name, or a text that is one.
     fn date(&mut self, node: &IdedExpr) -> Option<Expr> {
         let expr = self.wanted(node, Kind::Text)?;
-        if let Expr::Literal(Value::Str(text)) = &expr {
-            if Timestamp::parse(text).is_none() && parse_local(text).is_none() {
-                let message = format!("`{text}` is not a date");
-                let help = "write \"2026-12-24\", or name a trait: customer.renews_at".to_owned();
-                self.fault("E013", node, message, Some(help));
-                return None;
-            }
+        if let Expr::Literal(Value::Str(text)) = &expr
+            && Timestamp::parse(text).is_none()
+            && parse_local(text).is_none()
+        {
+            let message = format!("`{text}` is not a date");
+            let help = "write \"2026-12-24\", or name a trait: customer.renews_at".to_owned();
+            self.fault("E013", node, message, Some(help));
+            return None;
         }
         Some(expr)
     }
@@ -239,10 +240,10 @@ impl Checker<'_, '_> {
 
     /// A fixed text.
     fn constant(&mut self, node: &IdedExpr, wanted: &str) -> Option<String> {
-        if let Cel::Literal(LiteralValue::String(text)) = &node.expr {
-            if !text.inner().trim().is_empty() {
-                return Some(text.inner().to_owned());
-            }
+        if let Cel::Literal(LiteralValue::String(text)) = &node.expr
+            && !text.inner().trim().is_empty()
+        {
+            return Some(text.inner().to_owned());
         }
         self.fault("E013", node, wanted, None);
         None

@@ -13,6 +13,7 @@ use crate::engine::time::Span;
 
 record! {
     /// A model: something that gives each customer a score.
+    #[expect(dead_code, reason = "who answers for it and what is shown with it is for people")]
     Model {
         /// Its name. Conditions use it as `score.<name>`; the one called `health` as
         /// `health.score`, `health.band`, `health.trend_7d` and `health.trend_28d` too.
@@ -62,6 +63,7 @@ record! {
     }
 
     /// What a classifier predicts.
+    #[expect(dead_code, reason = "checked when read; used once models are learned here")]
     Label {
         /// For whom: a condition.
         population: Option<Line>,
@@ -74,6 +76,7 @@ record! {
     }
 
     /// A feature with words of its own.
+    #[expect(dead_code, reason = "checked when read; used once models are learned here")]
     FeatureWords {
         /// The expression.
         value: Need<Line>,
@@ -84,6 +87,7 @@ record! {
     }
 
     /// How a classifier learns.
+    #[expect(dead_code, reason = "checked when read; used once models are learned here")]
     Learn {
         /// The method.
         with: Option<LearnWord>,
@@ -100,6 +104,7 @@ record! {
     }
 
     /// How a classifier is validated.
+    #[expect(dead_code, reason = "checked when read; used once models are learned here")]
     Validate {
         /// The last stretch of time.
         last: Option<Located<Span>>,
@@ -108,6 +113,7 @@ record! {
     }
 
     /// The least quality of a classifier.
+    #[expect(dead_code, reason = "checked when read; used once models are learned here")]
     RefuseBelow {
         /// Area under the ROC curve.
         auc: Option<f64>,
@@ -118,12 +124,14 @@ record! {
     }
 
     /// What is shown with a score.
+    #[expect(dead_code, reason = "checked when read; used once models are learned here")]
     Explain {
         /// How many reasons.
         reasons: Option<Whole>,
     }
 
     /// What raises an alarm.
+    #[expect(dead_code, reason = "checked when read; used once models are learned here")]
     Watch {
         /// Features that drift.
         drift: Option<Drift>,
@@ -134,6 +142,7 @@ record! {
     }
 
     /// When features drift.
+    #[expect(dead_code, reason = "checked when read; used once models are learned here")]
     Drift {
         /// Largest population stability index of a feature.
         feature_psi: Option<f64>,

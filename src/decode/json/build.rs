@@ -33,7 +33,7 @@ fn build(scanner: &mut Scanner<'_>) -> Result<Option<Value>, Fault> {
     if scanner.at_object() {
         let mut fields: Vec<(Box<str>, Option<Value>)> = Vec::new();
         scanner.object(|scanner, key| {
-            fields.push((key.decode().into(), build(scanner)?));
+            fields.push((key.into(), build(scanner)?));
             Ok(())
         })?;
         // Sorted by key with the later of equal keys first, so that it is the one kept.

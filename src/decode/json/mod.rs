@@ -8,6 +8,7 @@
 mod build;
 mod number;
 mod scan;
+mod skip;
 mod text;
 
 pub use scan::{Raw, Scanner};

@@ -1,8 +1,7 @@
 //! The cursor over a JSON text.
 
-use super::number;
 use super::text::{self, Text};
-use super::{DEPTH_MAX, Fault, FaultKind};
+use super::{DEPTH_MAX, Fault, FaultKind, number, skip};
 
 /// A value as it stands in the text. Lists and objects are checked but not yet taken apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -53,7 +52,7 @@ impl<'a> Scanner<'a> {
     /// # Errors
     /// When something else does.
     pub fn finish(&mut self) -> Result<(), Fault> {
-        if self.more() { Err(self.fault(FaultKind::Trailing)) } else { Ok(()) }
+        if self.more() { Err(Fault { kind: FaultKind::Trailing, at: self.at }) } else { Ok(()) }
     }
 
     /// Whether the value that follows is an object.
@@ -66,31 +65,40 @@ impl<'a> Scanner<'a> {
         self.next_byte() == Some(b'[')
     }
 
-    /// Passes an object. `member` must pass exactly the value of each key.
+    /// Passes an object. `member` gets each key, its escapes undone, and must pass exactly its value.
     ///
     /// # Errors
     /// When what follows is not an object, or whatever `member` gives.
+    #[inline]
     pub fn object(
         &mut self,
-        mut member: impl FnMut(&mut Self, Text<'a>) -> Result<(), Fault>,
+        mut member: impl FnMut(&mut Self, &str) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
-        self.open(b'{')?;
-        if self.next_byte() == Some(b'}') {
-            return self.close();
-        }
-        loop {
-            if self.next_byte() != Some(b'"') {
-                return Err(self.unexpected());
+        let bytes = self.text.as_bytes();
+        let mut at = self.open(b'{')?;
+        if bytes.get(at) != Some(&b'}') {
+            loop {
+                let (key, after) = self.text_at(at)?;
+                at = skip::space(bytes, after);
+                if bytes.get(at) != Some(&b':') {
+                    return Err(skip::unexpected(bytes, at));
+                }
+                self.at = at + 1;
+                match key {
+                    Text::Plain(key) => member(self, key)?,
+                    Text::Escaped(_) => member(self, &key.decode())?,
+                }
+                at = skip::space(bytes, self.at);
+                match bytes.get(at) {
+                    Some(b',') => at = skip::space(bytes, at + 1),
+                    Some(b'}') => break,
+                    _ => return Err(skip::unexpected(bytes, at)),
+                }
             }
-            let key = self.take_text()?;
-            self.expect(b':')?;
-            member(self, key)?;
-            match self.next_byte() {
-                Some(b',') => self.at += 1,
-                Some(b'}') => return self.close(),
-                _ => return Err(self.unexpected()),
-            }
         }
+        self.at = at + 1;
+        self.depth -= 1;
+        Ok(())
     }
 
     /// Passes a list. `item` must pass exactly one value.
@@ -101,60 +109,70 @@ impl<'a> Scanner<'a> {
         &mut self,
         mut item: impl FnMut(&mut Self) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
-        self.open(b'[')?;
-        if self.next_byte() == Some(b']') {
-            return self.close();
-        }
-        loop {
-            item(self)?;
-            match self.next_byte() {
-                Some(b',') => self.at += 1,
-                Some(b']') => return self.close(),
-                _ => return Err(self.unexpected()),
+        let bytes = self.text.as_bytes();
+        let mut at = self.open(b'[')?;
+        if bytes.get(at) != Some(&b']') {
+            loop {
+                self.at = at;
+                item(self)?;
+                at = skip::space(bytes, self.at);
+                match bytes.get(at) {
+                    Some(b',') => at += 1,
+                    Some(b']') => break,
+                    _ => return Err(skip::unexpected(bytes, at)),
+                }
             }
         }
+        self.at = at + 1;
+        self.depth -= 1;
+        Ok(())
     }
 
     /// Passes one value of any kind and gives it.
     ///
     /// # Errors
     /// When it is not JSON.
+    #[inline]
     pub fn value(&mut self) -> Result<Raw<'a>, Fault> {
-        match self.next_byte() {
-            Some(b'"') => self.take_text().map(Raw::Text),
-            Some(b'{') => {
-                let from = self.at;
-                self.skip()?;
-                Ok(Raw::Object(self.since(from)))
+        let bytes = self.text.as_bytes();
+        let at = skip::space(bytes, self.at);
+        let (raw, after) = match bytes.get(at) {
+            Some(b'"') => {
+                let (text, after) = self.text_at(at)?;
+                (Raw::Text(text), after)
             }
-            Some(b'[') => {
-                let from = self.at;
-                self.skip()?;
-                Ok(Raw::List(self.since(from)))
+            Some(bracket @ (b'{' | b'[')) => {
+                let after = skip::value(self.text, at, self.depth)?;
+                let json = self.text.get(at..after).unwrap_or_default();
+                (if *bracket == b'{' { Raw::Object(json) } else { Raw::List(json) }, after)
             }
-            Some(b't') => self.word("true").map(|()| Raw::Bool(true)),
-            Some(b'f') => self.word("false").map(|()| Raw::Bool(false)),
-            Some(b'n') => self.word("null").map(|()| Raw::Null),
-            Some(b'-' | b'0'..=b'9') => self.take_number().map(Raw::Num),
-            _ => Err(self.unexpected()),
-        }
+            Some(b't') => (Raw::Bool(true), skip::word(bytes, at, "true")?),
+            Some(b'f') => (Raw::Bool(false), skip::word(bytes, at, "false")?),
+            Some(b'n') => (Raw::Null, skip::word(bytes, at, "null")?),
+            Some(b'-' | b'0'..=b'9') => {
+                let (number, after) = number::scan(self.text, at)?;
+                (Raw::Num(number), after)
+            }
+            _ => return Err(skip::unexpected(bytes, at)),
+        };
+        self.at = after;
+        Ok(raw)
     }
 
     /// Passes one value of any kind.
     ///
     /// # Errors
     /// When it is not JSON.
+    #[inline]
     pub fn skip(&mut self) -> Result<(), Fault> {
-        match self.next_byte() {
-            Some(b'"') => self.take_text().map(drop),
-            Some(b'{') => self.object(|scanner, _| scanner.skip()),
-            Some(b'[') => self.list(Self::skip),
-            Some(b't') => self.word("true"),
-            Some(b'f') => self.word("false"),
-            Some(b'n') => self.word("null"),
-            Some(b'-' | b'0'..=b'9') => self.take_number().map(drop),
-            _ => Err(self.unexpected()),
-        }
+        let bytes = self.text.as_bytes();
+        let at = skip::space(bytes, self.at);
+        self.at = match bytes.get(at) {
+            // Most values are texts.
+            Some(b'"') => text::end(bytes, at)?,
+            _ => skip::value(self.text, at, self.depth)?,
+        };
+        Ok(())
     }
 
     /// The text between an earlier position and this one.
@@ -162,73 +180,43 @@ impl<'a> Scanner<'a> {
         self.text.get(from..self.at).unwrap_or_default()
     }
 
-    #[inline]
     fn next_byte(&mut self) -> Option<u8> {
-        loop {
-            let byte = *self.text.as_bytes().get(self.at)?;
-            if b' ' < byte || !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
-                return Some(byte);
-            }
-            self.at += 1;
+        self.at = skip::space(self.text.as_bytes(), self.at);
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    /// The text whose opening quote should stand at `at`, and the place after it.
+    #[inline(always)]
+    fn text_at(&self, at: usize) -> Result<(Text<'a>, usize), Fault> {
+        let bytes = self.text.as_bytes();
+        if bytes.get(at) != Some(&b'"') {
+            return Err(skip::unexpected(bytes, at));
         }
-    }
-
-    #[inline]
-    fn take_text(&mut self) -> Result<Text<'a>, Fault> {
-        let (text, after) = text::scan(self.text, self.at + 1)?;
-        self.at = after;
-        Ok(text)
-    }
-
-    #[inline]
-    fn take_number(&mut self) -> Result<f64, Fault> {
-        let (number, after) = number::scan(self.text, self.at)?;
-        self.at = after;
-        Ok(number)
-    }
-
-    fn word(&mut self, word: &str) -> Result<(), Fault> {
-        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-        if !rest.starts_with(word.as_bytes()) {
-            return Err(self.fault(FaultKind::Unexpected));
+        let from = at + 1;
+        let stop = text::plain_until(bytes, from);
+        if bytes.get(stop) == Some(&b'"') {
+            return Ok((Text::Plain(self.text.get(from..stop).unwrap_or_default()), stop + 1));
         }
-        self.at += word.len();
-        Ok(())
+        self.escaped_text(from, stop)
     }
 
-    #[inline]
-    fn expect(&mut self, wanted: u8) -> Result<(), Fault> {
-        if self.next_byte() != Some(wanted) {
-            return Err(self.unexpected());
+    #[cold]
+    fn escaped_text(&self, from: usize, stop: usize) -> Result<(Text<'a>, usize), Fault> {
+        let after = text::end_of_escaped(self.text.as_bytes(), stop)?;
+        Ok((Text::Escaped(self.text.get(from..after - 1).unwrap_or_default()), after))
+    }
+
+    /// Passes an opening bracket: the place of what comes inside.
+    fn open(&mut self, bracket: u8) -> Result<usize, Fault> {
+        let bytes = self.text.as_bytes();
+        let at = skip::space(bytes, self.at);
+        if bytes.get(at) != Some(&bracket) {
+            return Err(skip::unexpected(bytes, at));
         }
-        self.at += 1;
-        Ok(())
-    }
-
-    fn open(&mut self, bracket: u8) -> Result<(), Fault> {
-        self.expect(bracket)?;
         if DEPTH_MAX <= self.depth {
-            return Err(self.fault(FaultKind::TooDeep));
+            return Err(Fault { kind: FaultKind::TooDeep, at });
         }
         self.depth += 1;
-        Ok(())
-    }
-
-    fn close(&mut self) -> Result<(), Fault> {
-        self.at += 1;
-        self.depth -= 1;
-        Ok(())
-    }
-
-    #[cold]
-    fn unexpected(&self) -> Fault {
-        let kind =
-            if self.at < self.text.len() { FaultKind::Unexpected } else { FaultKind::Unfinished };
-        self.fault(kind)
-    }
-
-    #[cold]
-    const fn fault(&self, kind: FaultKind) -> Fault {
-        Fault { kind, at: self.at }
+        Ok(skip::space(bytes, at + 1))
     }
 }

@@ -35,27 +35,20 @@ impl<'a> Text<'a> {
     }
 }
 
-/// Passes a text whose opening quote stands right before `from`: the text and the place after its
-/// closing quote.
-#[inline]
-pub(super) fn scan(json: &str, from: usize) -> Result<(Text<'_>, usize), Fault> {
-    let bytes = json.as_bytes();
-    let stop = plain_until(bytes, from);
-    if bytes.get(stop) == Some(&b'"') {
-        return Ok((Text::Plain(json.get(from..stop).unwrap_or_default()), stop + 1));
-    }
-    scan_escaped(json, from, stop)
+/// Passes a text whose opening quote stands at `at`: the place after its closing quote.
+#[inline(always)]
+pub(super) fn end(bytes: &[u8], at: usize) -> Result<usize, Fault> {
+    let stop = plain_until(bytes, at + 1);
+    if bytes.get(stop) == Some(&b'"') { Ok(stop + 1) } else { end_of_escaped(bytes, stop) }
 }
 
+/// Goes on with a text at its first byte that is not plain.
 #[cold]
-fn scan_escaped(json: &str, from: usize, stop: usize) -> Result<(Text<'_>, usize), Fault> {
-    let bytes = json.as_bytes();
+pub(super) fn end_of_escaped(bytes: &[u8], stop: usize) -> Result<usize, Fault> {
     let mut at = stop;
     loop {
         match bytes.get(at) {
-            Some(b'"') => {
-                return Ok((Text::Escaped(json.get(from..at).unwrap_or_default()), at + 1));
-            }
+            Some(b'"') => return Ok(at + 1),
             Some(b'\\') => at = escape(bytes, at)?.1,
             Some(_) => return Err(Fault { kind: FaultKind::ControlCharacter, at }),
             None => return Err(Fault { kind: FaultKind::Unfinished, at }),
@@ -123,33 +116,34 @@ fn unescape(text: &str) -> String {
 const ONES: u64 = u64::from_le_bytes([1; 8]);
 const HIGHS: u64 = u64::from_le_bytes([0x80; 8]);
 
-/// The first place from `at` on that holds a quote, a backslash or a control character.
-#[inline]
-fn plain_until(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+/// The first place from `from` on that holds a quote, a backslash or a control character.
+#[inline(always)]
+pub(super) fn plain_until(bytes: &[u8], from: usize) -> usize {
+    let (chunks, _) = bytes.get(from..).unwrap_or_default().as_chunks::<8>();
+    let mut at = from;
+    for chunk in chunks {
         let stops = stops(u64::from_le_bytes(*chunk));
         if stops != 0 {
             return at + (stops.trailing_zeros() / 8) as usize;
         }
         at += 8;
     }
-    while let Some(byte) = bytes.get(at) {
-        if matches!(byte, b'"' | b'\\' | 0..=0x1F) {
-            break;
-        }
-        at += 1;
-    }
-    at
+    plain_until_end(bytes, at)
+}
+
+#[cold]
+fn plain_until_end(bytes: &[u8], from: usize) -> usize {
+    let tail = bytes.get(from..).unwrap_or_default();
+    let stop = tail.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1F));
+    from + stop.unwrap_or(tail.len())
 }
 
 /// The high bit of every byte that stops a plain run. A borrow can set bits of later bytes too,
 /// never of earlier ones, and only the first is used.
-#[inline]
+#[inline(always)]
 const fn stops(word: u64) -> u64 {
-    let quotes = word ^ ONES.wrapping_mul(b'"' as u64);
-    let backslashes = word ^ ONES.wrapping_mul(b'\\' as u64);
-    let quotes = quotes.wrapping_sub(ONES) & !quotes;
-    let backslashes = backslashes.wrapping_sub(ONES) & !backslashes;
-    let controls = word.wrapping_sub(ONES.wrapping_mul(0x20)) & !word;
-    (quotes | backslashes | controls) & HIGHS
+    let quotes = (word ^ ONES.wrapping_mul(b'"' as u64)).wrapping_sub(ONES);
+    let backslashes = (word ^ ONES.wrapping_mul(b'\\' as u64)).wrapping_sub(ONES);
+    let controls = word.wrapping_sub(ONES.wrapping_mul(0x20));
+    (quotes | backslashes | controls) & !word & HIGHS
 }

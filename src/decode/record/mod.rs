@@ -15,6 +15,8 @@ use crate::engine::time::Timestamp;
 
 /// First byte of every record. A layout that older versions cannot read gets another number.
 const FORMAT: u8 = 1;
+/// Room that is enough for most headers.
+pub(super) const HEADER_BYTES: usize = 128;
 
 /// One entry of the log.
 #[derive(Clone, Debug, PartialEq)]
@@ -260,7 +262,8 @@ impl<'a> Record<'a> {
 
     /// The record's bytes.
     pub fn to_bytes(&self) -> Bytes {
-        let mut out = Vec::new();
+        let json = if let Self::Event(event) = self { event.json.len() } else { 0 };
+        let mut out = Vec::with_capacity(HEADER_BYTES + json);
         self.encode(&mut out);
         out.into()
     }

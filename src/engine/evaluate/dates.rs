@@ -27,13 +27,19 @@ pub fn instant_of(value: ValueRef<'_>, zone: &Zone) -> Option<Timestamp> {
     }
 }
 
+/// The reading of the wall clock that a value names: a date (at midnight) or local time is what it
+/// says, whatever the zone; an instant is what the wall clock in `zone` shows.
+pub fn civil_of(value: ValueRef<'_>, zone: &Zone) -> Option<civil::DateTime> {
+    Some(match moment(value)? {
+        Moment::Instant(instant) => instant.in_zone(zone),
+        Moment::Local(local) => local,
+    })
+}
+
 /// The calendar date that a value names: a date or local time is what it says, whatever the zone;
 /// an instant has the date that the wall clock in `zone` shows.
 pub fn civil_date_of(value: ValueRef<'_>, zone: &Zone) -> Option<civil::Date> {
-    Some(match moment(value)? {
-        Moment::Instant(instant) => instant.in_zone(zone).date(),
-        Moment::Local(local) => local.date(),
-    })
+    civil_of(value, zone).map(civil::DateTime::date)
 }
 
 /// [`instant_of`] in the customer's zone, else the policy's. The zone is looked up only if needed.

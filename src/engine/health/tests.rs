@@ -285,10 +285,7 @@ proptest! {
         }
         let last = oracle.len() as i64;
         let asked = last + later - i64::from(days);
-        let expected = match asked {
-            ..1 => None,
-            _ => Some(oracle[(asked.min(last) - 1) as usize]),
-        };
+        let expected = usize::try_from(asked.min(last) - 1).ok().map(|index| oracle[index]);
         // Beyond 29 days before the newest entry nothing is remembered.
         let expected = expected.filter(|_| last - 29 < asked);
         let daily = daily.unwrap();

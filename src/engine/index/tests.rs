@@ -201,7 +201,7 @@ proptest! {
         let scope =
             Scope { catalog: &catalog, state: &state, properties: &properties, now: sample::now() };
         for (slot, trigger) in (0..).zip(&triggers) {
-            let When::Event(clauses) = &trigger.when else { unreachable!() };
+            let When::Event(clauses) = &trigger.when else { panic!("they all match events") };
             for (number, clause) in (0..).zip(clauses) {
                 let matches = clause.event == EventSlot(event)
                     && clause.filter.as_ref().is_none_or(|filter| {

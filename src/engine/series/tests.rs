@@ -1,4 +1,5 @@
 //! Series against a naive oracle that keeps every event.
+#![expect(clippy::cast_possible_truncation, reason = "small numbers of test code")]
 
 use proptest::prelude::*;
 
@@ -97,7 +98,7 @@ proptest! {
         let counted = series.count(window, to);
         prop_assert!(least <= counted && counted <= most, "{least} <= {counted} <= {most}");
 
-        let Series::Times(entries) = &series else { unreachable!() };
+        let Series::Times(entries) = &series else { panic!("it keeps times") };
         prop_assert!(entries.len() <= EXACT_MAX + 513);
         prop_assert!(entries.is_sorted_by_key(|(at, _)| *at));
         let amounts = feed(Measure::Amount(PROPERTY), &events).unwrap();
@@ -162,12 +163,12 @@ fn a_steady_rate_does_not_allocate() {
     let mut capacity = 0;
     for index in 1..20_000 {
         series.record(at(index * 700), ValueRef::Missing, KEEP);
-        let Series::Times(entries) = &series else { unreachable!() };
+        let Series::Times(entries) = &series else { panic!("it keeps times") };
         if index == 5_000 {
             capacity = entries.capacity();
         }
     }
-    let Series::Times(entries) = &series else { unreachable!() };
+    let Series::Times(entries) = &series else { panic!("it keeps times") };
     assert_eq!(entries.capacity(), capacity);
     assert!(EXACT_MAX < entries.len(), "the rate is high enough to be merged");
 }
@@ -178,7 +179,7 @@ fn late_events_merge_into_the_granules_they_belong_to() {
     let mut series = feed(Measure::Times, &instants).unwrap();
     let length = |series: &Series| match series {
         Series::Times(entries) => entries.len(),
-        _ => unreachable!(),
+        _ => panic!("it keeps times"),
     };
     assert_eq!(length(&series), 300);
     for late in 0..499 {

@@ -222,12 +222,12 @@ fn contacts(state: &CustomerState) -> Vec<(Timestamp, TriggerSlot)> {
 
 /// The traits asked for by name; what is unknown is left out.
 fn included(task: &TaskAction, catalog: &Catalog, state: &CustomerState) -> Vec<(Box<str>, Value)> {
-    let named = |name: &Box<str>| {
-        let index = catalog.traits.iter().position(|known| **known == **name)?;
+    let named = |name: &str| {
+        let index = catalog.traits.iter().position(|known| **known == *name)?;
         let value = state.trait_value(TraitSlot(u16::try_from(index).ok()?))?;
-        Some((name.clone(), value.clone()))
+        Some((name.into(), value.clone()))
     };
-    task.include.iter().filter_map(named).collect()
+    task.include.iter().filter_map(|name| named(name)).collect()
 }
 
 fn text_of(value: Value) -> Option<Box<str>> {

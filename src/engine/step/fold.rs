@@ -75,37 +75,31 @@ impl Step<'_> {
     ) {
         let before = old.map_or(ValueRef::Missing, Value::as_ref);
         let mut set = |purpose, channel, answer| {
-            consent::record(
-                self.state,
-                Consent { purpose, channel, answer, at, source: source.into() },
-            );
+            let source = source.into();
+            consent::record(self.state, Consent { purpose, channel, answer, at, source });
         };
-        match new.map_or(ValueRef::Missing, Value::as_ref) {
-            ValueRef::Bool(answer) => set(None, None, answer_of(answer)),
-            ValueRef::Map(purposes) => {
-                for (name, answer) in purposes {
-                    let Some(purpose) = find_purpose(self.catalog, name) else { continue };
-                    if before.member(name) == answer.as_ref() {
-                        continue;
-                    }
-                    match answer {
-                        Value::Bool(answer) => set(Some(purpose), None, answer_of(*answer)),
-                        Value::Map(channels) => {
-                            for (channel, answer) in channels {
-                                let Value::Bool(yes) = answer else { continue };
-                                let Some(slot) = find_channel(self.catalog, channel) else {
-                                    continue;
-                                };
-                                if before.member(name).member(channel) != answer.as_ref() {
-                                    set(Some(purpose), Some(slot), answer_of(*yes));
-                                }
-                            }
-                        }
-                        Value::Num(_) | Value::Str(_) | Value::List(_) => {}
-                    }
+        let Some(new) = new else { return };
+        if let Some(answer) = answer_of(new) {
+            set(None, None, answer);
+        }
+        let Value::Map(purposes) = new else { return };
+        for (name, said) in purposes {
+            let Some(purpose) = find_purpose(self.catalog, name) else { continue };
+            let before = before.member(name);
+            if let Some(answer) = answer_of(said)
+                && before != said.as_ref()
+            {
+                set(Some(purpose), None, answer);
+            }
+            let Value::Map(channels) = said else { continue };
+            for (name, said) in channels {
+                if let Some(channel) = find_channel(self.catalog, name)
+                    && let Some(answer) = answer_of(said)
+                    && before.member(name) != said.as_ref()
+                {
+                    set(Some(purpose), Some(channel), answer);
                 }
             }
-            _ => {}
         }
     }
 
@@ -227,6 +221,11 @@ fn find_channel(catalog: &Catalog, name: &str) -> Option<ChannelSlot> {
     u16::try_from(index).ok().map(ChannelSlot)
 }
 
-const fn answer_of(yes: bool) -> Answer {
-    if yes { Answer::Granted } else { Answer::Denied }
+/// What a value of the `consent` trait answers; only a plain yes or no does.
+const fn answer_of(value: &Value) -> Option<Answer> {
+    match value {
+        Value::Bool(true) => Some(Answer::Granted),
+        Value::Bool(false) => Some(Answer::Denied),
+        Value::Num(_) | Value::Str(_) | Value::List(_) | Value::Map(_) => None,
+    }
 }

@@ -174,3 +174,20 @@ fn remember(state: &mut CustomerState, mark: u64) {
 pub(super) fn zone(catalog: &Catalog, state: &CustomerState) -> Zone {
     evaluate::zone_of(catalog, state).unwrap_or_else(|| catalog.policy.zone.clone())
 }
+
+/// Looks at what a step of this customer will need, and nothing else. A shard asks this of all
+/// customers of a group before it steps the first: so their memory is fetched side by side, not
+/// one after the other. The sum keeps the compiler from leaving the reads out.
+pub fn warm(state: &CustomerState) -> u64 {
+    let seen = state.seen.last().copied().unwrap_or_default();
+    let timeline = state.timeline.last().map_or(0, |(_, at)| at.as_millis());
+    let due = state.timers.first().map_or(0, |timer| timer.due.as_millis());
+    let series = state.series.first().map_or(0, |(slot, _)| slot.0);
+    let progress = state.progress.first().map_or(0, |progress| progress.transitions);
+    let ledger = state.ledger.last().map_or(0, |contact| contact.decision);
+    seen ^ timeline.unsigned_abs()
+        ^ due.unsigned_abs()
+        ^ u64::from(series)
+        ^ u64::from(progress)
+        ^ ledger
+}

@@ -16,7 +16,7 @@ impl Step<'_> {
             let count = self.state.timers.partition_point(|timer| timer.due <= instant);
             let mut batch: SmallVec<[Timer; 4]> = self.state.timers.drain(..count).collect();
             // The order in which timers were armed differs after a reload; decisions must not.
-            batch.sort_by(|left, right| order(left).cmp(&order(right)));
+            batch.sort_by_key(order);
             for timer in batch {
                 self.fire_timer(timer, instant);
             }

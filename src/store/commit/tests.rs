@@ -82,6 +82,7 @@ fn row(number: u8, customer: &str) -> OutboxRow {
         attempt: 1,
         in_flight: true,
         next_at_ms: 0,
+        dry_run: false,
     }
 }
 
@@ -326,7 +327,9 @@ fn tasks_are_listed_and_changed() {
         let mut found = Vec::new();
         loop {
             let page = store.tasks(filter, after.as_deref(), 1).unwrap();
-            found.extend(page.items.into_iter().map(|task| task.id[..2].to_owned()));
+            found.extend(
+                page.items.into_iter().map(|task| task.id.chars().take(2).collect::<String>()),
+            );
             after = page.next;
             if after.is_none() {
                 return found;

@@ -1,7 +1,5 @@
 //! Why: one concrete sentence for each verdict and each rule, with names and local times.
 
-use std::fmt::Write;
-
 use super::Teller;
 use crate::engine::catalog::{Action, Catalog};
 use crate::engine::customer::CustomerState;
@@ -98,10 +96,11 @@ impl Teller<'_> {
             }
         };
         let tells_time = matches!(ruling.verdict, Verdict::Defer { .. })
-            || ruling.findings.iter().any(|finding| tells_time(finding));
+            || ruling.findings.iter().any(tells_time);
         if tells_time && !matches!(ruling.verdict, Verdict::Send { .. } | Verdict::Task) {
-            // A string takes whatever is written to it.
-            let _ = write!(why, " ({})", clock.zone());
+            why.push_str(" (");
+            why.push_str(clock.zone());
+            why.push(')');
         }
         why
     }
@@ -151,7 +150,6 @@ impl Teller<'_> {
         if finding.passed == Passed::Yes {
             return format!("cap `{name}`: {used} of {at_most} used");
         }
-        let mut text = format!("cap `{name}` is held");
         let shown: Vec<String> = holders
             .iter()
             .rev()
@@ -159,18 +157,17 @@ impl Teller<'_> {
             .map(|(at, trigger)| format!("`{}` ({})", self.trigger(*trigger), clock.say(*at)))
             .collect();
         let more = holders.len().saturating_sub(shown.len());
-        if let Some((last, others)) = shown.split_last() {
-            let _ = match (others.is_empty(), more) {
-                (true, 0) => write!(text, " by {last}"),
-                (false, 0) => write!(text, " by {} and {last}", others.join(", ")),
-                (_, more) => write!(text, " by {} and {more} more", shown.join(", ")),
-            };
-        }
-        let _ = match free_at {
-            Some(at) => write!(text, "; next free {}", clock.say(*at)),
-            None => write!(text, "; it allows none"),
+        let by = match (shown.split_last(), more) {
+            (None, _) => String::new(),
+            (Some((last, [])), 0) => format!(" by {last}"),
+            (Some((last, others)), 0) => format!(" by {} and {last}", others.join(", ")),
+            (Some(_), more) => format!(" by {} and {more} more", shown.join(", ")),
         };
-        text
+        let free = match free_at {
+            Some(at) => format!("next free {}", clock.say(*at)),
+            None => "it allows none".to_owned(),
+        };
+        format!("cap `{name}` is held{by}; {free}")
     }
 
     fn name(&self, ruling: &Ruling) -> &str {

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use crate::engine::catalog::{
-    Absence, AbsenceScope, Action, Catalog, Crossing, EventClause, Measure, RiskEnd, Score,
-    ScoreSource, SeriesSpec, SessionEdge, Step, Suppression, Times, TraitPath, Trigger, When,
+    Absence, AbsenceScope, Catalog, Crossing, EventClause, Measure, RiskEnd, Score, ScoreSource,
+    SeriesSpec, SessionEdge, Step, Suppression, Times, TraitPath, Trigger, When,
 };
-use crate::engine::condition::{Comparison, Condition, Expr, History};
+use crate::engine::condition::{Comparison, Condition, Expr, History, SessionField};
 use crate::engine::health::{self, Scorecard};
 use crate::engine::policy::QuietRule;
 use crate::engine::schedule::Schedule;
 use crate::engine::slot::{EventSlot, PropertySlot, ScoreSlot, SeriesSlot, TraitSlot};
 use crate::engine::testing::{
-    EMAIL, IN_APP, MARKETING, SERVICE, SMS, Shop, TRANSACTIONAL, clause, condition, send,
+    EMAIL, IN_APP, MARKETING, RESOLVED, SERVICE, SMS, Shop, TRANSACTIONAL, clause, condition, send,
     send_with, shop, span, task,
 };
 use crate::engine::value::Value;
@@ -106,71 +106,99 @@ pub(super) fn catalog_of_health(names: &[&str]) -> Catalog {
 const TICKETS: SeriesSlot = SeriesSlot(0);
 const USES: SeriesSlot = SeriesSlot(1);
 
+/// The names of a shop.
+struct Names<'a>(&'a Shop);
+
+impl Names<'_> {
+    fn event(&self, name: &str) -> EventSlot {
+        EventSlot(slot(&self.0.events, name))
+    }
+
+    fn clause(&self, name: &str) -> EventClause {
+        clause(self.event(name))
+    }
+
+    fn property(&self, name: &str) -> PropertySlot {
+        PropertySlot(slot(&self.0.properties, name))
+    }
+
+    fn path(&self, name: &str) -> TraitPath {
+        TraitPath { slot: TraitSlot(slot(&self.0.traits, name)), path: Box::default() }
+    }
+
+    fn at_least(&self, name: &str, number: f64) -> Option<Condition> {
+        let property = Expr::Property(self.property(name));
+        Some(compare(Comparison::GreaterOrEqual, property, Value::Num(number)))
+    }
+
+    fn absence(&self, events: &[&str], hold: &str) -> Option<Absence> {
+        let events: Box<[_]> = events.iter().map(|name| self.event(name)).collect();
+        let scope = if events.is_empty() { AbsenceScope::AnyPage } else { AbsenceScope::Named };
+        Some(Absence { events, scope, hold: span(hold) })
+    }
+}
+
 /// What makes each of them match.
 fn when_of(shop: &Shop, name: &str) -> When {
-    let event = |name: &str| EventSlot(slot(&shop.events, name));
-    let property = |name: &str| PropertySlot(slot(&shop.properties, name));
-    let plain = |name| clause(event(name));
-    let absence = |events: &[&str], scope, hold| {
-        let events = events.iter().map(|name| event(name)).collect();
-        Some(Absence { events, scope, hold: span(hold) })
-    };
+    let names = Names(shop);
     let one = |clause: EventClause| When::Event(Box::new([clause]));
-    let step = |name| Step { event: event(name), filter: None };
-    let path = |name| TraitPath { slot: TraitSlot(slot(&shop.traits, name)), path: Box::default() };
-    let at_least = |name, number| {
-        compare(Comparison::GreaterOrEqual, Expr::Property(property(name)), Value::Num(number))
-    };
     match name {
         "big_cart" | "help_and_offer" => {
-            one(EventClause { filter: Some(at_least("cart", 100.0)), ..plain("Checkout") })
+            one(EventClause { filter: names.at_least("cart", 100.0), ..names.clause("Checkout") })
         }
         "checkout" => one(EventClause {
-            filter: Some(at_least("cart", 20.0)),
-            absence: absence(&["Order", "Left"], AbsenceScope::Named, "3m"),
-            ..plain("Checkout")
+            filter: names.at_least("cart", 20.0),
+            absence: names.absence(&["Order", "Left"], "3m"),
+            ..names.clause("Checkout")
         }),
         "pricing" => one(EventClause {
             times: Some(Times { count: 3, within: span("1h") }),
-            ..plain("Pricing")
+            ..names.clause("Pricing")
         }),
-        "cancel" => one(plain("Cancel")),
+        "cancel" => one(names.clause("Cancel")),
         "parcel" => When::Event(Box::new([
-            EventClause { filter: Some(at_least("hours", 24.0)), ..plain("Delayed") },
+            EventClause { filter: names.at_least("hours", 24.0), ..names.clause("Delayed") },
             EventClause {
-                absence: absence(&["Scanned", "Delivered"], AbsenceScope::Named, "36h"),
-                ..plain("Scanned")
+                absence: names.absence(&["Scanned", "Delivered"], "36h"),
+                ..names.clause("Scanned")
             },
         ])),
         "outage" => one(EventClause {
             affects: Some(condition(Expr::In {
-                needle: Box::new(Expr::Property(property("service"))),
+                needle: Box::new(Expr::Property(names.property("service"))),
                 haystack: Box::new(Expr::Trait {
-                    slot: path("services").slot,
+                    slot: names.path("services").slot,
                     path: Box::default(),
                 }),
             })),
-            ..plain("Incident")
+            ..names.clause("Incident")
         }),
+        "dwell" => {
+            one(EventClause { absence: names.absence(&[], "5m"), ..names.clause("Product") })
+        }
+        _ => when_of_others(&names, name),
+    }
+}
+
+/// The same for those that do not watch a single event.
+fn when_of_others(names: &Names<'_>, name: &str) -> When {
+    let step = |name| Step { event: names.event(name), filter: None };
+    match name {
         "sequence" => When::Sequence {
             steps: Box::new([step("A"), step("B"), step("C")]),
             within: span("60m"),
         },
-        "dwell" => one(EventClause {
-            absence: absence(&[], AbsenceScope::AnyPage, "5m"),
-            ..plain("Product")
-        }),
         "hello" => When::Session { edge: SessionEdge::Started, filter: None },
         "goodbye" => When::Session {
             edge: SessionEdge::Ended,
             filter: Some(compare(
                 Comparison::GreaterOrEqual,
-                Expr::Session(crate::engine::condition::SessionField::Events),
+                Expr::Session(SessionField::Events),
                 Value::Num(2.0),
             )),
         },
         "upgrade" => When::Change {
-            of: path("plan"),
+            of: names.path("plan"),
             from: Box::new([Value::Str("trial".into())]),
             to: Box::default(),
         },
@@ -183,7 +211,7 @@ fn when_of(shop: &Shop, name: &str) -> When {
             crossing: Crossing::FallsBelow { line: 30.0, rearm: 40.0 },
         },
         "renewal" => When::Date {
-            of: path("renews"),
+            of: names.path("renews"),
             offset_days: Box::new([-7, -1]),
             at: "10:00".parse().unwrap(),
         },
@@ -231,12 +259,12 @@ fn add(shop: Shop, name: &str, when: When) -> Shop {
                 trigger.suppress = Some(Suppression {
                     purposes: 1 << MARKETING.0,
                     longest: span("24h"),
-                    until: Some(crate::engine::testing::RESOLVED),
+                    until: Some(RESOLVED),
                     same: Some(object),
                 });
             }
             "risk" => {
-                trigger.action = task_titled();
+                trigger.action = task();
                 trigger.conditions = Box::new([compare(
                     Comparison::Equal,
                     Expr::Trait { slot: tier, path: Box::default() },
@@ -247,10 +275,6 @@ fn add(shop: Shop, name: &str, when: When) -> Shop {
             _ => {}
         }
     })
-}
-
-fn task_titled() -> Action {
-    task()
 }
 
 /// `left op right`.

@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 use crate::engine::catalog::Catalog;
 use crate::engine::customer::CustomerState;
 use crate::engine::decision::{
-    Applied, Decision, Effect, Outreach, Reason, Ruling, Task, Verdict, VerdictKind,
+    Applied, Decision, Effect, Exposure, Outreach, Reason, Ruling, Task, Verdict, VerdictKind,
 };
 use crate::engine::id::DecisionId;
 use crate::engine::input::{
@@ -77,7 +77,8 @@ pub(super) struct World<'a> {
     pub(super) history: Vec<String>,
     pub(super) sent: Vec<Outreach>,
     pub(super) tasks: Vec<Task>,
-    current: BTreeMap<DecisionId, VerdictKind>,
+    pub(super) exposed: Vec<String>,
+    current: BTreeMap<(String, DecisionId), VerdictKind>,
     last_line: Option<(String, u64)>,
     ticks: Option<Span>,
     ticked: Timestamp,
@@ -95,6 +96,7 @@ impl<'a> World<'a> {
             history: Vec::new(),
             sent: Vec::new(),
             tasks: Vec::new(),
+            exposed: Vec::new(),
             current: BTreeMap::new(),
             last_line: None,
             ticks: None,
@@ -332,7 +334,8 @@ impl<'a> World<'a> {
     /// matched = sent + task + held out + suppressed + deferred + expired + cancelled + unknown.
     fn account(&mut self, name: &str, decision: &Decision) {
         for ruling in &decision.rulings {
-            let standing = self.current.insert(ruling.id, ruling.verdict.kind());
+            let key = (name.to_owned(), ruling.id);
+            let standing = self.current.insert(key, ruling.verdict.kind());
             assert_eq!(ruling.replaces, standing, "{} leaves another verdict", ruling.id);
         }
         let deferred = self.current.values().filter(|kind| **kind == VerdictKind::Defer).count();
@@ -343,7 +346,17 @@ impl<'a> World<'a> {
             match effect {
                 Effect::Deliver(outreach) => self.sent.push(outreach.clone()),
                 Effect::Assign(task) => self.tasks.push(task.clone()),
-                Effect::Expose(_) | Effect::Withdraw(_) | Effect::Erase => continue,
+                Effect::Expose(exposure) => {
+                    let Exposure { experiment, arm, unit, at } = exposure;
+                    self.exposed.push(format!("{experiment} {arm} {unit} at {}", *at - self.start));
+                    continue;
+                }
+                // Whoever comes back after an erasure is someone new, of whom nothing is on record.
+                Effect::Erase => {
+                    self.current.retain(|(owner, _), _| owner != name);
+                    continue;
+                }
+                Effect::Withdraw(_) => continue,
             }
             leaving += 1;
         }

@@ -1,7 +1,8 @@
 //! Dates and calendars on the customer's wall clock.
 
 use super::fixture::catalog;
-use super::harness::{check, check_from};
+use super::harness::{World, check, check_from};
+use crate::engine::testing::at;
 
 #[test]
 fn a_date_is_approached_in_the_customers_zone() {
@@ -64,4 +65,15 @@ fn whoever_travels_west_lives_through_a_local_time_once() {
          7d10h  tick
          14d10h tick             -> weekly sent email at 14d4h",
     );
+}
+
+#[test]
+fn a_date_decided_before_is_not_waited_for_again() {
+    let catalog = catalog(&["renewal"]);
+    let mut world = World::new(&catalog, "2026-01-10T00:00:00Z");
+    world.line("0s set renews=2026-01-18");
+    assert_eq!(world.line("1d10h tick"), "renewal sent email at 1d9h");
+    world.line("1d11h set timezone=America/New_York");
+    let due: Vec<_> = world.customers["ann"].timers.iter().map(|timer| timer.due).collect();
+    assert_eq!(due, [at("2026-01-17T15:00")]);
 }

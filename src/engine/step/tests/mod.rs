@@ -1,8 +1,11 @@
 //! Scenarios for every kind of trigger and every way an outreach can go.
 
 mod behavior;
+mod bounds;
+mod content;
 mod cost;
 mod determinism;
+mod explaining;
 mod fixture;
 mod harness;
 mod lifecycle;

@@ -74,6 +74,7 @@ fn an_incident_reaches_those_it_concerns_once_spread_over_time() {
          10m  tick                                     -> outage sent in_app at 4m57s448ms
          10m  eve: tick                                -> outage sent in_app at 5m32s392ms
          10m  bob: tick
+         11m  broadcast Incident id=I1 service=billing
          20m  broadcast Incident id=I2 service=search  -> ann: outage deferred spread until 21m52s473ms; bob: outage deferred spread until 23m19s686ms",
     );
 }

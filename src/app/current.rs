@@ -1,0 +1,189 @@
+//! Keeps the catalog in force the one on disk, and the store from growing without end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::hub::Hub;
+use super::source;
+use crate::api::source::Live;
+use crate::catalog::watch::Watch;
+use crate::catalog::{Catalogs, Folders, Reading};
+use crate::clock::Shared as Clock;
+use crate::config::Retention;
+use crate::log::Log as _;
+use crate::log::embedded::Embedded;
+use crate::store::Store;
+use crate::telemetry::Metrics;
+use crate::worker::{Unanswered, Workers, workers};
+
+/// How long the files must have been quiet before they are read: editors write in several steps.
+const QUIET: Duration = Duration::from_millis(200);
+/// How long a file that is written on and on can put off the reading.
+const QUIET_WAIT_MAX: Duration = Duration::from_secs(2);
+/// How often the files are looked at when nothing tells of a change.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// The wait before a worker that has no room is offered a catalog again.
+const OFFER_AGAIN: Duration = Duration::from_millis(50);
+/// How often histograms are folded.
+const FOLD_EVERY: Duration = Duration::from_secs(5);
+/// How often what is too old is dropped.
+const TIDY_EVERY: Duration = Duration::from_secs(60);
+/// Decisions, or frames of the log, dropped in one go.
+const TIDY_AT_ONCE: usize = 5_000;
+/// Goes in one round: the rest waits for the next.
+const TIDY_ROUNDS_MAX: usize = 20;
+
+/// What is needed to bring another catalog into force.
+#[derive(Clone, Debug)]
+pub(super) struct Current {
+    pub(super) catalogs: Arc<Catalogs>,
+    pub(super) workers: Workers,
+    pub(super) hub: Arc<Hub>,
+}
+
+impl Current {
+    /// Reads the files whenever they change, until it is stopped.
+    pub(super) async fn keep(self, stop: CancellationToken) {
+        let mut watched = Watched::start(self.catalogs.folders());
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = watched.changed() => quiet(&watched).await,
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+            self.look().await;
+            watched.renew(self.catalogs.folders());
+        }
+    }
+
+    async fn look(&self) {
+        let catalogs = Arc::clone(&self.catalogs);
+        // Reading and checking takes a while: it must not hold up requests.
+        let Ok(reading) = tokio::task::spawn_blocking(move || catalogs.reload()).await else {
+            return;
+        };
+        match reading {
+            Reading::Same => return,
+            Reading::Refused => {}
+            Reading::Changed(catalog) => loop {
+                match self.workers.reload(&catalog).await {
+                    Ok(()) => break,
+                    Err(workers::Error::Unanswered(Unanswered::Overloaded)) => {
+                        tokio::time::sleep(OFFER_AGAIN).await;
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, "a shard did not take the new catalog");
+                        break;
+                    }
+                }
+            },
+        }
+        self.hub.tell(Live::Catalog(source::view(&self.catalogs)));
+    }
+}
+
+/// Waits until nothing has changed for a while.
+async fn quiet(watched: &Watched) {
+    let silence = async { while tokio::time::timeout(QUIET, watched.changed()).await.is_ok() {} };
+    // Past the bound a file that is half written is read, refused, and read again.
+    drop(tokio::time::timeout(QUIET_WAIT_MAX, silence).await);
+}
+
+/// A watch, renewed when a folder has come or gone since it was started.
+#[derive(Debug)]
+struct Watched {
+    watch: Option<Watch>,
+    there: [bool; 2],
+}
+
+impl Watched {
+    fn start(folders: &Folders) -> Self {
+        let watch = Watch::start(folders).map_err(|error| {
+            let seconds = LOOK_EVERY.as_secs();
+            tracing::warn!(%error, seconds, "files cannot be watched, they are looked at instead");
+        });
+        Self { watch: watch.ok(), there: Self::are_there(folders) }
+    }
+
+    fn renew(&mut self, folders: &Folders) {
+        if self.there != Self::are_there(folders) {
+            *self = Self::start(folders);
+        }
+    }
+
+    fn are_there(folders: &Folders) -> [bool; 2] {
+        [folders.triggers.is_dir(), folders.models.is_dir()]
+    }
+
+    async fn changed(&self) {
+        match &self.watch {
+            Some(watch) => watch.changed().await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// Folds histograms now and then.
+pub(super) async fn keep_metrics(metrics: Metrics, stop: CancellationToken) {
+    while !slept(FOLD_EVERY, &stop).await {
+        metrics.keep_up();
+    }
+}
+
+/// Drops what is older than it is kept.
+pub(super) async fn keep_tidy(
+    store: Arc<Store>,
+    log: Arc<Embedded>,
+    retention: Retention,
+    clock: Clock,
+    stop: CancellationToken,
+) {
+    while !slept(TIDY_EVERY, &stop).await {
+        let (store, log, now) = (Arc::clone(&store), Arc::clone(&log), clock.now());
+        let tidied = tokio::task::spawn_blocking(move || {
+            for _ in 0..TIDY_ROUNDS_MAX {
+                if store.prune_decisions(now - retention.decisions, TIDY_AT_ONCE)? < TIDY_AT_ONCE {
+                    break;
+                }
+            }
+            for shard in 0..store.shards() {
+                let applied = store.mark(shard)?.map_or(0, |mark| mark.position);
+                let trimmed = log.trim(shard, applied, now - retention.log, TIDY_AT_ONCE);
+                if let Err(error) = trimmed {
+                    tracing::warn!(shard, %error, "old events cannot be dropped from the log");
+                }
+            }
+            store.compact_after_erasures().map(drop)
+        });
+        if let Ok(Err(error)) = tidied.await {
+            tracing::warn!(%error, "what is too old cannot be dropped");
+        }
+    }
+}
+
+/// Sleeps; true when it was told to stop.
+async fn slept(time: Duration, stop: &CancellationToken) -> bool {
+    tokio::time::timeout(time, stop.cancelled()).await.is_ok()
+}
+
+/// Waits until every shard has applied, and committed, what its log held at the start: then the
+/// store knows of every send whose outcome was heard before.
+pub(super) async fn caught_up(workers: &Workers, store: &Store, goals: &[u64]) {
+    const LOOK_AGAIN: Duration = Duration::from_millis(5);
+    while !workers.have_caught_up() {
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    for (shard, goal) in (0_u16..).zip(goals) {
+        // A store that cannot be read has raised the alarm where it is written.
+        while store.mark(shard).is_ok_and(|mark| mark.map_or(0, |mark| mark.position) < *goal) {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+}
+
+/// The end of each shard's log.
+pub(super) fn ends(log: &Embedded) -> Vec<u64> {
+    (0..log.shards()).map(|shard| log.end(shard)).collect()
+}

@@ -1,0 +1,440 @@
+//! Builds the service of its parts, starts it, drains and stops it: the only place where threads
+//! and tasks begin.
+
+mod alarm;
+mod books;
+mod current;
+mod guard;
+mod http;
+mod hub;
+mod probe;
+mod source;
+mod stop;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+use secrecy::ExposeSecret;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle as Task;
+use tokio_util::sync::CancellationToken;
+
+use crate::api;
+use crate::catalog::{Catalogs, Folders, Status};
+use crate::clock::Shared as Clock;
+use crate::config::Config;
+use crate::dispatch::in_app::InApp;
+use crate::dispatch::{Dispatcher, Setup, Unusable};
+use crate::engine::decision::VerdictKind;
+use crate::engine::id::DecisionId;
+use crate::ingest::{Ingest, Keys, Now};
+use crate::log::appender::{self, Appender};
+use crate::log::embedded::Embedded;
+use crate::store::{self, Options, Store};
+use crate::telemetry::{FunnelRead, Metrics};
+use crate::worker::committer::{self, Committer};
+use crate::worker::thread::{self, Parts, Worker};
+use crate::worker::{Mailbox, Workers};
+use alarm::Alarm;
+use books::Books;
+use current::Current;
+use guard::Guard;
+use hub::Hub;
+use probe::{Life, Phase};
+use source::Answers;
+
+/// The folder of the store inside the data folder.
+const STORE_FOLDER: &str = "store";
+/// Commits that wait for dispatch and listeners at most.
+const COMMITTED_MAX: usize = 1_024;
+/// Shards of a new store on a machine that does not tell how many cores it has.
+const SHARDS_UNTOLD: u16 = 2;
+/// Most shards of a new store unless it is told otherwise.
+const SHARDS_MAX: usize = 16;
+
+/// Why the service did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The files have faults, a line each.
+    #[error("the trigger files have faults:\n  {}", .0.join("\n  "))]
+    Catalog(Vec<String>),
+    /// The data folder cannot be made.
+    #[error("the data folder `{}` cannot be made: {error}", path.display())]
+    Data {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The log cannot be opened.
+    #[error(transparent)]
+    Log(#[from] crate::log::Error),
+    /// Channels cannot be used.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Channels(Vec<Unusable>),
+    /// The address cannot be listened on.
+    #[error("`{address}` cannot be listened on: {error}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        error: io::Error,
+    },
+    /// There are no more threads.
+    #[error("a thread cannot be started: {0}")]
+    Thread(io::Error),
+}
+
+/// A service at work.
+#[derive(Debug)]
+pub struct Service {
+    address: SocketAddr,
+    store: Arc<Store>,
+    appender: Appender,
+    catalogs: Arc<Catalogs>,
+    workers: Workers,
+    alarm: Alarm,
+    life: Arc<Life>,
+    hub: Arc<Hub>,
+    dispatcher: Dispatcher,
+    /// Stops the tasks that only look after things.
+    background: CancellationToken,
+    /// Stops taking connections.
+    closing: CancellationToken,
+    tasks: Tasks,
+    threads: Threads,
+}
+
+/// The tasks by the order in which they end.
+#[derive(Debug)]
+struct Tasks {
+    http: Task<()>,
+    background: Vec<Task<()>>,
+    dispatch: Vec<Task<()>>,
+    pump: Task<()>,
+}
+
+/// The threads by the order in which they end.
+#[derive(Debug)]
+struct Threads {
+    workers: Vec<JoinHandle<()>>,
+    committer: JoinHandle<()>,
+    saver: JoinHandle<()>,
+    writer: JoinHandle<()>,
+}
+
+impl Service {
+    /// Starts. Events are taken as soon as it returns; `/readyz` tells when the log is caught up
+    /// with. `pages` are further routes for readers, beside the API.
+    ///
+    /// # Errors
+    /// What is wrong: nothing runs then.
+    pub async fn start(config: Config, clock: Clock, pages: Router) -> Result<Self, Error> {
+        let built = Built::new(&config, &clock)?;
+        let listen = |error| Error::Listen { address: config.listen, error };
+        let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        built.run(&config, &clock, pages, listener, address)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The catalog in force, and the last attempt to load another.
+    pub fn status(&self) -> Arc<Status> {
+        self.catalogs.status()
+    }
+
+    /// The store, to be looked at.
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// The owners of the shards, to be asked.
+    pub fn workers(&self) -> &Workers {
+        &self.workers
+    }
+
+    /// The door to the log.
+    pub fn appender(&self) -> &Appender {
+        &self.appender
+    }
+
+    /// Waits until every shard has caught up with its log, or a part has failed.
+    pub async fn ready(&self) {
+        const LOOK_AGAIN: Duration = Duration::from_millis(5);
+        while self.life.phase() == Phase::Starting {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// Waits until a part fails, and says which and why. The process must then end: what is on
+    /// disk is known again after a restart.
+    pub async fn failed(&self) -> String {
+        self.alarm.raised().await
+    }
+}
+
+/// All parts, before anything runs.
+struct Built {
+    store: Arc<Store>,
+    log: Arc<Embedded>,
+    catalogs: Arc<Catalogs>,
+    workers: Workers,
+    worker_parts: Vec<Worker>,
+    committer: Committer,
+    committed: mpsc::Receiver<store::Committed>,
+    appender: Appender,
+    writer: appender::Writer,
+    books: Books,
+    saves: mpsc::Receiver<books::Save>,
+    dispatcher: Dispatcher,
+    works: Vec<crate::dispatch::Work>,
+    /// Sends that an earlier run left.
+    left: Vec<DecisionId>,
+}
+
+impl Built {
+    fn new(config: &Config, clock: &Clock) -> Result<Self, Error> {
+        let folders = Folders { triggers: config.triggers.clone(), models: config.models.clone() };
+        let catalogs = Catalogs::open(folders, config.sending, Arc::clone(clock));
+        let catalogs = Arc::new(catalogs.map_err(Error::Catalog)?);
+        let (store, log) = open(config, clock)?;
+        let left = left_behind(&store)?;
+
+        let (sink, committed) = mpsc::channel(COMMITTED_MAX);
+        let (commits, committer) = committer::pair(Arc::clone(&store), sink);
+        let parts = Parts {
+            log: log.clone(),
+            store: Arc::clone(&store),
+            clock: Arc::clone(clock),
+            commits,
+        };
+        let (mailboxes, worker_parts): (Vec<Mailbox>, Vec<Worker>) = (0..store.shards())
+            .map(|shard| thread::pair(shard, catalogs.current(), parts.clone()))
+            .unzip();
+        let workers = Workers::new(mailboxes, Arc::clone(&store));
+        let woken = workers.clone();
+        let (appender, writer) =
+            appender::pair(log.clone(), Box::new(move |shard| woken.wake(shard)));
+        let (books, saves) = Books::new(Arc::clone(&store), appender.clone(), workers.clone());
+        let (dispatcher, works) = Dispatcher::new(&Setup {
+            channels: &config.channels,
+            sending: config.sending,
+            ledger: Arc::new(books.clone()),
+            gate: Arc::new(books.clone()),
+            in_app: InApp::new(Arc::new(books.clone())),
+            clock: Arc::clone(clock),
+        })
+        .map_err(Error::Channels)?;
+        Ok(Self {
+            store,
+            log,
+            catalogs,
+            workers,
+            worker_parts,
+            committer,
+            committed,
+            appender,
+            writer,
+            books,
+            saves,
+            dispatcher,
+            works,
+            left,
+        })
+    }
+
+    fn run(
+        self,
+        config: &Config,
+        clock: &Clock,
+        pages: Router,
+        listener: TcpListener,
+        address: SocketAddr,
+    ) -> Result<Service, Error> {
+        let life = Arc::new(Life::starting());
+        let alarm = Alarm::new(Arc::clone(&life));
+        let hub = Arc::new(Hub::new());
+        let background = CancellationToken::new();
+        let closing = CancellationToken::new();
+        let goals = current::ends(&self.log);
+        let router = self.router(config, clock, pages, &life, &hub);
+        let Self { store, log, catalogs, workers, appender, dispatcher, .. } = self;
+        let saving = Arc::clone(&store);
+        let (saves, writer, committer) = (self.saves, self.writer, self.committer);
+        let threads = Threads {
+            writer: alarm.thread("log writer", || writer.run()).map_err(Error::Thread)?,
+            committer: alarm.thread("committer", || committer.run()).map_err(Error::Thread)?,
+            saver: alarm
+                .thread("outbox writer", move || books::keep_saving(&saving, saves))
+                .map_err(Error::Thread)?,
+            workers: start_workers(self.worker_parts, &alarm)?,
+        };
+        let current = Current {
+            catalogs: Arc::clone(&catalogs),
+            workers: workers.clone(),
+            hub: Arc::clone(&hub),
+        };
+        let tidy = current::keep_tidy(
+            Arc::clone(&store),
+            log,
+            config.retention,
+            Arc::clone(clock),
+            background.clone(),
+        );
+        let metrics = current::keep_metrics(Metrics::start(), background.clone());
+        let begin = begin(
+            workers.clone(),
+            Arc::clone(&store),
+            goals,
+            (dispatcher.clone(), self.left),
+            Arc::clone(&life),
+        );
+        let served = http::serve(listener, router, config.limits.connections, closing.clone());
+        let pump = hub::pump(self.committed, dispatcher.clone(), Arc::clone(&hub));
+        let tasks = Tasks {
+            http: alarm.task("http", served),
+            background: vec![
+                alarm.task("catalog", current.keep(background.clone())),
+                alarm.task("metrics", metrics),
+                alarm.task("tidy", tidy),
+                alarm.task("begin", cancellable(begin, background.clone())),
+            ],
+            dispatch: self
+                .works
+                .into_iter()
+                .map(|work| alarm.task(&work.name, work.future))
+                .collect(),
+            pump: alarm.task("pump", pump),
+        };
+        Ok(Service {
+            address,
+            store,
+            appender,
+            catalogs,
+            workers,
+            alarm,
+            life,
+            hub,
+            dispatcher,
+            background,
+            closing,
+            tasks,
+            threads,
+        })
+    }
+
+    /// All routes: events with their own keys, probes for everyone, the rest for readers.
+    fn router(
+        &self,
+        config: &Config,
+        clock: &Clock,
+        pages: Router,
+        life: &Arc<Life>,
+        hub: &Arc<Hub>,
+    ) -> Router {
+        let guard = Arc::new(Guard::new(config.api_token.as_ref()));
+        let answers = Answers {
+            store: Arc::clone(&self.store),
+            appender: self.appender.clone(),
+            workers: self.workers.clone(),
+            catalogs: Arc::clone(&self.catalogs),
+            clock: Arc::clone(clock),
+            hub: Arc::clone(hub),
+        };
+        let reading = from_fn_with_state(Arc::clone(&guard), guard::readers);
+        let readers = api::routes(Arc::new(answers)).merge(pages).route_layer(reading.clone());
+        let store = Arc::clone(&self.store);
+        let shown = Metrics::start();
+        let metrics = probe::metrics(move || {
+            show_funnels(&store);
+            shown.render()
+        });
+        let metrics = if config.is_local() { metrics } else { metrics.route_layer(reading) };
+        let keys = Keys::new(config.write_keys.iter().map(|key| key.expose_secret()));
+        let now = Arc::clone(clock);
+        let events = Ingest::new(self.books.clone(), keys, None, Now::new(move || now.now()));
+        let probes = probe::routes(Arc::clone(life), Arc::clone(&self.catalogs));
+        let limit = u64::try_from(config.limits.request.as_millis()).unwrap_or(u64::MAX);
+        readers
+            .merge(metrics)
+            .merge(events.router())
+            .merge(probes)
+            .layer(from_fn_with_state(Duration::from_millis(limit), guard::in_time))
+            .layer(from_fn(guard::counted))
+    }
+}
+
+/// Opens the store, and the log inside it.
+fn open(config: &Config, clock: &Clock) -> Result<(Arc<Store>, Arc<Embedded>), Error> {
+    let path = config.data.join(STORE_FOLDER);
+    std::fs::create_dir_all(&path)
+        .map_err(|error| Error::Data { path: config.data.clone(), error })?;
+    let cores = std::thread::available_parallelism().map(|cores| cores.get().min(SHARDS_MAX));
+    let cores = cores.ok().and_then(|cores| u16::try_from(cores).ok()).unwrap_or(SHARDS_UNTOLD);
+    let shards = config.shards.unwrap_or(cores);
+    let store = Store::open(&path, Options { shards, ..Options::default() })?;
+    let log = Embedded::open(store.database(), store.shards(), Arc::clone(clock))?;
+    Ok((store, Arc::new(log)))
+}
+
+/// Sends of an earlier run. Those of this run are handed over as they are committed.
+fn left_behind(store: &Store) -> Result<Vec<DecisionId>, Error> {
+    let mut left = Vec::new();
+    for row in store.outbox() {
+        left.extend(DecisionId::parse(&row?.decision));
+    }
+    Ok(left)
+}
+
+fn start_workers(workers: Vec<Worker>, alarm: &Alarm) -> Result<Vec<JoinHandle<()>>, Error> {
+    (0_u16..)
+        .zip(workers)
+        .map(|(shard, worker)| alarm.thread(&format!("shard {shard}"), || worker.run()))
+        .collect::<io::Result<_>>()
+        .map_err(Error::Thread)
+}
+
+/// Opens the service once every shard has caught up, and takes over what an earlier run left.
+async fn begin(
+    workers: Workers,
+    store: Arc<Store>,
+    goals: Vec<u64>,
+    (dispatcher, left): (Dispatcher, Vec<DecisionId>),
+    life: Arc<Life>,
+) {
+    current::caught_up(&workers, &store, &goals).await;
+    life.go_on(Phase::Running);
+    dispatcher.take_over(left);
+}
+
+async fn cancellable(work: impl Future<Output = ()>, stop: CancellationToken) {
+    tokio::select! {
+        () = work => {}
+        () = stop.cancelled() => {}
+    }
+}
+
+/// Shows the standing counts of all triggers as numbers.
+fn show_funnels(store: &Store) {
+    let Ok(funnels) = store.funnels() else { return };
+    for (trigger, funnel) in funnels {
+        let verdicts = VerdictKind::ALL.map(|kind| (kind, funnel.standing(kind)));
+        FunnelRead { trigger: &trigger, matched: funnel.matched, verdicts: &verdicts }.emit();
+    }
+}

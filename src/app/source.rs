@@ -1,0 +1,358 @@
+//! Answers for the API: from the owners of the shards, the store, and the catalog in force.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use tokio::sync::broadcast;
+
+use super::books::{blocking, encoded};
+use super::hub::Hub;
+use crate::api::source::{
+    Answer, CatalogView, DecisionFilter, Failure, Live, Page, PreferenceChange, Source, TaskChange,
+    TaskFilter, TriggerView,
+};
+use crate::catalog::Catalogs;
+use crate::clock::Shared as Clock;
+use crate::decode::{Arrival, Body, Home, PreferenceRecord, Record, shard_of};
+use crate::engine::catalog::{Catalog, Kind, Sending, TriggerState};
+use crate::engine::customer::CustomerState;
+use crate::engine::id::{CustomerId, DecisionId};
+use crate::engine::input::Answer as ConsentAnswer;
+use crate::engine::slot::TriggerSlot;
+use crate::engine::time::Timestamp;
+use crate::log;
+use crate::log::appender::Appender;
+use crate::store::explain::Explainer;
+use crate::store::record::{DeadLetter, DecisionRecord, TaskRecord};
+use crate::store::view::{CustomerFilter, CustomerLine, CustomerPage, CustomerSort, Funnel};
+use crate::store::{self, Store};
+use crate::worker::{Shard, Workers, workers};
+
+/// Most dead letters given out at a time.
+const DEAD_LETTERS_MAX: usize = 500;
+/// The event that tells that a task was done.
+const TASK_CLOSED: &str = "Task Closed";
+/// Where an answer was given when the one who records it does not say.
+const CONSENT_SOURCE: &str = "api";
+
+/// What the API reads from.
+#[derive(Debug)]
+pub(super) struct Answers {
+    pub(super) store: Arc<Store>,
+    pub(super) appender: Appender,
+    pub(super) workers: Workers,
+    pub(super) catalogs: Arc<Catalogs>,
+    pub(super) clock: Clock,
+    pub(super) hub: Arc<Hub>,
+}
+
+impl Source for Answers {
+    fn customers(
+        &self,
+        filter: CustomerFilter,
+        sort: CustomerSort,
+        after: Option<String>,
+        limit: usize,
+    ) -> Answer<'_, Page<CustomerLine>> {
+        Box::pin(async move {
+            let page = self.workers.customers(filter, sort, after.as_deref(), limit).await;
+            page.map(page_of).map_err(unanswered)
+        })
+    }
+
+    fn customer(&self, id: String) -> Answer<'_, CustomerPage> {
+        Box::pin(async move {
+            let page = self.workers.customer(&id).await.map_err(unanswered)?;
+            page.ok_or_else(|| nobody(&id))
+        })
+    }
+
+    fn explain(&self, customer: String, trigger: Option<String>) -> Answer<'_, String> {
+        Box::pin(async move {
+            let now = self.clock.now();
+            let id = customer.clone();
+            let look = move |shard: &Shard, state: Option<&CustomerState>| match state {
+                Some(state) => story(shard, state, trigger.as_deref(), now),
+                None => Err(nobody(&id)),
+            };
+            self.workers.inspect(&customer, look).await.map_err(unanswered)?
+        })
+    }
+
+    fn decisions(
+        &self,
+        filter: DecisionFilter,
+        after: Option<String>,
+        limit: usize,
+    ) -> Answer<'_, Page<DecisionRecord>> {
+        Box::pin(async move {
+            let DecisionFilter { customer, trigger, verdict, reason } = filter;
+            let filter = store::decisions::DecisionFilter {
+                customer,
+                trigger,
+                verdict,
+                reason,
+                ..store::decisions::DecisionFilter::default()
+            };
+            let found =
+                self.read(move |store| store.decisions(&filter, after.as_deref(), limit)).await;
+            found.map(page_of)
+        })
+    }
+
+    fn decision(&self, id: String) -> Answer<'_, DecisionRecord> {
+        Box::pin(async move {
+            let none = || Failure::NotFound(format!("there is no decision `{id}`"));
+            let parsed = DecisionId::parse(&id).ok_or_else(none)?;
+            self.read(move |store| store.decision(parsed)).await?.ok_or_else(none)
+        })
+    }
+
+    fn triggers(&self) -> Answer<'_, Vec<TriggerView>> {
+        Box::pin(async move {
+            let catalog = self.catalogs.current();
+            let mut funnels = self.read(Store::funnels).await?;
+            Ok(catalog
+                .triggers
+                .iter()
+                .map(|trigger| {
+                    let id = trigger.id.as_str();
+                    TriggerView {
+                        id: id.to_owned(),
+                        kind: kind(trigger.kind).to_owned(),
+                        about: trigger.about.to_string(),
+                        owner: trigger.owner.to_string(),
+                        enabled: trigger.state == TriggerState::Enabled,
+                        version: trigger.version.to_string(),
+                        place: format!("{}:{}", trigger.place.file, trigger.place.line),
+                        funnel: funnels.remove(id).unwrap_or_else(|| Funnel::new(id)),
+                    }
+                })
+                .collect())
+        })
+    }
+
+    fn catalog(&self) -> CatalogView {
+        view(&self.catalogs)
+    }
+
+    fn tasks(
+        &self,
+        filter: TaskFilter,
+        after: Option<String>,
+        limit: usize,
+    ) -> Answer<'_, Page<TaskRecord>> {
+        Box::pin(async move {
+            let TaskFilter { state, assigned_to, customer } = filter;
+            let filter = store::tasks::TaskFilter { state, assigned_to, customer };
+            self.read(move |store| store.tasks(&filter, after.as_deref(), limit)).await.map(page_of)
+        })
+    }
+
+    fn change_task(&self, id: String, change: TaskChange) -> Answer<'_, TaskRecord> {
+        Box::pin(async move {
+            let none = Failure::NotFound(format!("there is no task `{id}`"));
+            let TaskChange { state, outcome, by } = change;
+            let done = state == "done";
+            let said = outcome.clone();
+            let changed = move |task: &mut TaskRecord| {
+                task.state = state;
+                task.outcome = said.or_else(|| task.outcome.take());
+            };
+            let task = self.read(move |store| store.change_task(&id, changed)).await?;
+            let task = task.ok_or(none)?;
+            if done {
+                self.tell_closed(&task, by.as_deref()).await?;
+            }
+            self.hub.tell(Live::Task(Box::new(task.clone())));
+            Ok(task)
+        })
+    }
+
+    fn change_preference(&self, customer: String, change: PreferenceChange) -> Answer<'_, ()> {
+        Box::pin(async move {
+            check_id(&customer)?;
+            let catalog = self.catalogs.current();
+            let records = preferences(&catalog, &customer, &change)?;
+            let shard = shard_of(&customer, self.store.shards());
+            self.appender.append(shard, records).await.map(drop).map_err(not_durable)
+        })
+    }
+
+    fn erase(&self, customer: String) -> Answer<'_, ()> {
+        Box::pin(async move {
+            check_id(&customer)?;
+            let shard = shard_of(&customer, self.store.shards());
+            let record = encoded(&Record::Erasure { customer: &customer });
+            self.appender.append(shard, vec![record]).await.map(drop).map_err(not_durable)
+        })
+    }
+
+    fn dead_letters(&self, limit: usize) -> Answer<'_, Vec<DeadLetter>> {
+        let limit = limit.min(DEAD_LETTERS_MAX);
+        Box::pin(async move { self.read(move |store| store.dead_letters(limit)).await })
+    }
+
+    fn live(&self) -> broadcast::Receiver<Arc<Live>> {
+        self.hub.listen()
+    }
+}
+
+impl Answers {
+    /// Reads from the store where it may wait for the disk.
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store) -> Result<T, store::Error> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let store = Arc::clone(&self.store);
+        // The cursor is the only mistake that the one who asks can make.
+        let done = blocking(move || match work(&store) {
+            Err(error @ store::Error::Cursor(_)) => Ok(Err(Failure::Invalid(error.to_string()))),
+            done => done.map(Ok),
+        });
+        done.await.map_err(Failure::Unavailable)?
+    }
+
+    /// The event behind a closed task: triggers may wait for it. Its id is the task's, so that it
+    /// happens once however often the task is closed.
+    async fn tell_closed(&self, task: &TaskRecord, by: Option<&str>) -> Result<(), Failure> {
+        let event = json!({
+            "customer": task.customer,
+            "event": TASK_CLOSED,
+            "id": format!("task-closed-{}", task.id),
+            "with": {
+                "task": task.id,
+                "trigger": task.trigger,
+                "outcome": task.outcome,
+                "by": by,
+            },
+        });
+        let event = event.to_string();
+        let shards = self.store.shards();
+        let arrival = Arrival::live(self.clock.now());
+        let encoded = Body::read(event.as_bytes(), None)
+            .map(|mut body| body.encode(arrival, shards, || task.id.clone()))
+            .map_err(|refusal| Failure::Invalid(refusal.to_string()))?;
+        for accepted in encoded.accepted {
+            if let Home::Shard(shard) = accepted.home {
+                let appended = self.appender.append(shard, vec![accepted.record]).await;
+                appended.map_err(not_durable)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is in force, and what was tried last.
+pub(super) fn view(catalogs: &Catalogs) -> CatalogView {
+    let status = catalogs.status();
+    CatalogView {
+        revision: status.revision.to_string(),
+        loaded_at: status.loaded_at.to_string(),
+        faults: status.faults.clone(),
+        sending: catalogs.current().sending == Sending::On,
+    }
+}
+
+fn story(
+    shard: &Shard,
+    state: &CustomerState,
+    trigger: Option<&str>,
+    now: Timestamp,
+) -> Result<String, Failure> {
+    let explainer = Explainer::new(shard.teller(), state, now);
+    if let Some(name) = trigger {
+        let text = shard.catalog().find_trigger(name).and_then(|slot| explainer.trigger(slot));
+        return text.ok_or_else(|| Failure::NotFound(format!("there is no trigger `{name}`")));
+    }
+    let mut text = explainer.customer();
+    text.push_str("\ntriggers\n");
+    let count = u16::try_from(shard.catalog().triggers.len()).unwrap_or(u16::MAX);
+    text.extend((0..count).filter_map(|slot| explainer.summary(TriggerSlot(slot))));
+    Ok(text)
+}
+
+fn preferences(
+    catalog: &Catalog,
+    customer: &str,
+    change: &PreferenceChange,
+) -> Result<Vec<bytes::Bytes>, Failure> {
+    let policy = &catalog.policy;
+    let purposes = policy.purposes.iter().map(|purpose| &*purpose.name);
+    let purpose = known("purpose", change.purpose.as_deref(), purposes)?;
+    let channels = policy.channels.iter().map(|channel| &*channel.name);
+    let channel = known("channel", change.channel.as_deref(), channels)?;
+    let mut preferences = Vec::new();
+    if let Some(granted) = change.granted {
+        preferences.push(PreferenceRecord::Consent {
+            purpose,
+            channel,
+            answer: if granted { ConsentAnswer::Granted } else { ConsentAnswer::Denied },
+            source: change.source.as_deref().unwrap_or(CONSENT_SOURCE),
+        });
+    }
+    if let Some(text) = &change.pause_until {
+        let until = Timestamp::parse(text).ok_or_else(|| {
+            let what = "give it like 2026-03-01T12:00:00Z";
+            Failure::Invalid(format!("`pause_until` is `{text}`, which is no time: {what}"))
+        })?;
+        preferences.push(PreferenceRecord::PauseUntil(Some(until)));
+    }
+    let records = preferences.into_iter();
+    Ok(records.map(|preference| encoded(&Record::Preference { customer, preference })).collect())
+}
+
+/// A name that the policy knows. An answer to an unknown one would never be asked for.
+fn known<'a>(
+    what: &str,
+    asked: Option<&'a str>,
+    names: impl Iterator<Item = &'a str>,
+) -> Result<Option<&'a str>, Failure> {
+    let Some(asked) = asked else { return Ok(None) };
+    let names: Vec<&str> = names.collect();
+    if names.contains(&asked) {
+        return Ok(Some(asked));
+    }
+    let names = names.join("`, `");
+    Err(Failure::Invalid(format!("there is no {what} `{asked}`: give one of `{names}`")))
+}
+
+fn check_id(customer: &str) -> Result<(), Failure> {
+    let fits = (1..=CustomerId::BYTES_MAX).contains(&customer.len());
+    if fits && !customer.chars().any(char::is_control) {
+        return Ok(());
+    }
+    let most = CustomerId::BYTES_MAX;
+    Err(Failure::Invalid(format!(
+        "a customer's id has 1 to {most} bytes and no control characters"
+    )))
+}
+
+fn nobody(id: &str) -> Failure {
+    Failure::NotFound(format!("there is no customer `{id}`"))
+}
+
+fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Behavior => "behavior",
+        Kind::Status => "status",
+        Kind::Lifecycle => "lifecycle",
+    }
+}
+
+fn page_of<T>(page: store::Page<T>) -> Page<T> {
+    Page { items: page.items, next: page.next }
+}
+
+fn unanswered(error: workers::Error) -> Failure {
+    match error {
+        workers::Error::Store(error @ store::Error::Cursor(_)) => {
+            Failure::Invalid(error.to_string())
+        }
+        error => Failure::Unavailable(error.to_string()),
+    }
+}
+
+fn not_durable(error: log::Error) -> Failure {
+    Failure::Unavailable(error.to_string())
+}

@@ -1,0 +1,1 @@
+//! The service whole, from a request to a webhook.

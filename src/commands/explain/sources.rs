@@ -1,0 +1,136 @@
+//! Where stories come from: recorded events, or the data of a stopped service.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+
+use super::story::Story;
+use crate::clock;
+use crate::commands::console::Error;
+use crate::commands::progress;
+use crate::decode::{Record, Subject, shard_of};
+use crate::engine::catalog::Catalog;
+use crate::engine::time::Timestamp;
+use crate::log::Log;
+use crate::log::embedded::Embedded;
+use crate::store::decisions::DecisionFilter;
+use crate::store::{self, Store};
+
+/// Bytes of the log looked at in one go.
+const READ_BYTES: usize = 4 * 1024 * 1024;
+/// Decisions read of one customer.
+const DECISIONS_MAX: usize = 200;
+
+impl Story {
+    /// Replays recorded events in event time.
+    pub(super) fn of_events(
+        catalog: Catalog,
+        customer: &str,
+        path: &Path,
+        at: Option<Timestamp>,
+    ) -> Result<Self, Error> {
+        let file = File::open(path).map_err(|source| Error::read(path, source))?;
+        let size = file.metadata().map_err(|source| Error::read(path, source))?.len();
+        let bar = progress::over_bytes(size, "replaying");
+        let mut lines = BufReader::new(bar.wrap_read(file));
+        let mut story = Self::new(catalog, customer);
+        let mut line = Vec::new();
+        let mut number = 0;
+        loop {
+            line.clear();
+            let read = lines.read_until(b'\n', &mut line);
+            if read.map_err(|source| Error::read(path, source))? == 0 {
+                break;
+            }
+            number += 1;
+            let text = line.trim_ascii();
+            // What is refused concerns nobody; `heedful replay` counts it.
+            if !text.is_empty() {
+                drop(story.line(text, number, at));
+            }
+        }
+        bar.finish_and_clear();
+        story.known_or_refused(customer, at)
+    }
+
+    /// Reads the state and decisions of a customer; as of an earlier time, from the log.
+    pub(super) fn of_data(
+        catalog: Catalog,
+        customer: &str,
+        folder: &Path,
+        at: Option<Timestamp>,
+    ) -> Result<Self, Error> {
+        if !folder.exists() {
+            let what = format!("there is no data in `{}`", folder.display());
+            return Err(Error::refused(what, "name it with --data, or ask a service with --url"));
+        }
+        let store = Store::open(folder, store::Options::default()).map_err(|error| {
+            let help = match &error {
+                store::Error::InUse(_) => "ask the service: `--url http://localhost:8080`",
+                _ => "",
+            };
+            Error::refused(error.to_string(), help)
+        })?;
+        let failed = |error: store::Error| Error::refused(error.to_string(), "");
+        let shard = shard_of(customer, store.shards());
+        let mut story = Self::new(catalog, customer);
+        let mut from = 1;
+        if at.is_none() {
+            if let Some(bytes) = store.state(shard, customer).map_err(failed)? {
+                story.load(&bytes).map_err(|error| Error::refused(error.to_string(), ""))?;
+            }
+            let customer = Some(customer.to_owned());
+            let filter = DecisionFilter { customer, ..DecisionFilter::default() };
+            let page = store.decisions(&filter, None, DECISIONS_MAX).map_err(failed)?;
+            story.decided(page.items);
+            from = store.mark(shard).map_err(failed)?.map_or(1, |mark| mark.position + 1);
+        }
+        story.follow_log(&store, shard, from, at)?;
+        story.known_or_refused(customer, at)
+    }
+
+    /// Applies what the log holds from a position on, as the service would when it starts.
+    fn follow_log(
+        &mut self,
+        store: &Store,
+        shard: u16,
+        mut from: u64,
+        until: Option<Timestamp>,
+    ) -> Result<(), Error> {
+        let failed = |error: crate::log::Error| Error::refused(error.to_string(), "");
+        let log = Embedded::open(store.database(), store.shards(), clock::System::shared());
+        let log = log.map_err(failed)?;
+        let customer = self.state().id.clone();
+        loop {
+            let entries = log.read(shard, from, READ_BYTES).map_err(failed)?;
+            let Some(last) = entries.last() else { return Ok(()) };
+            from = last.position + 1;
+            for entry in &entries {
+                if until.is_some_and(|until| until < entry.appended_at) {
+                    return Ok(());
+                }
+                let Ok(record) = Record::parse(&entry.record) else { continue };
+                let mine = match record.subject() {
+                    Subject::Customer(other) => other == customer.as_str(),
+                    Subject::Everyone => true,
+                };
+                if mine {
+                    // What the worker refused is among the dead letters.
+                    drop(self.record(&record, entry.appended_at, entry.position));
+                }
+            }
+        }
+    }
+
+    fn known_or_refused(mut self, customer: &str, at: Option<Timestamp>) -> Result<Self, Error> {
+        if !self.is_heard() {
+            let when = at.map(|at| format!(" until {at}")).unwrap_or_default();
+            let what = format!("nothing was ever heard of a customer `{customer}`{when}");
+            return Err(Error::refused(what, "ids are compared letter by letter"));
+        }
+        if let Some(at) = at {
+            self.pass_until(at);
+        }
+        Ok(self)
+    }
+}

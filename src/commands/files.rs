@@ -1,0 +1,209 @@
+//! Finds and reads the set of files that a command works on.
+//!
+//! A set is loaded all or nothing, so a single file is never looked at alone: its policy and the
+//! models it uses come with it, found from where it stands.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::console::{Console, Error};
+use crate::catalog::{Folders, Unreadable};
+use crate::config::{Config, Flags, ProcessEnv};
+use crate::declare::fault::Text;
+use crate::declare::render::{Drawing, render};
+use crate::declare::{Extent, Fault, Loaded, Severity, Source, SourceKind, load};
+use crate::engine::catalog::{Catalog, Sending};
+use crate::engine::condition::Place;
+
+/// A set of files, read.
+#[derive(Debug)]
+pub struct FileSet {
+    sources: Vec<Source>,
+    /// What could not be read.
+    unreadable: Vec<Fault>,
+    texts: BTreeMap<Arc<str>, Text>,
+    /// The files and folders named by the user; none means all.
+    asked: Vec<PathBuf>,
+}
+
+impl FileSet {
+    /// Reads all files of two folders.
+    ///
+    /// # Errors
+    /// When there is nothing to read.
+    pub fn read(folders: &Folders, asked: Vec<PathBuf>) -> Result<Self, Error> {
+        let (sources, unreadable) = folders.read_what_can_be();
+        if sources.is_empty() && unreadable.is_empty() {
+            let (triggers, models) = (folders.triggers.display(), folders.models.display());
+            let what = format!("there are no files in `{triggers}` and `{models}`");
+            return Err(Error::refused(what, "`heedful init` writes a first set"));
+        }
+        let text = |source: &Source| Text::new(source.path.clone(), source.text.clone());
+        let texts = sources.iter().map(|source| (source.path.clone(), text(source))).collect();
+        // Asking for the whole set is asking for nothing in particular.
+        let covers = |folder: &Path| {
+            let folder = clean(folder);
+            asked.iter().any(|asked| folder.starts_with(asked) || asked == Path::new("."))
+        };
+        let whole = covers(&folders.triggers) && covers(&folders.models);
+        Ok(Self {
+            sources,
+            unreadable: unreadable.iter().map(fault_of).collect(),
+            texts,
+            asked: if whole { Vec::new() } else { asked },
+        })
+    }
+
+    /// Checks the set and makes a catalog of it.
+    ///
+    /// # Errors
+    /// Every fault of every file.
+    pub fn load(&self, sending: Sending) -> Result<Loaded, Vec<Fault>> {
+        let loaded = load(&self.sources, sending);
+        if self.unreadable.is_empty() {
+            return loaded;
+        }
+        let unreadable = self.unreadable.iter().cloned();
+        Err(unreadable.chain(loaded.err().into_iter().flatten()).collect())
+    }
+
+    /// Whether the user asked for this file.
+    pub fn is_asked_for(&self, path: &str) -> bool {
+        self.asked.is_empty() || self.asked.iter().any(|asked| Path::new(path).starts_with(asked))
+    }
+
+    /// Line and column of a stretch of a file.
+    pub fn place(&self, path: &Arc<str>, extent: Extent) -> Place {
+        match self.texts.get(path) {
+            Some(text) => text.place(extent.start),
+            None => Place { file: path.clone(), line: 1, column: 1 },
+        }
+    }
+
+    /// Draws faults, each with its place and a caret.
+    pub fn render(&self, faults: &[Fault], drawing: Drawing) -> String {
+        render(faults, &self.sources, drawing)
+    }
+
+    /// How many files there are of a kind.
+    pub fn count(&self, kind: SourceKind) -> usize {
+        self.sources.iter().filter(|source| source.kind == kind).count()
+    }
+}
+
+/// Finds the set that the paths of a command line belong to.
+///
+/// # Errors
+/// When a path does not exist, or belongs to another set than the others.
+pub fn find(paths: &[PathBuf]) -> Result<FileSet, Error> {
+    let Some(first) = paths.first() else {
+        return FileSet::read(&configured()?, Vec::new());
+    };
+    let folders = folders_of(first)?;
+    for path in paths {
+        if folders_of(path)? != folders {
+            let (first, path) = (first.display(), path.display());
+            let what = format!("`{first}` and `{path}` belong to different sets");
+            return Err(Error::refused(what, "name files of one set at a time"));
+        }
+    }
+    FileSet::read(&folders, paths.iter().map(|path| clean(path)).collect())
+}
+
+/// The configuration, where secrets that are not set on this machine do not matter.
+///
+/// # Errors
+/// When it is wrong otherwise.
+pub fn config(flags: &Flags) -> Result<Config, Error> {
+    let config = Config::load(flags.clone(), &ProcessEnv).or_else(|_| {
+        let stand_in = |name: &str| (!name.starts_with("HEEDFUL_")).then(|| STAND_IN.to_owned());
+        Config::load(flags.clone(), &stand_in)
+    });
+    config.map_err(|faults| Error::refused(faults.to_string(), ""))
+}
+
+/// The catalog of a configuration; `None` when its files have faults, which have been shown.
+///
+/// # Errors
+/// When there are no files.
+pub fn catalog(config: &Config, console: &mut Console) -> Result<Option<Catalog>, Error> {
+    let (triggers, models) = (config.triggers.clone(), config.models.clone());
+    let set = FileSet::read(&Folders { triggers, models }, Vec::new())?;
+    match set.load(config.sending) {
+        Ok(loaded) => Ok(Some(loaded.catalog)),
+        Err(faults) => {
+            super::check::show(&set, &faults, console)?;
+            console.line("the files have faults: nothing was done")?;
+            Ok(None)
+        }
+    }
+}
+
+/// Shards of a store that is made now, where nothing says how many: one per processor.
+pub fn shards() -> u16 {
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    u16::try_from(processors).unwrap_or(u16::MAX)
+}
+
+/// What stands for a secret that is not set.
+const STAND_IN: &str = "whsec_c3RhbmQtaW4tZm9yLWEtc2VjcmV0LW9mLXRoZS10ZXN0cw==";
+
+/// The folders that `heedful.yaml` names, or the usual ones.
+fn configured() -> Result<Folders, Error> {
+    let config = config(&Flags::default())?;
+    Ok(Folders { triggers: config.triggers, models: config.models })
+}
+
+/// The folders of the set that a path belongs to.
+fn folders_of(path: &Path) -> Result<Folders, Error> {
+    let kind = fs::metadata(path).map_err(|source| Error::read(path, source))?;
+    let path = clean(path);
+    if kind.is_dir() && ["triggers", "models"].iter().any(|name| path.join(name).is_dir()) {
+        return Ok(Folders { triggers: path.join("triggers"), models: path.join("models") });
+    }
+    // The nearest folder called `triggers` or `models` tells where the set is.
+    for folder in path.ancestors().skip(usize::from(!kind.is_dir())) {
+        let named = |name: &str| folder.file_name().is_some_and(|last| last == name);
+        let root = folder.parent().unwrap_or(Path::new(""));
+        if named("triggers") {
+            return Ok(Folders { triggers: folder.to_owned(), models: root.join("models") });
+        }
+        if named("models") {
+            return Ok(Folders { triggers: root.join("triggers"), models: folder.to_owned() });
+        }
+    }
+    // Or we stand in it.
+    let here = std::env::current_dir().unwrap_or_default();
+    let standing_in = |name: &str| here.file_name().is_some_and(|last| last == name);
+    if path.is_relative() && standing_in("triggers") {
+        return Ok(Folders { triggers: PathBuf::from("."), models: PathBuf::from("../models") });
+    }
+    if path.is_relative() && standing_in("models") {
+        return Ok(Folders { triggers: PathBuf::from("../triggers"), models: PathBuf::from(".") });
+    }
+    // A folder by another name holds triggers, with their models beside it.
+    let folder = if kind.is_dir() { &path } else { path.parent().unwrap_or(Path::new("")) };
+    let models = folder.parent().unwrap_or(Path::new("")).join("models");
+    Ok(Folders { triggers: Path::new(".").join(folder), models: Path::new(".").join(models) })
+}
+
+/// Without `./` in front, as people write paths in messages.
+fn clean(path: &Path) -> PathBuf {
+    let cleaned: PathBuf = path.components().filter(|part| part.as_os_str() != ".").collect();
+    if cleaned.as_os_str().is_empty() { PathBuf::from(".") } else { cleaned }
+}
+
+/// A file that cannot be read is a fault like any other: the rest of the set is still looked at.
+fn fault_of(unreadable: &Unreadable) -> Fault {
+    let file: Arc<str> = unreadable.path.display().to_string().into();
+    Fault {
+        code: "E001",
+        severity: Severity::Error,
+        message: unreadable.why.clone(),
+        place: Place { file, line: 1, column: 1 },
+        extent: Extent::default(),
+        help: None,
+    }
+}

@@ -1,0 +1,251 @@
+//! The states of an outbox row, from committed to settled. Pure: what is seen goes in, what to do
+//! comes out.
+//!
+//! An attempt is committed before its call, so that a crash can at worst leave a call whose result
+//! is not known, never a call that nobody knows of.
+
+use crate::config::OnUnknown;
+use crate::engine::id::DecisionId;
+use crate::engine::input::Delivery;
+use crate::engine::time::{Span, Timestamp};
+use crate::store::record::OutboxRow;
+
+use super::backoff;
+use super::outcome::CallResult;
+
+/// A call later than this after its decision is checked by the governor once more.
+pub const RECHECK_AFTER: Span = Span::from_millis(5_000);
+
+/// A row in hand, and what is known of the attempts before its current one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Held {
+    /// The row as it is committed.
+    pub row: OutboxRow,
+    /// Whether an earlier attempt may have arrived.
+    pub doubt: Doubt,
+}
+
+/// Whether an attempt before the current one may have arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// Certainly none did.
+    None,
+    /// One may have.
+    Earlier,
+}
+
+/// How a row comes into hand, or back into it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// It was committed with its first attempt begun, and nobody has called yet.
+    Fresh,
+    /// It was left by an earlier run, or its wait is over: what was begun has an unknown result.
+    Found,
+    /// The call of its current attempt came to this.
+    Called(CallResult),
+}
+
+/// What to do with a row.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Next {
+    /// Call now: the attempt is committed already.
+    Call,
+    /// Commit this row, in which an attempt is begun, then call.
+    Begin(Held),
+    /// Commit this row, then wait until it is due.
+    Wait(OutboxRow),
+    /// It has come to its end.
+    Finish(Delivery),
+}
+
+/// The next thing to do with a row.
+pub fn next(held: &Held, seen: Seen, on_unknown: OnUnknown, now: Timestamp) -> Next {
+    let row = &held.row;
+    match seen {
+        Seen::Fresh if is_over(row, now) => Next::Finish(Delivery::Expired),
+        Seen::Fresh => Next::Call,
+        Seen::Found => found(row, on_unknown, now),
+        Seen::Called(CallResult::Delivered) => Next::Finish(Delivery::Delivered),
+        Seen::Called(CallResult::Rejected { why }) => Next::Finish(match held.doubt {
+            Doubt::None => Delivery::Rejected { why: why.into() },
+            Doubt::Earlier => in_doubt(&why),
+        }),
+        Seen::Called(CallResult::NotSent { why, not_before }) => {
+            wait(row, held.doubt, &why, not_before, now)
+        }
+        Seen::Called(CallResult::Unknown { why }) => match on_unknown {
+            OnUnknown::Hold => Next::Finish(Delivery::Unknown { why: why.into() }),
+            OnUnknown::Retry => wait(row, Doubt::Earlier, &why, None, now),
+        },
+    }
+}
+
+/// Whether the governor has to be asked before this call.
+pub fn needs_recheck(row: &OutboxRow, now: Timestamp) -> bool {
+    Timestamp::from_millis(row.decided_at_ms) + RECHECK_AFTER < now
+}
+
+/// The end of a row that the governor refuses at the last moment.
+pub fn refuse(held: &Held, reason: crate::engine::decision::Reason) -> Delivery {
+    match held.doubt {
+        Doubt::None => Delivery::Refused { reason },
+        Doubt::Earlier => in_doubt(reason.sentence()),
+    }
+}
+
+fn found(row: &OutboxRow, on_unknown: OnUnknown, now: Timestamp) -> Next {
+    let doubt = if row.in_flight { Doubt::Earlier } else { Doubt::None };
+    let left = "the program ended while the call was under way";
+    match (doubt, on_unknown) {
+        (Doubt::Earlier, OnUnknown::Hold) => {
+            return Next::Finish(Delivery::Unknown { why: left.into() });
+        }
+        (Doubt::Earlier, OnUnknown::Retry) | (Doubt::None, _) => {}
+    }
+    if is_over(row, now) {
+        return Next::Finish(lapsed(doubt, left));
+    }
+    let attempt = row.attempt.saturating_add(1);
+    let row = OutboxRow { attempt, in_flight: true, ..row.clone() };
+    Next::Begin(Held { row, doubt })
+}
+
+fn wait(
+    row: &OutboxRow,
+    doubt: Doubt,
+    why: &str,
+    not_before: Option<Timestamp>,
+    now: Timestamp,
+) -> Next {
+    // A row whose id cannot be read shares its jitter with others like it, no more.
+    let id = DecisionId::parse(&row.decision).unwrap_or(DecisionId::from_bytes([0; 16]));
+    let expires_at = Timestamp::from_millis(row.expires_at_ms);
+    match backoff::next(&id, row.attempt, now, not_before, expires_at) {
+        Some(at) => Next::Wait(OutboxRow {
+            in_flight: doubt == Doubt::Earlier,
+            next_at_ms: at.as_millis(),
+            ..row.clone()
+        }),
+        None => Next::Finish(lapsed(doubt, why)),
+    }
+}
+
+fn is_over(row: &OutboxRow, now: Timestamp) -> bool {
+    row.expires_at_ms <= now.as_millis()
+}
+
+/// The end of a row for which there is no time left.
+fn lapsed(doubt: Doubt, why: &str) -> Delivery {
+    match doubt {
+        Doubt::None => Delivery::Expired,
+        Doubt::Earlier => in_doubt(why),
+    }
+}
+
+fn in_doubt(why: &str) -> Delivery {
+    Delivery::Unknown { why: format!("an earlier attempt may have arrived; at last: {why}").into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::decision::Reason;
+
+    const DECIDED: i64 = 1_772_366_400_000;
+
+    fn row(attempt: u32) -> OutboxRow {
+        OutboxRow {
+            attempt,
+            decision: "07".repeat(16),
+            decided_at_ms: DECIDED,
+            next_at_ms: DECIDED,
+            expires_at_ms: DECIDED + 3_600_000,
+            ..crate::dispatch::tests::row()
+        }
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(DECIDED + seconds * 1_000)
+    }
+
+    fn held(attempt: u32, doubt: Doubt) -> Held {
+        Held { row: row(attempt), doubt }
+    }
+
+    /// A row of which no attempt may have arrived.
+    fn settled(attempt: u32) -> Held {
+        Held { row: OutboxRow { in_flight: false, ..row(attempt) }, doubt: Doubt::None }
+    }
+
+    fn not_sent() -> CallResult {
+        CallResult::NotSent { why: "refused".to_owned(), not_before: None }
+    }
+
+    fn unknown() -> CallResult {
+        CallResult::Unknown { why: "reset".to_owned() }
+    }
+
+    fn step(held: &Held, seen: Seen, on_unknown: OnUnknown, seconds: i64) -> String {
+        match next(held, seen, on_unknown, at(seconds)) {
+            Next::Call => "call".to_owned(),
+            Next::Begin(Held { row, doubt }) => {
+                assert!(row.in_flight, "what is begun is in flight");
+                format!("begin {} {doubt:?}", row.attempt)
+            }
+            Next::Wait(row) => format!("wait {} in_flight={}", row.attempt, row.in_flight),
+            Next::Finish(delivery) => {
+                format!("{delivery:?}").split([' ', '{']).next().unwrap_or_default().to_owned()
+            }
+        }
+    }
+
+    #[test]
+    fn every_state_has_its_successor() {
+        use Doubt::{Earlier, None};
+        use OnUnknown::{Hold, Retry};
+        let called = Seen::Called;
+        let rejected = || CallResult::Rejected { why: "no".to_owned() };
+        for (number, (held, seen, on_unknown, seconds, expected)) in [
+            (held(1, None), Seen::Fresh, Hold, 1, "call"),
+            (held(1, None), Seen::Fresh, Retry, 3_600, "Expired"),
+            (held(1, None), called(CallResult::Delivered), Hold, 1, "Delivered"),
+            (held(3, Earlier), called(CallResult::Delivered), Retry, 1, "Delivered"),
+            (held(1, None), called(rejected()), Retry, 1, "Rejected"),
+            (held(2, Earlier), called(rejected()), Retry, 1, "Unknown"),
+            (held(1, None), called(not_sent()), Hold, 1, "wait 1 in_flight=false"),
+            (held(2, Earlier), called(not_sent()), Retry, 1, "wait 2 in_flight=true"),
+            (held(1, None), called(not_sent()), Retry, 3_599, "Expired"),
+            (held(2, Earlier), called(not_sent()), Retry, 3_599, "Unknown"),
+            (held(1, None), called(unknown()), Retry, 1, "wait 1 in_flight=true"),
+            (held(1, None), called(unknown()), Retry, 3_599, "Unknown"),
+            (held(1, None), called(unknown()), Hold, 1, "Unknown"),
+            (held(1, None), Seen::Found, Retry, 9, "begin 2 Earlier"),
+            (held(1, None), Seen::Found, Hold, 9, "Unknown"),
+            (held(1, None), Seen::Found, Retry, 3_600, "Unknown"),
+            (settled(1), Seen::Found, Hold, 9, "begin 2 None"),
+            (settled(0), Seen::Found, Hold, 9, "begin 1 None"),
+            (settled(1), Seen::Found, Retry, 3_600, "Expired"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            assert_eq!(step(&held, seen, on_unknown, seconds), expected, "case {number}");
+        }
+    }
+
+    #[test]
+    fn nothing_in_doubt_ends_as_not_sent() {
+        assert_eq!(
+            refuse(&held(1, Doubt::None), Reason::OptedOut),
+            Delivery::Refused { reason: Reason::OptedOut }
+        );
+        let delivery = refuse(&held(2, Doubt::Earlier), Reason::OptedOut);
+        assert!(matches!(delivery, Delivery::Unknown { .. }), "{delivery:?}");
+    }
+
+    #[test]
+    fn a_late_call_is_checked_once_more() {
+        assert!(!needs_recheck(&row(1), at(5)));
+        assert!(needs_recheck(&row(1), at(6)));
+    }
+}

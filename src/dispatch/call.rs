@@ -1,0 +1,219 @@
+//! One attempt from its check to its recorded end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::attempt::{self, Doubt, Held, Next, Seen};
+use super::channel::Channel;
+use super::claims::Claims;
+use super::lane::Item;
+use super::outcome::CallResult;
+use super::seam::{Gate, Ledger, Saved, Trouble};
+use crate::clock::{Shared as Clock, Stopwatch};
+use crate::config::OnUnknown;
+use crate::engine::catalog::Sending;
+use crate::engine::id::DecisionId;
+use crate::engine::input::Delivery;
+use crate::engine::time::Timestamp;
+use crate::store::record::OutboxRow;
+use crate::telemetry::{Called, Settled};
+
+/// The wait before the log or the outbox is asked again.
+const LEDGER_AGAIN: Duration = Duration::from_millis(200);
+/// How often the end of a row is offered to a log that is overloaded, before it is left to the
+/// next start.
+const FINISH_TRIES_MAX: u32 = 150;
+
+/// Makes the calls of one channel.
+#[derive(Debug)]
+pub(super) struct Caller {
+    pub(super) channel: Arc<dyn Channel>,
+    pub(super) on_unknown: OnUnknown,
+    pub(super) sending: Sending,
+    pub(super) ledger: Arc<dyn Ledger>,
+    pub(super) gate: Arc<dyn Gate>,
+    pub(super) claims: Arc<Claims>,
+    pub(super) clock: Clock,
+}
+
+/// What an attempt came to.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub(super) customer: String,
+    pub(super) health: Health,
+    pub(super) end: End,
+}
+
+/// What an attempt says about its channel.
+#[derive(Debug)]
+pub(super) enum Health {
+    /// Nothing: no call was made.
+    NotCalled,
+    /// It works.
+    Answered,
+    /// It does not.
+    Failed { why: String, not_before: Option<Timestamp> },
+}
+
+/// Where the row goes.
+#[derive(Debug)]
+pub(super) enum End {
+    /// The log has its outcome.
+    Settled(DecisionId),
+    /// It was withdrawn.
+    Gone(DecisionId),
+    /// It is tried again when it is due.
+    Wait(Item),
+    /// Something on our side failed before the call: it comes again soon.
+    Again(Item),
+    /// It stays in the outbox as it is.
+    Left,
+}
+
+impl Caller {
+    /// Takes a row one step on.
+    pub(super) async fn attempt(self: Arc<Self>, item: Item) -> Done {
+        let customer = item.row.customer.clone();
+        let (health, end) = self.drive(item).await;
+        Done { customer, health, end }
+    }
+
+    async fn drive(&self, item: Item) -> (Health, End) {
+        let Item { id, row, seen } = item.clone();
+        if row.dry_run || self.sending == Sending::DryRun {
+            let end = self.finish(id, &row, &Delivery::Delivered, "dry_run").await;
+            return (Health::NotCalled, end);
+        }
+        let held = Held { row, doubt: Doubt::None };
+        let now = self.clock.now();
+        let (held, begun) = match attempt::next(&held, seen, self.on_unknown, now) {
+            Next::Call => (held, Begun::Already),
+            Next::Begin(held) => (held, Begun::Now),
+            Next::Wait(row) => return (Health::NotCalled, self.wait(id, row).await),
+            Next::Finish(delivery) => {
+                let end = self.finish(id, &held.row, &delivery, word(&delivery)).await;
+                return (Health::NotCalled, end);
+            }
+        };
+        if let Some(end) = self.may_not(id, &held, begun, now, item).await {
+            return (Health::NotCalled, end);
+        }
+        self.call(id, &held).await
+    }
+
+    /// Asks the governor and commits the attempt: what stops the call, if anything does.
+    async fn may_not(
+        &self,
+        id: DecisionId,
+        held: &Held,
+        begun: Begun,
+        now: Timestamp,
+        item: Item,
+    ) -> Option<End> {
+        if attempt::needs_recheck(&held.row, now) {
+            match self.gate.recheck(&held.row, now).await {
+                Ok(None) => {}
+                Ok(Some(reason)) => {
+                    let delivery = attempt::refuse(held, reason);
+                    return Some(self.finish(id, &held.row, &delivery, word(&delivery)).await);
+                }
+                Err(Trouble::Later(_)) => return Some(End::Again(item)),
+                Err(Trouble::Over(_)) => return Some(End::Left),
+            }
+        }
+        if begun == Begun::Now {
+            match self.ledger.save(&held.row).await {
+                Ok(Saved::Kept) => {}
+                Ok(Saved::Gone) => return Some(End::Gone(id)),
+                Err(Trouble::Later(_)) => return Some(End::Again(item)),
+                Err(Trouble::Over(_)) => return Some(End::Left),
+            }
+        }
+        self.claims.is_withdrawn(id).then_some(End::Gone(id))
+    }
+
+    async fn call(&self, id: DecisionId, held: &Held) -> (Health, End) {
+        let row = &held.row;
+        let watch = Stopwatch::start();
+        let result = self.channel.call(row, self.clock.now()).await;
+        Called {
+            channel: &row.channel,
+            decision: &row.decision,
+            attempt: row.attempt,
+            result: result.word(),
+            why: result.why(),
+            took: watch.elapsed(),
+        }
+        .emit();
+        let health = health(&result);
+        let seen = Seen::Called(result);
+        let end = match attempt::next(held, seen, self.on_unknown, self.clock.now()) {
+            Next::Finish(delivery) => self.finish(id, row, &delivery, word(&delivery)).await,
+            Next::Wait(row) => self.wait(id, row).await,
+            // A call has an end or a wait after it; anything else would be called again at once.
+            Next::Call | Next::Begin(_) => End::Left,
+        };
+        (health, end)
+    }
+
+    /// Commits when a row is tried again. Should that fail, the row as it stands says less, but
+    /// nothing wrong: an attempt was begun whose result is not known.
+    async fn wait(&self, id: DecisionId, row: OutboxRow) -> End {
+        match self.ledger.save(&row).await {
+            Ok(Saved::Gone) => End::Gone(id),
+            Ok(Saved::Kept) | Err(Trouble::Later(_)) => {
+                End::Wait(Item { id, row, seen: Seen::Found })
+            }
+            Err(Trouble::Over(_)) => End::Left,
+        }
+    }
+
+    async fn finish(
+        &self,
+        id: DecisionId,
+        row: &OutboxRow,
+        delivery: &Delivery,
+        result: &'static str,
+    ) -> End {
+        for _ in 0..FINISH_TRIES_MAX {
+            match self.ledger.finish(row, delivery).await {
+                Ok(()) => {
+                    Settled { channel: &row.channel, result }.emit();
+                    return End::Settled(id);
+                }
+                Err(Trouble::Later(_)) => tokio::time::sleep(LEDGER_AGAIN).await,
+                Err(Trouble::Over(_)) => break,
+            }
+        }
+        End::Left
+    }
+}
+
+/// Whether the attempt is committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Begun {
+    /// With the decision.
+    Already,
+    /// It is to be committed now.
+    Now,
+}
+
+fn health(result: &CallResult) -> Health {
+    match result {
+        CallResult::Delivered | CallResult::Rejected { .. } => Health::Answered,
+        CallResult::NotSent { why, not_before } => {
+            Health::Failed { why: why.clone(), not_before: *not_before }
+        }
+        CallResult::Unknown { why } => Health::Failed { why: why.clone(), not_before: None },
+    }
+}
+
+fn word(delivery: &Delivery) -> &'static str {
+    match delivery {
+        Delivery::Delivered => "delivered",
+        Delivery::Rejected { .. } => "rejected",
+        Delivery::Unknown { .. } => "unknown",
+        Delivery::Expired => "expired",
+        Delivery::Refused { .. } => "refused",
+    }
+}

@@ -1,0 +1,51 @@
+//! What every channel can do, and how one is made from its configuration.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+
+use crate::config::{ChannelConfig, ChannelKind};
+use crate::engine::time::Timestamp;
+use crate::store::record::OutboxRow;
+
+use super::console::Console;
+use super::in_app::InApp;
+use super::outcome::CallResult;
+use super::webhook::Webhook;
+
+/// A way to reach a customer. One call is one attempt; trying again is not its concern.
+pub trait Channel: Send + Sync + std::fmt::Debug {
+    /// Makes one attempt, at a time, and says what it came to. It returns within its own timeout.
+    fn call<'a>(&'a self, row: &'a OutboxRow, now: Timestamp) -> BoxFuture<'a, CallResult>;
+}
+
+/// A channel that cannot be made from its configuration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: channel `{channel}` cannot be used: {why}")]
+pub struct Unusable {
+    /// Its name.
+    pub channel: String,
+    /// Where it is configured.
+    pub place: String,
+    /// Why, and what to do.
+    pub why: String,
+}
+
+/// Makes a channel.
+///
+/// # Errors
+/// Why it cannot be used.
+pub(super) fn make(config: &ChannelConfig, in_app: &InApp) -> Result<Arc<dyn Channel>, Unusable> {
+    Ok(match &config.kind {
+        ChannelKind::Console => Arc::new(Console::stdout()),
+        ChannelKind::InApp => Arc::new(in_app.clone()),
+        ChannelKind::Webhook(webhook) => {
+            let made = Webhook::new(webhook).map_err(|why| Unusable {
+                channel: config.name.clone(),
+                place: config.place.clone(),
+                why,
+            });
+            Arc::new(made?)
+        }
+    })
+}
