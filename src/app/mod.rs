@@ -108,6 +108,7 @@ pub struct Service {
     alarm: Alarm,
     life: Arc<Life>,
     hub: Arc<Hub>,
+    in_app: InApp,
     dispatcher: Dispatcher,
     /// Stops the tasks that only look after things.
     background: CancellationToken,
@@ -202,6 +203,7 @@ struct Built {
     writer: appender::Writer,
     books: Books,
     saves: mpsc::Receiver<books::Save>,
+    in_app: InApp,
     dispatcher: Dispatcher,
     works: Vec<crate::dispatch::Work>,
     /// Sends that an earlier run left.
@@ -232,12 +234,13 @@ impl Built {
         let (appender, writer) =
             appender::pair(log.clone(), Box::new(move |shard| woken.wake(shard)));
         let (books, saves) = Books::new(Arc::clone(&store), appender.clone(), workers.clone());
+        let in_app = InApp::new(Arc::new(books.clone()));
         let (dispatcher, works) = Dispatcher::new(&Setup {
             channels: &config.channels,
             sending: config.sending,
             ledger: Arc::new(books.clone()),
             gate: Arc::new(books.clone()),
-            in_app: InApp::new(Arc::new(books.clone())),
+            in_app: in_app.clone(),
             clock: Arc::clone(clock),
         })
         .map_err(Error::Channels)?;
@@ -253,6 +256,7 @@ impl Built {
             writer,
             books,
             saves,
+            in_app,
             dispatcher,
             works,
             left,
@@ -274,7 +278,7 @@ impl Built {
         let closing = CancellationToken::new();
         let goals = current::ends(&self.log);
         let router = self.router(config, clock, pages, &life, &hub);
-        let Self { store, log, catalogs, workers, appender, dispatcher, .. } = self;
+        let Self { store, log, catalogs, workers, appender, in_app, dispatcher, .. } = self;
         let saving = Arc::clone(&store);
         let (saves, writer, committer) = (self.saves, self.writer, self.committer);
         let threads = Threads {
@@ -285,11 +289,8 @@ impl Built {
                 .map_err(Error::Thread)?,
             workers: start_workers(self.worker_parts, &alarm)?,
         };
-        let current = Current {
-            catalogs: Arc::clone(&catalogs),
-            workers: workers.clone(),
-            hub: Arc::clone(&hub),
-        };
+        let (shown, asked) = (Arc::clone(&catalogs), workers.clone());
+        let current = Current { catalogs: shown, workers: asked, hub: Arc::clone(&hub) };
         let tidy = current::keep_tidy(
             Arc::clone(&store),
             log,
@@ -331,6 +332,7 @@ impl Built {
             alarm,
             life,
             hub,
+            in_app,
             dispatcher,
             background,
             closing,
@@ -356,6 +358,7 @@ impl Built {
             catalogs: Arc::clone(&self.catalogs),
             clock: Arc::clone(clock),
             hub: Arc::clone(hub),
+            in_app: self.in_app.clone(),
         };
         let reading = from_fn_with_state(Arc::clone(&guard), guard::readers);
         let readers = api::routes(Arc::new(answers)).merge(pages).route_layer(reading.clone());
@@ -380,9 +383,18 @@ impl Built {
     }
 }
 
-/// Opens the store, and the log inside it.
-fn open(config: &Config, clock: &Clock) -> Result<(Arc<Store>, Arc<Embedded>), Error> {
-    let path = config.data.join(STORE_FOLDER);
+/// Where the store of a configuration is.
+pub fn store_folder(config: &Config) -> PathBuf {
+    config.data.join(STORE_FOLDER)
+}
+
+/// Opens the store, and the log inside it, as the service does: for commands that work on the
+/// data of a stopped one.
+///
+/// # Errors
+/// When it is in use, or cannot be opened.
+pub fn open(config: &Config, clock: &Clock) -> Result<(Arc<Store>, Arc<Embedded>), Error> {
+    let path = store_folder(config);
     std::fs::create_dir_all(&path)
         .map_err(|error| Error::Data { path: config.data.clone(), error })?;
     let cores = std::thread::available_parallelism().map(|cores| cores.get().min(SHARDS_MAX));

@@ -3,6 +3,7 @@
 pub mod check;
 pub mod completions;
 pub mod console;
+pub mod demo;
 pub mod explain;
 pub mod files;
 pub mod import;
@@ -12,6 +13,7 @@ pub mod replay;
 pub mod schema;
 pub mod serve;
 pub mod service;
+mod signals;
 pub mod test;
 
 use std::ffi::OsString;
@@ -46,6 +48,7 @@ enum Command {
     Replay(replay::Args),
     Import(import::Args),
     Serve(serve::Args),
+    Demo(demo::Args),
     Init(init::Args),
     Schema(schema::Args),
     Completions(completions::Args),
@@ -92,6 +95,7 @@ fn dispatch(command: Command, console: &mut Console) -> Result<Ending, Error> {
         Command::Replay(args) => replay::run(&args, console),
         Command::Import(args) => import::run(&args, console),
         Command::Serve(args) => serve::run(&args, console),
+        Command::Demo(args) => demo::run(&args, console),
         Command::Init(args) => init::run(&args, console),
         Command::Schema(args) => schema::run(&args, console),
         Command::Completions(args) => completions::run(&args, console),

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use axum::Router;
 use tokio::runtime::Builder;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Ending;
 use super::console::{BAD, Console, DIM, Error, GOOD, STRONG, WARM};
+use super::signals::Signals;
 use crate::app::{self, Service};
 use crate::clock::System;
 use crate::config::{Config, Env as _, Flags, ProcessEnv};
@@ -207,26 +207,4 @@ fn keys(config: &Config) -> String {
         None => "the API from this machine",
     };
     format!("{keys}; {token}")
-}
-
-/// The wish that the process ends: Ctrl-C, or a supervisor's.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
 }

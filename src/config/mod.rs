@@ -139,10 +139,7 @@ impl Default for Config {
             write_keys: Vec::new(),
             channels: Vec::new(),
             limits: Limits { connections: 1024, request: Span::from_millis(30_000) },
-            retention: Retention {
-                decisions: Span::DAY.times(90),
-                log: Span::DAY.times(30),
-            },
+            retention: Retention { decisions: Span::DAY.times(90), log: Span::DAY.times(30) },
         }
     }
 }

@@ -25,7 +25,7 @@ pub enum Telling {
 ///
 /// # Errors
 /// When the log does not take it.
-pub fn append(
+pub async fn append(
     appender: &Appender,
     happened: &[Happening],
     telling: Telling,
@@ -51,6 +51,9 @@ pub fn append(
             by_shard.entry(shard).or_default().push(accepted.record.clone());
         }
     }
+    if by_shard.is_empty() {
+        return Ok(());
+    }
     let groups = by_shard.into_iter().map(|(shard, records)| Group { shard, records }).collect();
-    appender.append_groups_blocking(groups).map(|_| ())
+    appender.append_groups(groups).await.map(|_| ())
 }

@@ -6,3 +6,4 @@ pub mod files;
 pub mod page;
 pub mod people;
 pub mod shop;
+pub mod show;

@@ -22,11 +22,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn outbox_after(
-        &self,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<OutboxRow>, Error> {
+    pub fn outbox_after(&self, after: Option<&str>, limit: usize) -> Result<Vec<OutboxRow>, Error> {
         // The least text that is greater than the id is the id and a zero byte.
         let from = after.map(|id| format!("{id}\0")).unwrap_or_default();
         let rows = self.spaces.outbox.range(from..).take(limit);

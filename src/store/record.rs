@@ -137,6 +137,7 @@ pub struct Versions {
 }
 
 /// A send that is committed and not yet acknowledged.
+#[expect(clippy::struct_excessive_bools, reason = "two facts that are independent of each other")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OutboxRow {
     /// The decision id: idempotency key of every attempt.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::decode::{Call, EventRecord, Freshness, Record, Shape, Subject};
-use crate::engine::catalog::{Catalog, EventClause, When};
+use crate::engine::catalog::{Action, Catalog, EventClause, When};
 use crate::engine::policy::CapScope;
 use crate::engine::slot::EventSlot;
 use crate::engine::testing::{
@@ -44,8 +44,25 @@ pub(super) fn small_shop() -> Shop {
     })
 }
 
+/// Its catalog, with a text for every trigger that writes.
+pub(super) fn open(mut shop: Shop) -> Catalog {
+    for trigger in &mut shop.triggers {
+        if let Action::Send(send) = &mut trigger.action {
+            send.message.variants =
+                Box::new([("en".into(), Box::new([("body".into(), "hello".into())]))]);
+        }
+    }
+    let mut catalog = shop.open();
+    for (name, text) in
+        [("hello", "Hello!"), ("title", "Call {{ customer.name | default('them') }}")]
+    {
+        catalog.texts.add(name, text).unwrap();
+    }
+    catalog
+}
+
 pub(super) fn catalog() -> Arc<Catalog> {
-    Arc::new(small_shop().open())
+    Arc::new(open(small_shop()))
 }
 
 /// The record of an event in our own shape.

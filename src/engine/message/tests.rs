@@ -112,6 +112,8 @@ fn a_property_below_another_is_found_from_both() {
     let street = "{{ event.address.street | default('?') }}";
     assert_eq!(of(street, &both).as_deref(), Ok("Allee"));
     assert_eq!(of(street, &only_city).as_deref(), Ok("?"));
+    let whole = "{% set a = event.address %}{{ a.street }}, {{ a.city }}";
+    assert_eq!(of(whole, &both).as_deref(), Ok("Allee, Berlin"));
 }
 
 #[test]

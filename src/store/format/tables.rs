@@ -156,7 +156,7 @@ impl Strangers {
         self.0.text(slot.checked_sub(Self::FIRST_SLOT)?)
     }
 
-    pub(super) fn intern(&mut self, name: &str) -> u16 {
+    pub(in crate::store) fn intern(&mut self, name: &str) -> u16 {
         if let Some(found) = self.0.find(name) {
             return found.saturating_add(Self::FIRST_SLOT);
         }

@@ -1,7 +1,7 @@
 //! Why: one concrete sentence for each verdict and each rule, with names and local times.
 
 use super::Teller;
-use crate::engine::catalog::{Action, Catalog};
+use crate::engine::catalog::{Action, Catalog, Sending};
 use crate::engine::customer::CustomerState;
 use crate::engine::decision::{Detail, Finding, Passed, Reason, Rule, Ruling, Verdict};
 use crate::engine::input::Answer;
@@ -57,10 +57,12 @@ impl Teller<'_> {
         let mut why = match &ruling.verdict {
             Verdict::Send { channel } => {
                 let channel = self.channel(*channel);
-                format!(
-                    "`{}` fired and every rule let it pass: sent on `{channel}`",
-                    self.name(ruling)
-                )
+                let sent = match self.catalog.sending {
+                    Sending::On => "sent",
+                    Sending::DryRun => "it would be sent, were sending not off,",
+                };
+                let name = self.name(ruling);
+                format!("`{name}` fired and every rule let it pass: {sent} on `{channel}`")
             }
             Verdict::Task => {
                 let list = self.catalog.trigger(ruling.trigger).and_then(|trigger| match &trigger
@@ -90,6 +92,8 @@ impl Teller<'_> {
             | Verdict::Unknown { .. } => {
                 if details.is_empty() {
                     reason.to_owned()
+                } else if ruling.verdict.reason().is_some_and(is_told_by_its_details) {
+                    details
                 } else {
                     format!("{reason}: {details}")
                 }
@@ -173,6 +177,20 @@ impl Teller<'_> {
     fn name(&self, ruling: &Ruling) -> &str {
         self.trigger(ruling.trigger)
     }
+}
+
+/// Whether what the rule looked at says all that the reason's own sentence says.
+const fn is_told_by_its_details(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::NoConsent
+            | Reason::OptedOut
+            | Reason::Paused
+            | Reason::OncePer
+            | Reason::Capped
+            | Reason::QuietHours
+            | Reason::Blackout
+    )
 }
 
 /// Whether a finding is told with a time of day.

@@ -15,7 +15,7 @@ use crate::store::record::{DecisionRecord, OutboxRow};
 use crate::store::view::{CustomerFilter, CustomerSort, Funnel};
 use crate::store::{Committed, Options};
 use crate::worker::committer::{self, Committer};
-use crate::worker::testing::{Dice, after, broadcast, catalog, event, small_shop, start};
+use crate::worker::testing::{Dice, after, broadcast, catalog, event, open, small_shop, start};
 use crate::worker::workers::Workers;
 
 /// A worker whose rounds and commits happen when the test says so.
@@ -340,13 +340,13 @@ fn a_reload_keeps_customers_and_cancels_what_waits_for_a_removed_trigger() {
             send.spread_over = Some(span("1h"));
         });
     });
-    let with = Arc::new(spread.open());
+    let with = Arc::new(open(spread));
     let mut stage = set_stage(dir.path(), &log, &clock, &with);
     log.append(0, &[event("a", "Order", "o1", start()), event("b", "Ping", "p1", start())])
         .unwrap();
     stage.settle();
     assert_eq!(stage.outcome().decisions[0].verdict, "deferred");
-    let mut without = small_shop().open();
+    let mut without = open(small_shop());
     without.revision = "second".into();
     assert_eq!(stage.running.reload(Arc::new(without)).unwrap(), Ok(()));
     stage.settle();
@@ -384,7 +384,7 @@ fn a_broadcast_writes_only_those_whom_it_changes() {
         trigger.when = When::Event(Box::new([clause]));
         trigger.action = send_with(SERVICE, &[IN_APP], |_| {});
     });
-    let mut stage = set_stage(dir.path(), &log, &clock, &Arc::new(shop.open()));
+    let mut stage = set_stage(dir.path(), &log, &clock, &Arc::new(open(shop)));
     for customer in ["a", "b", "c"] {
         log.append(0, &[event(customer, "Order", customer, start())]).unwrap();
     }
@@ -439,8 +439,10 @@ async fn threads_answer_and_stop() {
     }
     clock.set(after(600));
     let mut rows = Vec::new();
+    let patience = Duration::from_secs(60);
     while rows.len() < 40 {
-        rows.extend(effects.recv().await.unwrap().outbox);
+        let committed = tokio::time::timeout(patience, effects.recv()).await.unwrap();
+        rows.extend(committed.unwrap().outbox);
     }
     assert!(workers.are_loaded() && workers.have_caught_up());
     let page = workers.customer("c07").await.unwrap().unwrap();
@@ -454,7 +456,7 @@ async fn threads_answer_and_stop() {
     let events = workers.inspect("c07", |_, state| state.map(|s| s.timeline.len())).await;
     assert_eq!(events.unwrap(), Some(1));
     lists_are_whole(&workers).await;
-    let mut second = small_shop().open();
+    let mut second = open(small_shop());
     second.revision = "second".into();
     workers.reload(&Arc::new(second)).await.unwrap();
     let revision = workers.inspect("c07", |shard, _| shard.catalog().revision.to_string()).await;
