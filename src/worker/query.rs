@@ -233,3 +233,6 @@ impl CustomerFilter {
         self.owner.is_none() && self.trigger.is_none() && self.search.is_none()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -434,6 +434,7 @@ fn seen_rank(at: Timestamp) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::worker::testing::{after, catalog, event};
 
     #[test]
     fn ranks_follow_risk_and_give_the_score_back() {
@@ -450,5 +451,30 @@ mod tests {
             assert_eq!(score_of_rank(risk_rank(None, end), end), None);
             assert!(risk_rank(Some(50.0), end) < risk_rank(None, end));
         }
+    }
+
+    #[test]
+    fn an_event_that_fires_nothing_allocates_nothing() {
+        let mut shard = Shard::new(catalog());
+        // Enough to fill what a customer remembers of ids and of the timeline.
+        let records: Vec<_> = (0..600_u64)
+            .map(|number| {
+                let at = after(i64::try_from(number).unwrap());
+                (at, number, event("a", "Other", &format!("e{number}"), at))
+            })
+            .collect();
+        let mut apply = |range: std::ops::Range<usize>| {
+            for (at, number, bytes) in &records[range] {
+                let record = Record::parse(bytes).unwrap();
+                shard.prefetch(std::iter::once("a"));
+                let stepped = shard.apply(&record, *at, number + 1).unwrap();
+                assert!(
+                    matches!(stepped, Stepped::One(_, ref decision) if decision.rulings.is_empty())
+                );
+            }
+        };
+        apply(0..500);
+        let counted = allocation_counter::measure(|| apply(500..600));
+        assert_eq!(counted.count_total, 0, "{counted:?}");
     }
 }
