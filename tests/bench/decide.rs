@@ -64,9 +64,7 @@ fn is_asked(name: &str) -> bool {
 }
 
 fn rounds_asked() -> usize {
-    std::env::args()
-        .find_map(|arg| arg.strip_prefix("--rounds=")?.parse().ok())
-        .unwrap_or(ROUNDS)
+    std::env::args().find_map(|arg| arg.strip_prefix("--rounds=")?.parse().ok()).unwrap_or(ROUNDS)
 }
 
 /// Decides over all events with nobody known at first; gives the rulings made.

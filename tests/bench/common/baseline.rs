@@ -22,7 +22,7 @@ struct Bare<'a> {
 }
 
 /// Decodes all lines and says how many it could.
-pub fn decode(lines: &[&str]) -> usize {
+pub(crate) fn decode(lines: &[&str]) -> usize {
     let good = |line: &&&str| black_box(serde_json::from_str::<Bare<'_>>(line)).is_ok();
     lines.iter().filter(good).count()
 }

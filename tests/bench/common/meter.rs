@@ -14,20 +14,20 @@ const TICK: Duration = Duration::from_millis(10);
 
 /// How long some work took.
 #[derive(Clone, Copy, Debug)]
-pub struct Cost {
+pub(crate) struct Cost {
     /// By the clock on the wall.
-    pub wall: Duration,
+    pub(crate) wall: Duration,
     /// By the processor; the wall's where the system does not tell.
-    pub cpu: Duration,
+    pub(crate) cpu: Duration,
 }
 
 /// Measures work of the calling thread.
-pub fn alone<T>(work: impl FnOnce() -> T) -> (T, Cost) {
+pub(crate) fn alone<T>(work: impl FnOnce() -> T) -> (T, Cost) {
     measured(work, own_thread)
 }
 
 /// Measures work of all threads of the process.
-pub fn together<T>(work: impl FnOnce() -> T) -> (T, Cost) {
+pub(crate) fn together<T>(work: impl FnOnce() -> T) -> (T, Cost) {
     measured(work, process)
 }
 
@@ -48,12 +48,13 @@ fn process() -> Option<Duration> {
     let text = std::fs::read_to_string(PROCESS).ok()?;
     // The name, in brackets, may hold anything: user and system time are the 12th and 13th behind.
     let mut fields = text.rsplit_once(')')?.1.split_whitespace().skip(11);
-    let ticks: u32 = fields.next()?.parse::<u32>().ok()?.checked_add(fields.next()?.parse().ok()?)?;
+    let ticks: u32 =
+        fields.next()?.parse::<u32>().ok()?.checked_add(fields.next()?.parse().ok()?)?;
     Some(TICK.saturating_mul(ticks))
 }
 
 /// Memory of this process that is in use, in bytes; 0 where the system does not tell.
-pub fn resident_bytes() -> u64 {
+pub(crate) fn resident_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
@@ -61,12 +62,12 @@ pub fn resident_bytes() -> u64 {
 }
 
 /// The middle one of several numbers; 0 when there are none.
-pub fn median(mut numbers: Vec<f64>) -> f64 {
+pub(crate) fn median(mut numbers: Vec<f64>) -> f64 {
     numbers.sort_by(f64::total_cmp);
     numbers.get(numbers.len() / 2).copied().unwrap_or_default()
 }
 
 /// Nanoseconds for each of so many things.
-pub fn nanos_each(took: Duration, count: usize) -> f64 {
+pub(crate) fn nanos_each(took: Duration, count: usize) -> f64 {
     took.as_nanos() as f64 / count.max(1) as f64
 }

@@ -3,7 +3,7 @@
 
 /// Which side of the goal is good.
 #[derive(Clone, Copy, Debug)]
-pub enum Goal {
+pub(crate) enum Goal {
     /// Nothing was promised.
     None,
     /// This or more.
@@ -24,19 +24,19 @@ struct Row {
 
 /// The table.
 #[derive(Debug, Default)]
-pub struct Table {
+pub(crate) struct Table {
     title: String,
     rows: Vec<Row>,
 }
 
 impl Table {
     /// An empty table.
-    pub fn new(title: impl Into<String>) -> Self {
+    pub(crate) fn new(title: impl Into<String>) -> Self {
         Self { title: title.into(), rows: Vec::new() }
     }
 
     /// Adds a line: what, the absolute figures, and the number that the goal is about.
-    pub fn add(
+    pub(crate) fn add(
         &mut self,
         what: impl Into<String>,
         measured: impl Into<String>,
@@ -47,7 +47,7 @@ impl Table {
     }
 
     /// Prints it.
-    pub fn print(&self) {
+    pub(crate) fn print(&self) {
         println!("\n{}", self.title);
         println!("{:44} {:>34} {:>12}  {:>10}", "", "measured", "value", "goal");
         for Row { what, measured, value, unit, goal } in &self.rows {
@@ -61,6 +61,7 @@ impl Table {
     }
 }
 
+#[expect(clippy::fn_params_excessive_bools, reason = "a line of a table")]
 const fn met(is_met: bool) -> &'static str {
     if is_met { "met" } else { "NOT MET" }
 }

@@ -23,10 +23,7 @@ const EVENTS: [(&str, usize); 9] = [
 /// Properties with the values that they take.
 const VALUES: [(&str, &[&str]); 4] = [
     ("path", &["/home", "/pricing", "/docs/start", "/account", "/cancel", "/blog/post-17"]),
-    (
-        "category",
-        &["shoes", "laptops", "garden", "toys", "books", "phones", "kitchen", "sports"],
-    ),
+    ("category", &["shoes", "laptops", "garden", "toys", "books", "phones", "kitchen", "sports"]),
     ("referrer", &["newsletter", "google", "direct", "partner", "app"]),
     ("currency", &["EUR", "USD", "CNY"]),
 ];
@@ -41,7 +38,7 @@ const HISTORY: [&str; 6] = [
 ];
 
 /// The three triggers of the workload and its caps.
-pub fn of_the_workload() -> Fallible<Arc<Catalog>> {
+pub(crate) fn of_the_workload() -> Fallible<Arc<Catalog>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/workload/triggers");
     let mut sources = Vec::new();
     for name in ["policy", "t1", "t2", "t3"] {
@@ -53,7 +50,7 @@ pub fn of_the_workload() -> Fallible<Arc<Catalog>> {
 
 /// So many triggers of three conditions each: event and the value of a property, a threshold, and
 /// the customer's history; as many for each event as it has part in the workload.
-pub fn generated(count: usize) -> Fallible<Arc<Catalog>> {
+pub(crate) fn generated(count: usize) -> Fallible<Arc<Catalog>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/workload/triggers");
     let mut sources = vec![source("policy", std::fs::read_to_string(folder.join("policy.yaml"))?)];
     let mut random = fastrand::Rng::with_seed(42);

@@ -8,7 +8,7 @@ use heedful::demo::shop::Shop;
 use heedful::engine::time::{Span, Timestamp};
 
 /// Events of the workload.
-pub const EVENTS: usize = 1_000_000;
+pub(crate) const EVENTS: usize = 1_000_000;
 /// Its generator, from the folder of the project.
 const GENERATOR: &str = "../shared/workload/gen.py";
 /// Customers of the shop that stands in for it.
@@ -16,16 +16,16 @@ const SHOP_CUSTOMERS: usize = 20_000;
 
 /// Recorded events, one a line.
 #[derive(Debug)]
-pub struct Workload {
+pub(crate) struct Workload {
     /// The lines.
-    pub text: String,
+    pub(crate) text: String,
     /// Where they come from, in a word.
-    pub origin: String,
+    pub(crate) origin: String,
 }
 
 impl Workload {
     /// The events of the file named on the command line; else of the generator; else of the shop.
-    pub fn load() -> Fallible<Self> {
+    pub(crate) fn load() -> Fallible<Self> {
         if let Some(path) = std::env::args().skip(1).find(|arg| !arg.starts_with("--")) {
             return Ok(Self { text: std::fs::read_to_string(&path)?, origin: path });
         }
@@ -38,7 +38,7 @@ impl Workload {
     }
 
     /// The lines.
-    pub fn lines(&self) -> Vec<&str> {
+    pub(crate) fn lines(&self) -> Vec<&str> {
         self.text.lines().filter(|line| !line.is_empty()).collect()
     }
 }

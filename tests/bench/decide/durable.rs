@@ -23,7 +23,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 /// Decides over all events and commits every decision and every changed customer; gives the
 /// decisions that became durable. The time counts from the first event to the last flush.
-pub fn decide(catalog: &Arc<Catalog>, text: &str) -> Fallible<(u64, Cost)> {
+pub(crate) fn decide(catalog: &Arc<Catalog>, text: &str) -> Fallible<(u64, Cost)> {
     let dir = tempfile::tempdir()?;
     let store = Store::open(dir.path(), Options::default())?;
     let log = Arc::new(Recorded::new(text));
@@ -69,7 +69,9 @@ struct Recorded {
 impl Recorded {
     fn new(text: &str) -> Self {
         let mut starts = vec![0];
-        starts.extend(text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1));
+        starts.extend(
+            text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1),
+        );
         Self { text: Bytes::copy_from_slice(text.as_bytes()), starts }
     }
 
