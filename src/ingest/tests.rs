@@ -191,6 +191,8 @@ async fn bodies_are_read_for_what_they_are_not_for_what_headers_say() {
             STANDARD.encode(bytes).replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
         format!("data={encoded}&compression=base64")
     };
+    let plus = GOOD.replace(r#""E""#, r#""~~>""#);
+    assert!(STANDARD.encode(&plus).contains('+'));
     let plain_form = format!("data={}", GOOD.replace('{', "%7B").replace('"', "%22"));
     let bodies: Vec<(&str, &str, Vec<u8>)> = vec![
         ("text/plain", "", GOOD.into()),
@@ -202,6 +204,12 @@ async fn bodies_are_read_for_what_they_are_not_for_what_headers_say() {
         ("application/x-www-form-urlencoded", "", form(GOOD.as_bytes()).into()),
         ("application/x-www-form-urlencoded", "", form(&gzip(GOOD.as_bytes())).into()),
         ("application/x-www-form-urlencoded", "", plain_form.into()),
+        // Unescaped base64, its plus signs taken for spaces on the way.
+        (
+            "application/x-www-form-urlencoded",
+            "",
+            format!("data={}", STANDARD.encode(plus).replace('+', " ")).into(),
+        ),
         ("image/png", "identity", GOOD.into()),
     ];
     let count = bodies.len();

@@ -34,7 +34,7 @@ fn segment_calls_become_events_and_traits() {
 fn posthog_captures_become_events_and_traits() {
     check_with(
         r#"{"api_key":"phc","historical_migration":false,"batch":[
-          {"event":"order completed","distinct_id":"u3","uuid":"01a1","timestamp":"2026-03-01T11:00:00Z","properties":{"revenue":1,"$set":{"plan":"pro"},"$set_once":{"source":"ad","plan":"free"},"$groups":{"team":"t","company":"acme"},"$browser":"Firefox"}},
+          {"event":"order completed","distinct_id":"u3","uuid":"01a1","timestamp":"2026-03-01T11:00:00Z","properties":{"revenue":1,"$set":{"plan":"pro"},"$set_once":{"source":"ad","plan":"free"},"$groups":{"team":"t","company":"acme"},"browser":"mine","$browser":"Firefox"}},
           {"event":"$identify","distinct_id":"u3","uuid":"02","timestamp":"2026-03-01T11:00:01Z","properties":{"$set":{"email":"x@y.z"},"$set_once":{}}},
           {"event":"$groupidentify","distinct_id":"u3","uuid":"03","timestamp":"2026-03-01T11:00:02Z","properties":{"$group_type":"company","$group_key":"acme","$group_set":{"name":"Acme"}}},
           {"event":"$groupidentify","distinct_id":"$company_acme","uuid":"03b","properties":{"$group_type":"company","$group_key":"acme","$group_set":{"name":"Acme"}}},
@@ -46,7 +46,7 @@ fn posthog_captures_become_events_and_traits() {
         &["Page: /pricing"],
         r#"
         not for us: 1
-        Customer("u3") order completed id=01a1 at=2026-03-01T11:00:00.000Z revenue:Num(1.0) browser:Str("Firefox") account=Some(Str("acme")) plan=Some(Str("pro")) source=Some(Str("ad"))
+        Customer("u3") order completed id=01a1 at=2026-03-01T11:00:00.000Z revenue:Num(1.0) browser:Str("mine") account=Some(Str("acme")) plan=Some(Str("pro")) source=Some(Str("ad"))
         Customer("u3") - id=02 at=2026-03-01T11:00:01.000Z email=Some(Str("x@y.z"))
         Customer("u3") - id=03 at=2026-03-01T11:00:02.000Z account=Some(Str("acme")) group=Some(Map([("name", Str("Acme"))]))
         Customer("u3") Aliased id=04 at=2026-03-01T11:00:03.000Z previousId:Str("an3")
