@@ -5,6 +5,7 @@
 mod customers;
 mod decisions;
 mod error;
+mod inbox;
 mod live;
 mod query;
 pub mod source;
@@ -38,6 +39,7 @@ pub type Shared = Arc<dyn Source>;
         (name = "decisions", description = "Every yes and every no, with its why"),
         (name = "triggers", description = "What is in force, and what it has done"),
         (name = "tasks", description = "Work for people"),
+        (name = "inbox", description = "Messages inside the customer's own app"),
     )
 )]
 struct Document;
@@ -56,6 +58,9 @@ pub fn routes(source: Shared) -> Router {
         .routes(routes!(decisions::dead_letters))
         .routes(routes!(tasks::list))
         .routes(routes!(tasks::change))
+        .routes(routes!(inbox::list))
+        .routes(routes!(inbox::read))
+        .routes(routes!(inbox::live))
         .routes(routes!(live::stream))
         .split_for_parts();
     let document = Arc::new(document);

@@ -66,6 +66,17 @@ pub(super) struct Tasks {
     limit: Option<usize>,
 }
 
+/// Query of an inbox.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Inbox {
+    /// The cursor that the page before gave as `next`.
+    after: Option<String>,
+    /// Lines per page, 1 to 500; 50 when absent.
+    limit: Option<usize>,
+}
+
 /// Query of the dead letters.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -141,6 +152,12 @@ impl Tasks {
             customer: self.customer,
         };
         Ok((filter, self.after, size(self.limit)?))
+    }
+}
+
+impl Inbox {
+    pub(super) fn read(self) -> Result<(Option<String>, usize), Failure> {
+        Ok((self.after, size(self.limit)?))
     }
 }
 

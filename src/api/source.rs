@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 use utoipa::ToSchema;
 
-use crate::store::record::{DeadLetter, DecisionRecord, TaskRecord};
+use crate::store::record::{DeadLetter, DecisionRecord, InboxRow, TaskRecord};
 use crate::store::view::{CustomerFilter, CustomerLine, CustomerPage, CustomerSort, Funnel};
 
 /// Largest page given out.
@@ -199,6 +199,20 @@ pub trait Source: Send + Sync + 'static {
 
     /// Refused inputs, newest first.
     fn dead_letters(&self, limit: usize) -> Answer<'_, Vec<DeadLetter>>;
+
+    /// A page of a customer's in-app messages, newest first.
+    fn inbox(
+        &self,
+        customer: String,
+        after: Option<String>,
+        limit: usize,
+    ) -> Answer<'_, Page<InboxRow>>;
+
+    /// Notes that a message was read; the first time counts.
+    fn read_message(&self, customer: String, id: String) -> Answer<'_, InboxRow>;
+
+    /// In-app messages of all customers from now on.
+    fn inbox_live(&self) -> broadcast::Receiver<Arc<InboxRow>>;
 
     /// What happens from now on.
     fn live(&self) -> broadcast::Receiver<Arc<Live>>;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::decode::Record;
+use crate::decode::{Record, Refused};
 use crate::dispatch::in_app::Inbox;
 use crate::dispatch::{Gate, Ledger, Page, Saved, Trouble};
 use crate::engine::decision::Reason;
@@ -18,6 +18,7 @@ use crate::log;
 use crate::log::appender::Appender;
 use crate::store::record::{DeadLetter, InboxRow, OutboxRow};
 use crate::store::{self, Store};
+use crate::telemetry::DeadLettered;
 use crate::worker::{Unanswered, Workers};
 
 /// Changes of outbox rows that wait for the disk at most.
@@ -139,18 +140,8 @@ impl Gate for Books {
 }
 
 impl Inbox for Books {
-    fn put<'a>(&'a self, row: &'a OutboxRow, _: Timestamp) -> BoxFuture<'a, Result<(), String>> {
-        let message = InboxRow {
-            id: row.decision.clone(),
-            customer: row.customer.clone(),
-            trigger: row.trigger.clone(),
-            // Part of its key: it must be the same at every attempt.
-            at: Timestamp::from_millis(row.decided_at_ms).to_string(),
-            offer: row.offer.clone(),
-            content: row.content.clone(),
-            read_at: None,
-        };
-        let store = Arc::clone(&self.store);
+    fn put<'a>(&'a self, message: &'a InboxRow) -> BoxFuture<'a, Result<(), String>> {
+        let (store, message) = (Arc::clone(&self.store), message.clone());
         Box::pin(async move { blocking(move || store.put_inbox(&message)).await.map(drop) })
     }
 }
@@ -166,7 +157,17 @@ impl Intake for Books {
 
     async fn deadletter(&self, letters: Vec<DeadLetter>) {
         let store = Arc::clone(&self.store);
-        if let Err(error) = blocking(move || store.put_dead_letters(&letters)).await {
+        let kept = blocking(move || {
+            store.put_dead_letters(&letters)?;
+            for letter in &letters {
+                // Reasons are a closed list, of which the letter carries the word.
+                if let Some(reason) = Refused::parse(&letter.reason) {
+                    DeadLettered { reason: reason.as_str() }.emit();
+                }
+            }
+            Ok(())
+        });
+        if let Err(error) = kept.await {
             tracing::error!(error, "refused inputs cannot be kept");
         }
     }

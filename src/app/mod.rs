@@ -108,6 +108,7 @@ pub struct Service {
     alarm: Alarm,
     life: Arc<Life>,
     hub: Arc<Hub>,
+    in_app: InApp,
     dispatcher: Dispatcher,
     /// Stops the tasks that only look after things.
     background: CancellationToken,
@@ -133,6 +134,26 @@ struct Threads {
     committer: JoinHandle<()>,
     saver: JoinHandle<()>,
     writer: JoinHandle<()>,
+}
+
+impl Threads {
+    fn start(
+        alarm: &Alarm,
+        writer: appender::Writer,
+        committer: Committer,
+        (store, saves): (Arc<Store>, mpsc::Receiver<books::Save>),
+        workers: Vec<Worker>,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            writer: alarm.thread("log writer", || writer.run())?,
+            committer: alarm.thread("committer", || committer.run())?,
+            saver: alarm.thread("outbox writer", move || books::keep_saving(&store, saves))?,
+            workers: (0_u16..)
+                .zip(workers)
+                .map(|(shard, worker)| alarm.thread(&format!("shard {shard}"), || worker.run()))
+                .collect::<io::Result<_>>()?,
+        })
+    }
 }
 
 impl Service {
@@ -202,6 +223,7 @@ struct Built {
     writer: appender::Writer,
     books: Books,
     saves: mpsc::Receiver<books::Save>,
+    in_app: InApp,
     dispatcher: Dispatcher,
     works: Vec<crate::dispatch::Work>,
     /// Sends that an earlier run left.
@@ -232,12 +254,13 @@ impl Built {
         let (appender, writer) =
             appender::pair(log.clone(), Box::new(move |shard| woken.wake(shard)));
         let (books, saves) = Books::new(Arc::clone(&store), appender.clone(), workers.clone());
+        let in_app = InApp::new(Arc::new(books.clone()));
         let (dispatcher, works) = Dispatcher::new(&Setup {
             channels: &config.channels,
             sending: config.sending,
             ledger: Arc::new(books.clone()),
             gate: Arc::new(books.clone()),
-            in_app: InApp::new(Arc::new(books.clone())),
+            in_app: in_app.clone(),
             clock: Arc::clone(clock),
         })
         .map_err(Error::Channels)?;
@@ -253,6 +276,7 @@ impl Built {
             writer,
             books,
             saves,
+            in_app,
             dispatcher,
             works,
             left,
@@ -274,17 +298,11 @@ impl Built {
         let closing = CancellationToken::new();
         let goals = current::ends(&self.log);
         let router = self.router(config, clock, pages, &life, &hub);
-        let Self { store, log, catalogs, workers, appender, dispatcher, .. } = self;
-        let saving = Arc::clone(&store);
-        let (saves, writer, committer) = (self.saves, self.writer, self.committer);
-        let threads = Threads {
-            writer: alarm.thread("log writer", || writer.run()).map_err(Error::Thread)?,
-            committer: alarm.thread("committer", || committer.run()).map_err(Error::Thread)?,
-            saver: alarm
-                .thread("outbox writer", move || books::keep_saving(&saving, saves))
-                .map_err(Error::Thread)?,
-            workers: start_workers(self.worker_parts, &alarm)?,
-        };
+        let Self { store, log, catalogs, workers, appender, in_app, dispatcher, .. } = self;
+        let outbox = (Arc::clone(&store), self.saves);
+        let threads =
+            Threads::start(&alarm, self.writer, self.committer, outbox, self.worker_parts)
+                .map_err(Error::Thread)?;
         let current = Current {
             catalogs: Arc::clone(&catalogs),
             workers: workers.clone(),
@@ -331,6 +349,7 @@ impl Built {
             alarm,
             life,
             hub,
+            in_app,
             dispatcher,
             background,
             closing,
@@ -356,6 +375,7 @@ impl Built {
             catalogs: Arc::clone(&self.catalogs),
             clock: Arc::clone(clock),
             hub: Arc::clone(hub),
+            in_app: self.in_app.clone(),
         };
         let reading = from_fn_with_state(Arc::clone(&guard), guard::readers);
         let readers = api::routes(Arc::new(answers)).merge(pages).route_layer(reading.clone());
@@ -380,9 +400,18 @@ impl Built {
     }
 }
 
-/// Opens the store, and the log inside it.
-fn open(config: &Config, clock: &Clock) -> Result<(Arc<Store>, Arc<Embedded>), Error> {
-    let path = config.data.join(STORE_FOLDER);
+/// Where the store of a configuration is.
+pub fn store_folder(config: &Config) -> PathBuf {
+    config.data.join(STORE_FOLDER)
+}
+
+/// Opens the store, and the log inside it, as the service does: for commands that work on the
+/// data of a stopped one.
+///
+/// # Errors
+/// When it is in use, or cannot be opened.
+pub fn open(config: &Config, clock: &Clock) -> Result<(Arc<Store>, Arc<Embedded>), Error> {
+    let path = store_folder(config);
     std::fs::create_dir_all(&path)
         .map_err(|error| Error::Data { path: config.data.clone(), error })?;
     let cores = std::thread::available_parallelism().map(|cores| cores.get().min(SHARDS_MAX));
@@ -400,14 +429,6 @@ fn left_behind(store: &Store) -> Result<Vec<DecisionId>, Error> {
         left.extend(DecisionId::parse(&row?.decision));
     }
     Ok(left)
-}
-
-fn start_workers(workers: Vec<Worker>, alarm: &Alarm) -> Result<Vec<JoinHandle<()>>, Error> {
-    (0_u16..)
-        .zip(workers)
-        .map(|(shard, worker)| alarm.thread(&format!("shard {shard}"), || worker.run()))
-        .collect::<io::Result<_>>()
-        .map_err(Error::Thread)
 }
 
 /// Opens the service once every shard has caught up, and takes over what an earlier run left.

@@ -65,9 +65,7 @@ struct Ready<'a> {
     reasons: Vec<&'a str>,
     /// Hash over the trigger files in force.
     revision: &'a str,
-    /// The files on disk are refused and an older set is in force.
-    catalog_degraded: bool,
-    /// Why, a line each.
+    /// Why the files on disk are refused and an older set is in force, a line each.
     faults: &'a [String],
 }
 
@@ -92,7 +90,6 @@ async fn ready(State((life, catalogs)): State<(Arc<Life>, Arc<Catalogs>)>) -> Re
         reasons,
         revision: &status.revision,
         // A broken edit does not make the service less able to serve.
-        catalog_degraded: !status.faults.is_empty(),
         faults: &status.faults,
     };
     let code = if ready.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

@@ -14,6 +14,7 @@ use crate::api::source::{
 use crate::catalog::Catalogs;
 use crate::clock::Shared as Clock;
 use crate::decode::{Arrival, Body, Home, PreferenceRecord, Record, shard_of};
+use crate::dispatch::in_app::InApp;
 use crate::engine::catalog::{Catalog, Kind, Sending, TriggerState};
 use crate::engine::customer::CustomerState;
 use crate::engine::id::{CustomerId, DecisionId};
@@ -23,7 +24,7 @@ use crate::engine::time::Timestamp;
 use crate::log;
 use crate::log::appender::Appender;
 use crate::store::explain::Explainer;
-use crate::store::record::{DeadLetter, DecisionRecord, TaskRecord};
+use crate::store::record::{DeadLetter, DecisionRecord, InboxRow, TaskRecord};
 use crate::store::view::{CustomerFilter, CustomerLine, CustomerPage, CustomerSort, Funnel};
 use crate::store::{self, Store};
 use crate::worker::{Shard, Workers, workers};
@@ -44,6 +45,7 @@ pub(super) struct Answers {
     pub(super) catalogs: Arc<Catalogs>,
     pub(super) clock: Clock,
     pub(super) hub: Arc<Hub>,
+    pub(super) in_app: InApp,
 }
 
 impl Source for Answers {
@@ -175,7 +177,11 @@ impl Source for Answers {
             let catalog = self.catalogs.current();
             let records = preferences(&catalog, &customer, &change)?;
             let shard = shard_of(&customer, self.store.shards());
-            self.appender.append(shard, records).await.map(drop).map_err(not_durable)
+            self.appender
+                .append(shard, records)
+                .await
+                .map(drop)
+                .map_err(|error| not_durable(&error))
         })
     }
 
@@ -184,13 +190,42 @@ impl Source for Answers {
             check_id(&customer)?;
             let shard = shard_of(&customer, self.store.shards());
             let record = encoded(&Record::Erasure { customer: &customer });
-            self.appender.append(shard, vec![record]).await.map(drop).map_err(not_durable)
+            self.appender
+                .append(shard, vec![record])
+                .await
+                .map(drop)
+                .map_err(|error| not_durable(&error))
         })
     }
 
     fn dead_letters(&self, limit: usize) -> Answer<'_, Vec<DeadLetter>> {
         let limit = limit.min(DEAD_LETTERS_MAX);
         Box::pin(async move { self.read(move |store| store.dead_letters(limit)).await })
+    }
+
+    fn inbox(
+        &self,
+        customer: String,
+        after: Option<String>,
+        limit: usize,
+    ) -> Answer<'_, Page<InboxRow>> {
+        Box::pin(async move {
+            let read = move |store: &Store| store.inbox(&customer, after.as_deref(), limit);
+            self.read(read).await.map(page_of)
+        })
+    }
+
+    fn read_message(&self, customer: String, id: String) -> Answer<'_, InboxRow> {
+        Box::pin(async move {
+            let none = Failure::NotFound(format!("there is no message `{id}`"));
+            let now = self.clock.now();
+            let read = move |store: &Store| store.read_inbox(&customer, &id, now);
+            self.read(read).await?.ok_or(none)
+        })
+    }
+
+    fn inbox_live(&self) -> broadcast::Receiver<Arc<InboxRow>> {
+        self.in_app.listen()
     }
 
     fn live(&self) -> broadcast::Receiver<Arc<Live>> {
@@ -236,7 +271,7 @@ impl Answers {
         for accepted in encoded.accepted {
             if let Home::Shard(shard) = accepted.home {
                 let appended = self.appender.append(shard, vec![accepted.record]).await;
-                appended.map_err(not_durable)?;
+                appended.map_err(|error| not_durable(&error))?;
             }
         }
         Ok(())
@@ -353,6 +388,6 @@ fn unanswered(error: workers::Error) -> Failure {
     }
 }
 
-fn not_durable(error: log::Error) -> Failure {
+fn not_durable(error: &log::Error) -> Failure {
     Failure::Unavailable(error.to_string())
 }

@@ -27,7 +27,9 @@ impl Service {
     /// What failed or did not end. Everything acknowledged is on disk all the same, unless the
     /// store itself failed.
     pub async fn stop(self) -> Result<(), String> {
-        let Self { store, appender, catalogs, workers, alarm, life, hub, dispatcher, .. } = self;
+        let Self {
+            store, appender, catalogs, workers, alarm, life, hub, in_app, dispatcher, ..
+        } = self;
         let Tasks { http, background, dispatch, pump } = self.tasks;
         let Threads { workers: shards, committer, saver, writer } = self.threads;
         let mut late = Late::default();
@@ -35,6 +37,7 @@ impl Service {
         life.go_on(Phase::Stopping);
         self.background.cancel();
         hub.close();
+        in_app.close();
         self.closing.cancel();
         late.wait("requests", REQUESTS_MAX, http).await;
         for task in background {
@@ -54,7 +57,7 @@ impl Service {
         late.wait("the pump", THREAD_MAX, pump).await;
 
         // The last doors to the log and the outbox: their threads end with them.
-        drop((appender, catalogs, workers, dispatcher));
+        drop((appender, catalogs, workers, in_app, dispatcher));
         late.join("the outbox writer", saver).await;
         late.join("the log writer", writer).await;
         let flushed = tokio::task::spawn_blocking(move || store.flush()).await;

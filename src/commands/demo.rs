@@ -59,10 +59,10 @@ async fn play(args: &Args, console: &mut Console) -> Result<Ending, Error> {
     };
     bar.finish_and_clear();
     if let Some(told) = told {
-        told.map_err(broken)?;
+        told.map_err(|error| broken(&error))?;
         greet(&show, args, console)?;
         tokio::select! {
-            ended = show.go_on() => return Err(Error::Broken(ended.map_err(broken)?)),
+            ended = show.go_on() => return Err(Error::Broken(ended.map_err(|error| broken(&error))?)),
             () = signals.next() => {}
         }
     }
@@ -78,9 +78,9 @@ async fn open(args: &Args) -> Result<Show, Error> {
     let listen = args.listen.unwrap_or(usual);
     match open_at(args, listen).await {
         Err(show::Error::Start(app::Error::Listen { .. })) if args.listen.is_none() => {
-            open_at(args, SocketAddr::new(listen.ip(), 0)).await.map_err(refused)
+            open_at(args, SocketAddr::new(listen.ip(), 0)).await.map_err(|error| refused(&error))
         }
-        opened => opened.map_err(refused),
+        opened => opened.map_err(|error| refused(&error)),
     }
 }
 
@@ -124,14 +124,14 @@ fn greet(show: &Show, args: &Args, console: &mut Console) -> Result<(), Error> {
     console.finish()
 }
 
-fn refused(error: show::Error) -> Error {
-    let help = match &error {
+fn refused(error: &show::Error) -> Error {
+    let help = match error {
         show::Error::Start(app::Error::Listen { .. }) => "choose another address with `--listen`",
         _ => "",
     };
     Error::refused(error.to_string(), help)
 }
 
-fn broken(error: show::Error) -> Error {
+fn broken(error: &show::Error) -> Error {
     Error::Broken(error.to_string())
 }

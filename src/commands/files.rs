@@ -9,13 +9,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::console::{Console, Error};
+use crate::app;
 use crate::catalog::{Folders, Unreadable};
+use crate::clock;
 use crate::config::{Config, Flags, ProcessEnv};
 use crate::declare::fault::Text;
 use crate::declare::render::{Drawing, render};
 use crate::declare::{Extent, Fault, Loaded, Severity, Source, SourceKind, load};
 use crate::engine::catalog::{Catalog, Sending};
 use crate::engine::condition::Place;
+use crate::log::embedded::Embedded;
+use crate::store::{self, Store};
 
 /// A set of files, read.
 #[derive(Debug)]
@@ -141,10 +145,19 @@ pub fn catalog(config: &Config, console: &mut Console) -> Result<Option<Catalog>
     }
 }
 
-/// Shards of a store that is made now, where nothing says how many: one per processor.
-pub fn shards() -> u16 {
-    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    u16::try_from(processors).unwrap_or(u16::MAX)
+/// The store and the log of a stopped service. `through` says how to do the same with a running
+/// one.
+///
+/// # Errors
+/// When it cannot be opened.
+pub fn open_store(config: &Config, through: &str) -> Result<(Arc<Store>, Arc<Embedded>), Error> {
+    app::open(config, &clock::System::shared()).map_err(|error| {
+        let help = match &error {
+            app::Error::Store(store::Error::InUse(_)) => through,
+            _ => "",
+        };
+        Error::refused(error.to_string(), help)
+    })
 }
 
 /// What stands for a secret that is not set.
@@ -201,7 +214,7 @@ fn fault_of(unreadable: &Unreadable) -> Fault {
     Fault {
         code: "E001",
         severity: Severity::Error,
-        message: unreadable.why.clone(),
+        message: format!("`{file}` cannot be taken: {}", unreadable.why),
         place: Place { file, line: 1, column: 1 },
         extent: Extent::default(),
         help: None,

@@ -17,6 +17,13 @@ pub struct Service {
     runtime: tokio::runtime::Runtime,
 }
 
+impl std::fmt::Debug for Service {
+    /// Without the token, which is nobody's business.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Service").field("url", &self.url.as_str()).finish_non_exhaustive()
+    }
+}
+
 /// What a service answered.
 #[derive(Debug)]
 pub enum Reply {

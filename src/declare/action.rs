@@ -1,6 +1,7 @@
 //! From `send:` and `task:` to what a trigger does.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::condition;
 use super::node::Key;
@@ -25,6 +26,8 @@ pub(crate) struct Built {
     pub(crate) action: Action,
     /// What it takes.
     pub(crate) properties: BTreeSet<PropertySlot>,
+    /// Content hashes of the files it names with `template:`.
+    pub(crate) files: Vec<Arc<str>>,
 }
 
 /// Checks `send:` or `task:`.
@@ -35,7 +38,14 @@ pub(crate) fn build(
     context: &mut Context<'_>,
     faults: &mut Faults<'_>,
 ) -> Option<Built> {
-    let mut building = Building { trigger, names, context, faults, properties: BTreeSet::new() };
+    let mut building = Building {
+        trigger,
+        names,
+        context,
+        faults,
+        properties: BTreeSet::new(),
+        files: Vec::new(),
+    };
     let action = match (&raw.send, &raw.task) {
         (Some(send), None) => building.send(send).map(Action::Send),
         (None, Some(task)) => building.task(task).map(Action::Task),
@@ -52,7 +62,7 @@ pub(crate) fn build(
             None
         }
     };
-    Some(Built { action: action?, properties: building.properties })
+    Some(Built { action: action?, properties: building.properties, files: building.files })
 }
 
 /// A field of a message and the name of its text.
@@ -64,6 +74,7 @@ struct Building<'b, 'c, 'f> {
     context: &'b mut Context<'c>,
     faults: &'b mut Faults<'f>,
     properties: BTreeSet<PropertySlot>,
+    files: Vec<Arc<str>>,
 }
 
 impl Building<'_, '_, '_> {
@@ -183,6 +194,7 @@ impl Building<'_, '_, '_> {
         };
         let name = text_name(self.trigger, &[locale, field]);
         let text = *text;
+        self.files.push(super::hash(text));
         self.compile(|compiler| compiler.asset(&name, text, path.extent));
         Some((field.into(), name))
     }

@@ -51,9 +51,10 @@ impl Reading<'_, '_> {
         self.bounded(events.len(), case.extent);
         let events: Vec<_> = events.iter().map(|event| self.event(event, &names)).collect();
         let expect = case.expect.0.as_ref();
-        self.bounded(expect.map_or(0, Vec::len), case.extent);
+        self.bounded(expect.map_or(0, |expect| expect.value.len()), case.extent);
+        let expect_extent = expect?.extent;
         let expect: Vec<_> =
-            expect?.iter().map(|line| self.expectation(line, &names, raw)).collect();
+            expect?.value.iter().map(|line| self.expectation(line, &names, raw)).collect();
         Some(TestCase {
             name: text(case.name.0.as_ref()?),
             given: self.given(case.given.as_ref()),
@@ -62,7 +63,7 @@ impl Reading<'_, '_> {
             arm: self.arm(case.arm.as_ref(), raw),
             events: events.into_iter().collect::<Option<_>>()?,
             expect: expect.into_iter().collect::<Option<_>>()?,
-            expect_extent: case.extent,
+            expect_extent,
             customers,
         })
     }

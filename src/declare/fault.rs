@@ -7,7 +7,15 @@ use crate::engine::condition::Place;
 /// One fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// Stable code, `E012` or `W003`: searchable, and a heading of the docs.
+    /// Stable code, searchable. `E001` not YAML; `E002` a word that does not belong there; `E003`
+    /// something missing; `E004` another shape wanted; `E005` not a value of its kind; `E006` not
+    /// one of the choices; `E007` words that do not go together; `E010` a condition that cannot be
+    /// read; `E011` an unknown name in it; `E012` kinds that do not fit; `E013` a function used
+    /// wrongly; `E014` a window; `E015` too complex; `E020` a text that cannot be rendered; `E021`
+    /// an unknown name in it; `E022` its file; `E030` unknown channel; `E031` purpose; `E032`
+    /// model; `E033` trigger or tag; `E040` a name given twice; `E050` shares of an experiment;
+    /// `E060` a test; `E070` a bound; `W001` can never be sent; `W002` no text in the policy's
+    /// language.
     pub code: &'static str,
     /// Whether it keeps the set from being loaded.
     pub severity: Severity,

@@ -61,6 +61,58 @@ fn our_own_files_load_without_a_warning() {
 }
 
 #[test]
+fn without_a_policy_file_the_one_we_ship_is_in_force() {
+    let ours = fs::read_to_string("triggers/policy.yaml").unwrap();
+    assert!(ours == policy::BUILT_IN, "triggers/policy.yaml and src/declare/policy.yaml differ");
+}
+
+#[test]
+fn the_order_in_which_files_are_listed_does_not_show() {
+    let mut sources = own();
+    let one = format!("{:#?}", loaded(&sources).catalog);
+    sources.reverse();
+    let other = format!("{:#?}", loaded(&sources).catalog);
+    assert!(one == other, "the catalog depends on the order of files");
+}
+
+#[test]
+fn a_version_follows_the_texts_that_a_trigger_names() {
+    let version = |sources: &[Source]| {
+        let catalog = loaded(sources).catalog;
+        let slot = catalog.find_trigger("renewal-offer").unwrap();
+        (catalog.trigger(slot).unwrap().version.clone(), catalog.revision.clone())
+    };
+    let mut sources = own();
+    let (before, revision_before) = version(&sources);
+    let mail = sources.iter_mut().find(|source| source.kind == SourceKind::Asset).unwrap();
+    mail.text = format!("{} ", mail.text).into();
+    let (after, revision_after) = version(&sources);
+    assert_ne!(before, after);
+    assert_ne!(revision_before, revision_after);
+}
+
+#[test]
+fn what_a_broken_file_would_have_declared_is_not_missed_elsewhere() {
+    let mut sources = own();
+    let churn = sources.iter_mut().find(|source| source.path.ends_with("churn.yaml")).unwrap();
+    churn.text = format!("{}\n\tx", churn.text).into();
+    let faults = load(&sources, Sending::DryRun).unwrap_err();
+    let codes: Vec<&str> = faults.iter().map(|fault| fault.code).collect();
+    assert_eq!(codes, ["E001"]);
+}
+
+#[test]
+fn a_trigger_that_can_never_send_is_loaded_with_a_warning() {
+    let mut sources = own();
+    let policy = sources.iter_mut().find(|source| source.kind == SourceKind::Policy).unwrap();
+    policy.text =
+        policy.text.replace("at_most: 3", "at_most: 0").replace("locale: en", "locale: fr").into();
+    let warnings = loaded(&sources).warnings;
+    let count = |code: &str| warnings.iter().filter(|fault| fault.code == code).count();
+    assert_eq!((count("W001"), count("W002"), warnings.len()), (3, 5, 8));
+}
+
+#[test]
 fn each_wrong_file_is_answered_with_the_message_beside_it() {
     let update = std::env::var_os("UPDATE_EXPECTED").is_some();
     let models: Vec<Source> = files("models").iter().map(|path| source(path)).collect();

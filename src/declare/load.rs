@@ -364,10 +364,11 @@ fn once(
 fn warn(policy: &Policy, triggers: &[Trigger], files: &ReadFiles<'_>, list: &mut Vec<Fault>) {
     use crate::engine::catalog::Action;
     use crate::engine::policy::{CapLimit, CapRule, CapScope};
+    let by_path: BTreeMap<_, _> =
+        files.triggers.iter().map(|file| (&file.text.path, file)).collect();
     for trigger in triggers {
         let Action::Send(send) = &trigger.action else { continue };
-        let Some(file) = files.triggers.iter().find(|file| file.text.path == trigger.place.file)
-        else {
+        let Some(file) = by_path.get(&trigger.place.file) else {
             continue;
         };
         let mut faults = Faults { text: file.text, list };

@@ -7,7 +7,7 @@ use super::read::Faults;
 use super::scalar::Words;
 use super::suggest;
 use super::symbols::Symbols;
-use crate::engine::message::Texts;
+use crate::engine::message::{FILTERS, Texts};
 use crate::engine::slot::PropertySlot;
 
 /// What the texts of one trigger may name.
@@ -31,9 +31,6 @@ pub(crate) enum Known {
     /// It does not, and why.
     No(&'static str),
 }
-
-/// Filters of our own, beside MiniJinja's.
-const FILTERS: &[&str] = &["date", "time", "percent", "money", "number"];
 
 /// Compiles templates and gathers the properties they use.
 #[derive(Debug)]
@@ -128,14 +125,15 @@ impl Compiler<'_, '_> {
                 })
             }
             ("days_left", "") => known(self.names.days_left, "days_left"),
-            ("reasons", _) | ("loop", _) => None,
+            ("reasons", _) | ("now", "") => None,
             _ => {
                 let help = suggest::help(root, ROOTS.iter().copied());
                 Some((format!("nothing is called `{root}` here"), help))
             }
         };
         if let Some((message, help)) = wrong {
-            self.faults.error("E021", find(source, variable), message, help);
+            let code = if matches!(root, "score" | "health") { "E032" } else { "E021" };
+            self.faults.error(code, find(source, variable), message, help);
         }
     }
 
@@ -169,14 +167,10 @@ impl Compiler<'_, '_> {
 
     /// The crate looks filters up only when it renders; nobody should learn of a typo then.
     fn filters(&mut self, source: &Embedded) {
-        let env = minijinja::Environment::new();
         for (at, name) in filter_names(&source.text) {
-            let probe = format!("{{{{ 0 | {name} }}}}");
-            let unknown = env
-                .render_str(&probe, ())
-                .is_err_and(|error| error.kind() == minijinja::ErrorKind::UnknownFilter);
-            if unknown && !FILTERS.contains(&name) {
-                let help = suggest::help(name, FILTERS.iter().chain(MINIJINJA).copied());
+            if !FILTERS.contains(&name) {
+                let near = suggest::nearest(name, FILTERS.iter().copied());
+                let help = near.map(|near| format!("did you mean `{near}`?"));
                 let extent = source.extent_of(at, at + name.len());
                 self.faults.error("E021", extent, format!("there is no filter `{name}`"), help);
             }
@@ -186,27 +180,7 @@ impl Compiler<'_, '_> {
 
 /// Names that texts may begin with.
 const ROOTS: &[&str] =
-    &["customer", "event", "score", "health", "offer", "arm", "days_left", "reasons"];
-/// Filters of MiniJinja that suggestions draw from.
-const MINIJINJA: &[&str] = &[
-    "default",
-    "upper",
-    "lower",
-    "title",
-    "capitalize",
-    "trim",
-    "replace",
-    "join",
-    "length",
-    "round",
-    "first",
-    "last",
-    "escape",
-    "truncate",
-    "int",
-    "float",
-];
-
+    &["customer", "event", "score", "health", "offer", "arm", "days_left", "reasons", "now"];
 fn alone(root: &str, example: &str) -> (String, Option<String>) {
     (format!("`{root}` alone is no text"), Some(format!("name what you mean: {{{{ {example} }}}}")))
 }
@@ -271,4 +245,65 @@ fn filter_names(text: &str) -> Vec<(usize, &str)> {
         from = start + 2 + end;
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::declare::fault::{Fault, Text};
+
+    fn faults_in(text: &str) -> Vec<Fault> {
+        let source = Text::new("t.yaml".into(), text.into());
+        let mut list = Vec::new();
+        let mut compiler = Compiler {
+            texts: &mut Texts::new(),
+            symbols: &mut Symbols::default(),
+            faults: &mut Faults { text: &source, list: &mut list },
+            names: &Names {
+                sight: Sight::CustomerAndEvent,
+                offer: Known::No("`send` names no `offer`"),
+                arm: vec!["title".into()],
+                days_left: Known::No("the trigger is not about a date"),
+            },
+            properties: Vec::new(),
+        };
+        let extent = Extent { start: 0, end: u32::try_from(text.len()).unwrap() };
+        compiler.words("t/en/body", &Words { text: text.into(), extent });
+        list
+    }
+
+    #[test]
+    fn what_people_write_is_taken() {
+        for text in [
+            "Hi {{ customer.first_name | default(\"there\") }}",
+            "{% for name in customer.services %}{{ loop.index }}. {{ name }}{% endfor %}",
+            "{% set total = event.total * 2 %}{{ total | round(2) }}",
+            "{% if reasons %}{{ reasons[0].plain }}{% endif %} {{ arm.title }} {{ now | date(\"d\") }}",
+            "a | b {{ \"x | nothing\" }} { | c } {# {{ unknown }} #}",
+            "{{ customer.name | upper | truncate(length=9) }}",
+        ] {
+            assert_eq!(faults_in(text), [], "{text}");
+        }
+    }
+
+    #[test]
+    fn each_wrong_name_is_pointed_at() {
+        for (text, meant) in [
+            ("Hi {{ customr.name }}", "customr.name"),
+            ("Hi {{ x.customer.name }} {{ customer.name }}", "x.customer.name"),
+            ("{{ offer.code }}", "offer.code"),
+            ("{{ days_left }}", "days_left"),
+            ("{{ arm.tip }}", "arm.tip"),
+            ("{{ score.churn }}", "score.churn"),
+            ("{{ event }}", "event"),
+            ("您好 {{ event.total | mony }}", "mony"),
+            ("{% if event.total | frist %}{% endif %}", "frist"),
+        ] {
+            let faults = faults_in(text);
+            let source = Text::new("t.yaml".into(), text.into());
+            let pointed: Vec<&str> =
+                faults.iter().map(|fault| source.slice(fault.extent)).collect();
+            assert_eq!(pointed, [meant], "{text}");
+        }
+    }
 }

@@ -79,7 +79,7 @@ pub(crate) fn build(
         },
         about: raw.about.0.as_ref()?.text.clone(),
         owner: raw.owner.0.as_ref()?.text.clone(),
-        version: super::hash(&text.text),
+        version: version(text, &action.files),
         place: Place { file: text.path.clone(), ..text.place(id.extent.start) },
         state: if raw.enabled == Some(false) {
             TriggerState::Disabled
@@ -98,6 +98,15 @@ pub(crate) fn build(
         captures: used.into_iter().collect(),
         act_within: raw.act_within.unwrap_or(context.act_within),
     })
+}
+
+/// Content hash of the file, and of the files that it names.
+fn version(text: &Text, files: &[Arc<str>]) -> Arc<str> {
+    let own = super::hash(&text.text);
+    if files.is_empty() {
+        return own;
+    }
+    super::hash(&std::iter::once(&own).chain(files).map(|hash| &**hash).collect::<String>())
 }
 
 fn conditions(

@@ -6,6 +6,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::cloudevent::Attributes;
+use super::content::Content;
 use super::item::{Item, SpecialsOnly};
 use super::json::{self, Fault, Raw, Scanner};
 use super::judge::{self, Arrival, Clock, Judged};
@@ -176,7 +177,7 @@ impl<'a> Body<'a> {
                 Ok(())
             }
             "historical_migration" => {
-                if scanner.value()? == Raw::Bool(true) {
+                if scanner.value()? == Raw::True {
                     self.freshness = Freshness::Historical;
                 }
                 Ok(())
@@ -212,8 +213,8 @@ impl<'a> Body<'a> {
 
     fn judge(&mut self, item: &Item<'a>, json: &'a str, from: usize, path_call: Option<Call>) {
         self.add_key(item.special.token);
-        match judge::judge(item, json, path_call) {
-            Ok(Some((judged, _))) => {
+        match judge::judge(item, json, path_call, &mut Content::default()) {
+            Ok(Some(judged)) => {
                 self.record_bytes += json.len() + HEADER_BYTES;
                 self.events.push((self.seen, Ok(judged)));
                 self.seen += 1;
@@ -265,7 +266,8 @@ pub fn line(
     let mut item = Item::default();
     item.scan(&mut scanner, &mut SpecialsOnly)?;
     scanner.finish()?;
-    let Some((mut judged, _)) = judge::judge(&item, json.trim_ascii(), None)? else {
+    let content = &mut Content::default();
+    let Some(mut judged) = judge::judge(&item, json.trim_ascii(), None, content)? else {
         return Ok(None);
     };
     judged.need_id(fresh_id);

@@ -27,16 +27,15 @@ pub(super) fn read<'a>(item: &Item<'a>) -> Result<Meaning<'a>, Refusal> {
 }
 
 /// Reads what an event says.
-pub(super) fn content<'a>(item: &Item<'a>) -> Result<Content<'a>, Refusal> {
+pub(super) fn content<'a>(item: &Item<'a>, content: &mut Content<'a>) -> Result<(), Refusal> {
     let name = name_text(item.kind, "type", Refused::BadName)?
         .ok_or_else(|| Refusal::new(Refused::MissingEvent, "a CloudEvent needs `type`"))?;
     if item.data_base64 != Raw::Absent {
         let what = "`data_base64` is not read: send the properties as JSON in `data`";
         return Err(Refusal::new(Refused::BadProperties, what));
     }
-    let mut content = Content::new(Name::Event(name));
-    content.late_properties(item.data, "data")?;
-    Ok(content)
+    content.name = Name::Event(name);
+    content.late_properties(item.data, "data")
 }
 
 /// Source and id together make an event the only one of its kind.

@@ -19,9 +19,10 @@ pub const TRAIT_BYTES_MAX: usize = 16 * 1_024;
 pub const SCORE_UPDATED: &str = "Score Updated";
 
 /// The name of an event.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) enum Name<'a> {
     /// It only sets traits.
+    #[default]
     Nothing,
     /// As given.
     Event(Cow<'a, str>),
@@ -37,7 +38,7 @@ pub(super) enum Name<'a> {
 }
 
 /// What an event says.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Content<'a> {
     /// Its name.
     pub name: Name<'a>,
@@ -58,25 +59,18 @@ impl<'a> Content<'a> {
     /// with the other id in its property `previousId`.
     pub(super) const ALIASED: &'static str = "Aliased";
 
-    /// Reads what an event says.
-    pub(super) fn read(item: &Item<'a>, shape: Shape, call: Call) -> Result<Self, Refusal> {
+    /// Reads what an event says. It is filled where it stands, because it is large.
+    pub(super) fn read(
+        &mut self,
+        item: &Item<'a>,
+        shape: Shape,
+        call: Call,
+    ) -> Result<(), Refusal> {
         match shape {
-            Shape::Segment => segment::content(item, call),
-            Shape::PostHog => posthog::content(item, call),
-            Shape::CloudEvent => cloudevent::content(item),
-            Shape::Own => own::content(item, call),
-        }
-    }
-
-    /// Nothing but a name.
-    pub(super) fn new(name: Name<'a>) -> Self {
-        Self {
-            name,
-            singles: SmallVec::new(),
-            traits: SmallVec::new(),
-            once: None,
-            beside: SmallVec::new(),
-            late: None,
+            Shape::Segment => segment::content(item, call, self),
+            Shape::PostHog => posthog::content(item, call, self),
+            Shape::CloudEvent => cloudevent::content(item, self),
+            Shape::Own => own::content(item, call, self),
         }
     }
 
@@ -190,7 +184,7 @@ fn object<'a>(
         {
             Ok(None)
         }
-        Raw::Bool(_) | Raw::Num(_) | Raw::Text(_) | Raw::List(_) => {
+        Raw::True | Raw::False | Raw::Num(_) | Raw::Text(_) | Raw::List(_) => {
             Err(Refusal::new(reason, format!("`{field}` must be an object")))
         }
     }
@@ -227,6 +221,6 @@ fn size_of(raw: Raw<'_>) -> usize {
     match raw {
         Raw::List(json) | Raw::Object(json) => json.len(),
         Raw::Text(text) => text.len(),
-        Raw::Absent | Raw::Null | Raw::Bool(_) | Raw::Num(_) => 0,
+        Raw::Absent | Raw::Null | Raw::True | Raw::False | Raw::Num(_) => 0,
     }
 }

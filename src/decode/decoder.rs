@@ -106,10 +106,10 @@ impl Decoder {
         let body = match record {
             Record::Event(event) => {
                 let mut scanner = Scanner::new(event.json);
-                let mut item = Item::default();
+                let (mut item, mut content) = (Item::default(), Content::default());
                 return self.with_table(|decoder, table| {
                     item.scan(&mut scanner, &mut Filling { tree: &decoder.tree, table })?;
-                    let content = Content::read(&item, event.shape, event.call)?;
+                    content.read(&item, event.shape, event.call)?;
                     let found = Found { event, item: &item, content: &content, at, position };
                     decoder.event(&found, table, names, then)
                 });
@@ -146,11 +146,11 @@ impl Decoder {
         if !scanner.at_object() {
             return Err(super::batch::not_an_object(&mut scanner));
         }
-        let mut item = Item::default();
+        let (mut item, mut content) = (Item::default(), Content::default());
         self.with_table(|decoder, table| {
             item.scan(&mut scanner, &mut Filling { tree: &decoder.tree, table })?;
             scanner.finish()?;
-            let Some((mut judged, content)) = judge::judge(&item, json, None)? else {
+            let Some(mut judged) = judge::judge(&item, json, None, &mut content)? else {
                 return Ok(None);
             };
             judged.need_id(fresh_id);

@@ -193,45 +193,73 @@ impl<'a> Item<'a> {
         scanner: &mut Scanner<'a>,
         sink: &mut impl Sink<'a>,
     ) -> Result<(), Fault> {
-        let field = match key {
-            "properties" => {
-                self.properties = self.pass_properties(scanner, sink)?;
-                return Ok(());
-            }
-            "context" => return self.context.scan(scanner),
-            "messageId" => &mut self.message_id,
-            "type" => &mut self.kind,
-            "userId" => &mut self.user_id,
-            "event" => &mut self.event,
-            "timestamp" => &mut self.timestamp,
-            "anonymousId" => &mut self.anonymous_id,
-            "integrations" => &mut self.integrations,
-            "originalTimestamp" => &mut self.original_timestamp,
-            "sentAt" => &mut self.sent_at,
-            "traits" => &mut self.traits,
-            "name" => &mut self.name,
-            "category" => &mut self.category,
-            "groupId" => &mut self.group_id,
-            "previousId" => &mut self.previous_id,
-            "customer" => &mut self.customer,
-            "id" => &mut self.id,
-            "at" => &mut self.at,
-            "with" => &mut self.with,
-            "broadcast" => &mut self.broadcast,
-            "distinct_id" => &mut self.distinct_id,
-            "uuid" => &mut self.uuid,
-            "$set" => &mut self.set,
-            "$set_once" => &mut self.set_once,
-            "specversion" => &mut self.specversion,
-            "source" => &mut self.source,
-            "subject" => &mut self.subject,
-            "time" => &mut self.time,
-            "data" => &mut self.data,
-            "data_base64" => &mut self.data_base64,
-            _ => return scanner.skip(),
-        };
+        if key == "properties" {
+            self.properties = self.pass_properties(scanner, sink)?;
+            return Ok(());
+        }
+        if key == "context" {
+            return self.context.scan(scanner);
+        }
+        let Some(field) = self.field(key) else { return scanner.skip() };
         *field = scanner.value()?;
         Ok(())
+    }
+
+    /// The field of a member. Names are sorted by length first, so that few are compared.
+    fn field(&mut self, key: &str) -> Option<&mut Raw<'a>> {
+        Some(match key.len() {
+            2 => match key {
+                "id" => &mut self.id,
+                "at" => &mut self.at,
+                _ => return None,
+            },
+            4 => match key {
+                "type" => &mut self.kind,
+                "name" => &mut self.name,
+                "uuid" => &mut self.uuid,
+                "with" => &mut self.with,
+                "time" => &mut self.time,
+                "data" => &mut self.data,
+                "$set" => &mut self.set,
+                _ => return None,
+            },
+            5 if key == "event" => &mut self.event,
+            6 => match key {
+                "userId" => &mut self.user_id,
+                "traits" => &mut self.traits,
+                "sentAt" => &mut self.sent_at,
+                "source" => &mut self.source,
+                _ => return None,
+            },
+            7 => match key {
+                "groupId" => &mut self.group_id,
+                "subject" => &mut self.subject,
+                _ => return None,
+            },
+            8 => match key {
+                "customer" => &mut self.customer,
+                "category" => &mut self.category,
+                _ => return None,
+            },
+            9 => match key {
+                "timestamp" => &mut self.timestamp,
+                "messageId" => &mut self.message_id,
+                "broadcast" => &mut self.broadcast,
+                "$set_once" => &mut self.set_once,
+                _ => return None,
+            },
+            10 if key == "previousId" => &mut self.previous_id,
+            11 => match key {
+                "anonymousId" => &mut self.anonymous_id,
+                "distinct_id" => &mut self.distinct_id,
+                "specversion" => &mut self.specversion,
+                "data_base64" => &mut self.data_base64,
+                _ => return None,
+            },
+            12 if key == "integrations" => &mut self.integrations,
+            17 if key == "originalTimestamp" => &mut self.original_timestamp,
+            _ => return None,
+        })
     }
 
     /// Passes an object of properties, or whatever stands in its place.

@@ -87,13 +87,14 @@ pub(super) struct Judged<'a> {
     json: &'a str,
 }
 
-/// Judges an event; `None` when its sender says that it is not for us. `path_call` is the call that
-/// the address of the request names.
+/// Judges an event and reads its content; `None` when its sender says that it is not for us.
+/// `path_call` is the call that the address of the request names.
 pub(super) fn judge<'a>(
     item: &Item<'a>,
     json: &'a str,
     path_call: Option<Call>,
-) -> Result<Option<(Judged<'a>, Content<'a>)>, Refusal> {
+    content: &mut Content<'a>,
+) -> Result<Option<Judged<'a>>, Refusal> {
     if EVENT_BYTES_MAX < json.len() {
         let what =
             format!("the event has {} bytes, at most {EVENT_BYTES_MAX} are taken", json.len());
@@ -110,9 +111,9 @@ pub(super) fn judge<'a>(
         Shape::Own => own::read(item)?,
     };
     judge_broadcast(item, meaning.customer.as_deref())?;
-    let content = Content::read(item, shape, meaning.call)?;
+    content.read(item, shape, meaning.call)?;
     content.check(item)?;
-    let judged = Judged {
+    Ok(Some(Judged {
         shape,
         call: meaning.call,
         customer: meaning.customer,
@@ -120,8 +121,7 @@ pub(super) fn judge<'a>(
         claimed: instant_of(meaning.claimed)?,
         sent: instant::read(meaning.sent),
         json,
-    };
-    Ok(Some((judged, content)))
+    }))
 }
 
 impl<'a> Judged<'a> {
@@ -214,12 +214,12 @@ fn shape_of(item: &Item<'_>) -> Shape {
 
 fn judge_broadcast(item: &Item<'_>, customer: Option<&str>) -> Result<(), Refusal> {
     match (item.broadcast, customer) {
-        (Raw::Bool(true), None) | (Raw::Bool(false) | Raw::Absent | Raw::Null, Some(_)) => Ok(()),
-        (Raw::Bool(true), Some(_)) => Err(Refusal::new(
+        (Raw::True, None) | (Raw::False | Raw::Absent | Raw::Null, Some(_)) => Ok(()),
+        (Raw::True, Some(_)) => Err(Refusal::new(
             Refused::BadBroadcast,
             "the event names a customer and says `broadcast: true`: send one or the other",
         )),
-        (Raw::Bool(false) | Raw::Absent | Raw::Null, None) => Err(Refusal::new(
+        (Raw::False | Raw::Absent | Raw::Null, None) => Err(Refusal::new(
             Refused::MissingCustomer,
             "the event names no customer: send `userId` or `anonymousId` (or `\"broadcast\": true` \
              for one that concerns everyone)",
@@ -281,7 +281,7 @@ fn checked_text<'a>(
             );
             return Err(Refusal::new(reason, what));
         }
-        Raw::Bool(_) | Raw::List(_) | Raw::Object(_) => {
+        Raw::True | Raw::False | Raw::List(_) | Raw::Object(_) => {
             return Err(Refusal::new(reason, format!("`{field}` must be a text")));
         }
     };

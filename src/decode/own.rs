@@ -36,18 +36,21 @@ pub(super) fn read<'a>(item: &Item<'a>) -> Result<Meaning<'a>, Refusal> {
 }
 
 /// Reads what an event says.
-pub(super) fn content<'a>(item: &Item<'a>, call: Call) -> Result<Content<'a>, Refusal> {
-    let mut content = Content::new(match call {
+pub(super) fn content<'a>(
+    item: &Item<'a>,
+    call: Call,
+    content: &mut Content<'a>,
+) -> Result<(), Refusal> {
+    content.name = match call {
         Call::Identify => Name::Nothing,
         Call::Track | Call::Page | Call::Screen | Call::Group | Call::Alias => Name::Event(
             name_text(item.event, "event", Refused::BadName)?
                 .ok_or_else(|| Refusal::new(Refused::MissingEvent, "the event needs `event`"))?,
         ),
-    });
+    };
     content.single("locale", item.context.locale);
     content.single("timezone", item.context.timezone);
     content.traits(item.traits, "traits")?;
     content.check_properties(item.properties)?;
-    content.late_properties(item.with, "with")?;
-    Ok(content)
+    content.late_properties(item.with, "with")
 }

@@ -43,9 +43,13 @@ pub(super) fn concerns_someone(item: &Item<'_>) -> bool {
 }
 
 /// Reads what a capture says.
-pub(super) fn content<'a>(item: &Item<'a>, call: Call) -> Result<Content<'a>, Refusal> {
+pub(super) fn content<'a>(
+    item: &Item<'a>,
+    call: Call,
+    content: &mut Content<'a>,
+) -> Result<(), Refusal> {
     let special = &item.special;
-    let mut content = Content::new(match call {
+    content.name = match call {
         Call::Track => Name::Event(
             name_text(item.event, "event", Refused::BadName)?
                 .ok_or_else(|| Refusal::new(Refused::MissingEvent, "a capture needs `event`"))?,
@@ -59,7 +63,7 @@ pub(super) fn content<'a>(item: &Item<'a>, call: Call) -> Result<Content<'a>, Re
         }
         Call::Identify | Call::Group => Name::Nothing,
         Call::Alias => Name::Event(Content::ALIASED.into()),
-    });
+    };
     content.single("locale", special.locale);
     content.single("timezone", special.timezone);
     content.single("account", account(special.groups));
@@ -77,8 +81,7 @@ pub(super) fn content<'a>(item: &Item<'a>, call: Call) -> Result<Content<'a>, Re
         }
     }
     content.property("previousId", special.alias);
-    content.check_properties(item.properties)?;
-    Ok(content)
+    content.check_properties(item.properties)
 }
 
 /// The company among `$groups`, or else the first of them.

@@ -27,8 +27,12 @@ pub(super) fn read<'a>(item: &Item<'a>, path_call: Option<Call>) -> Result<Meani
 }
 
 /// Reads what a call says.
-pub(super) fn content<'a>(item: &Item<'a>, call: Call) -> Result<Content<'a>, Refusal> {
-    let mut content = Content::new(match call {
+pub(super) fn content<'a>(
+    item: &Item<'a>,
+    call: Call,
+    content: &mut Content<'a>,
+) -> Result<(), Refusal> {
+    content.name = match call {
         Call::Track => Name::Event(
             name_text(item.event, "event", Refused::BadName)?
                 .ok_or_else(|| Refusal::new(Refused::MissingEvent, "a track call needs `event`"))?,
@@ -39,7 +43,7 @@ pub(super) fn content<'a>(item: &Item<'a>, call: Call) -> Result<Content<'a>, Re
         }
         Call::Identify | Call::Group => Name::Nothing,
         Call::Alias => Name::Event(Content::ALIASED.into()),
-    });
+    };
     content.single("locale", item.context.locale);
     content.single("timezone", item.context.timezone);
     content.single("push_token", item.context.push_token);
@@ -60,8 +64,7 @@ pub(super) fn content<'a>(item: &Item<'a>, call: Call) -> Result<Content<'a>, Re
     content.property("name", item.name);
     content.property("category", item.category);
     content.property("previousId", item.previous_id);
-    content.check_properties(item.properties)?;
-    Ok(content)
+    content.check_properties(item.properties)
 }
 
 /// Whether `integrations` lets us have the event: by name, else by `All`, else yes.
@@ -69,7 +72,7 @@ pub(super) fn is_for_us(integrations: Raw<'_>) -> bool {
     let Raw::Object(json) = integrations else { return true };
     let (mut all, mut ours) = (None, None);
     let scanned = Scanner::new(json).object(|scanner, key| {
-        let refused = scanner.value()? == Raw::Bool(false);
+        let refused = scanner.value()? == Raw::False;
         if key.eq_ignore_ascii_case(OUR_NAME) {
             ours = Some(!refused);
         } else if key.eq_ignore_ascii_case("all") {

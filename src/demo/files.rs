@@ -70,9 +70,6 @@ mod tests {
             replay.line(one.json.to_string().as_bytes()).unwrap();
         }
         let report = replay.finish().unwrap();
-        for ((trigger, kind, reason), count) in &report.rulings {
-            println!("{trigger} {} {:?} {count}", kind.as_str(), reason.map(Reason::as_str));
-        }
         let fired: BTreeSet<_> =
             report.rulings.keys().map(|(trigger, ..)| trigger.as_str()).collect();
         assert_eq!(fired.len(), 6, "{fired:?}");

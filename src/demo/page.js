@@ -35,6 +35,11 @@ function shortTime(text) {
   return text ? `${text.slice(5, 10)} ${text.slice(11, 16)}` : "";
 }
 
+// `names` between backticks become code.
+function rich(text) {
+  return String(text).split("`").map((part, index) => (index % 2 ? element("code", {}, part) : part));
+}
+
 function shown(value) {
   if (value === null || value === undefined) return "missing";
   return typeof value === "string" ? `"${value}"` : JSON.stringify(value);
@@ -59,7 +64,7 @@ function rulesOf(record) {
   for (const rule of record.rules) {
     list.append(element("li", {},
       element("span", { class: rule.passed ? "yes" : "no" }, rule.passed ? "passed " : "stopped "),
-      rule.rule.replaceAll("_", " "), rule.detail ? `: ${rule.detail}` : ""));
+      rule.rule.replaceAll("_", " "), ...rich(rule.detail ? `: ${rule.detail}` : "")));
   }
   return element("div", {}, element("h3", {}, "Rules of the governor, in order"), list);
 }
@@ -91,7 +96,7 @@ function row(record) {
       element("span", { class: "who" }, nameOf(record.customer), " ",
         element("span", { class: "trigger" }, record.trigger)),
       element("time", { class: "when", datetime: record.ruled_at }, shortTime(record.ruled_at)),
-      element("span", { class: "why" }, record.why)));
+      element("span", { class: "why" }, ...rich(record.why))));
   // The inside is made when it is first opened: most never are.
   details.addEventListener("toggle", () => {
     if (!details.open || details.querySelector(".detail")) return;

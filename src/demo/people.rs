@@ -126,7 +126,7 @@ fn person(rng: &mut fastrand::Rng, number: usize, start: Timestamp) -> Person {
     }
     let on_trial = rng.f64() < 0.2;
     let tier = if rng.f64() < 0.25 { "vip" } else { "standard" };
-    let mut traits = json!({
+    let traits = json!({
         "first_name": first, "name": format!("{first} {last}"), "locale": locale,
         "timezone": zone_name, "tier": tier, "services": services,
         "plan": if on_trial { "trial" } else { "team" },
@@ -138,18 +138,24 @@ fn person(rng: &mut fastrand::Rng, number: usize, start: Timestamp) -> Person {
         "consent": {"marketing": 0.1 < rng.f64()},
         "open_ticket": rng.f64() < 0.05,
     });
+    let mut more = serde_json::Map::new();
     if rng.f64() < 0.5 {
-        traits["phone"] = json!(format!("+3161{:07}", number));
+        more.insert("phone".to_owned(), json!(format!("+3161{number:07}")));
     }
     if rng.f64() < 0.4 {
-        traits["push_token"] = json!(format!("push-{number}"));
+        more.insert("push_token".to_owned(), json!(format!("push-{number}")));
     }
     let ahead = Span::HOUR.times(rng.i64(24..26 * 24));
     if on_trial {
-        traits["trial_ends_at"] = json!((start + ahead).to_string());
+        more.insert("trial_ends_at".to_owned(), json!((start + ahead).to_string()));
     } else {
-        traits["subscription"] = json!({"status": "active", "renews_at": date(start + ahead)});
+        let renews = json!({"status": "active", "renews_at": date(start + ahead)});
+        more.insert("subscription".to_owned(), renews);
     }
+    let traits = match traits {
+        Value::Object(known) => Value::Object(known.into_iter().chain(more).collect()),
+        other => other,
+    };
     Person { id, traits, zone, mood, services, parcel: 0 }
 }
 

@@ -206,8 +206,8 @@ impl Shop {
 
     fn parcel(&mut self, at: Timestamp, who: usize, plan: Plan, out: &mut Vec<Happening>) {
         let parcel = self.people.get(who).map_or(0, |person| person.parcel);
-        let ids =
-            json!({"shipment_id": format!("P{parcel}"), "order_id": format!("{}", 1000 + parcel)});
+        let (shipment, order) = (format!("P{parcel}"), (1_000 + parcel).to_string());
+        let ids = json!({"shipment_id": shipment, "order_id": order});
         match plan {
             Plan::Scan(times) => {
                 self.track(at, who, "Shipment Scanned", ids, out);
@@ -223,8 +223,9 @@ impl Shop {
                 }
             }
             Plan::Delay => {
-                let mut late = ids;
-                late["delay_hours"] = json!(self.rng.i64(20..60));
+                let hours = self.rng.i64(20..60);
+                let late =
+                    json!({"shipment_id": shipment, "order_id": order, "delay_hours": hours});
                 self.track(at, who, "Shipment Delayed", late, out);
                 self.plan(at + Span::DAY.times(2), who, Plan::Delivered);
             }
@@ -306,14 +307,14 @@ impl Shop {
     ) {
         let Some(person) = self.people.get(who) else { return };
         self.next += 1;
-        out.push(Happening {
-            at,
-            json: json!({
-                "type": "track", "userId": person.id, "event": event,
-                "messageId": format!("demo-{}", self.next), "timestamp": at.to_string(),
-                "properties": properties,
-            }),
+        let mut json = json!({
+            "type": "track", "userId": person.id, "event": event,
+            "messageId": format!("demo-{}", self.next), "timestamp": at.to_string(),
         });
+        if let Value::Object(fields) = &mut json {
+            fields.insert("properties".to_owned(), properties);
+        }
+        out.push(Happening { at, json });
     }
 }
 

@@ -151,7 +151,7 @@ fn truth_of(people: &[Person]) -> Value {
     people
         .iter()
         .map(|person| {
-            let about = json!({"name": person.traits["name"], "mood": person.mood.as_str()});
+            let about = json!({"name": person.traits.get("name"), "mood": person.mood.as_str()});
             (person.id.clone(), about)
         })
         .collect::<serde_json::Map<_, _>>()

@@ -44,6 +44,7 @@ mod whole {
     use crate::engine::decision::Reason;
     use crate::engine::input::Delivery;
     use crate::engine::time::Span;
+    use crate::store::record::InboxRow;
 
     /// An outbox in memory, the log behind it, the governor, and a channel that does as it is told.
     #[derive(Debug, Default)]
@@ -110,7 +111,7 @@ mod whole {
     }
 
     impl Inbox for World {
-        fn put<'a>(&'a self, _: &'a OutboxRow, _: Timestamp) -> BoxFuture<'a, Result<(), String>> {
+        fn put<'a>(&'a self, _: &'a InboxRow) -> BoxFuture<'a, Result<(), String>> {
             Box::pin(std::future::ready(Ok(())))
         }
     }

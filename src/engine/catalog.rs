@@ -172,6 +172,7 @@ pub enum TriggerState {
 
 /// What makes a trigger match.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a few per catalog, never moved about")]
 pub enum When {
     /// Any of these events (one for a plain `event:`).
     Event(Box<[EventClause]>),
@@ -354,9 +355,12 @@ pub struct Offer {
 /// Texts by locale. Fields are `title`, `subject`, `body`, ... in the order of the file.
 #[derive(Debug, Default)]
 pub struct Message {
-    /// `(locale, [(field, name of the template in Texts)])`.
-    pub variants: Box<[(Box<str>, Box<[(Box<str>, Box<str>)]>)]>,
+    /// One for each locale, in the order of the file.
+    pub variants: Box<[Variant]>,
 }
+
+/// A locale, and for each field the name of its template in `Texts`.
+pub type Variant = (Box<str>, Box<[(Box<str>, Box<str>)]>);
 
 /// `task:`.
 #[derive(Debug)]

@@ -50,7 +50,7 @@ pub enum Expr {
     },
     /// A property or trait standing where a truth value is wanted: missing counts as `false`,
     /// so that `!customer.open_ticket` holds for someone who never had a ticket.
-    Flag(Box<Expr>),
+    Flag(Box<Self>),
     /// `score.<model>`, `health.score`.
     Score(ScoreSlot),
     /// `score.<model>_was`: the value before the latest change.
@@ -73,74 +73,74 @@ pub enum Expr {
     /// `days_until(x)` and its kin: whole and part units from now until a date or time value.
     Until {
         /// The date or time.
-        of: Box<Expr>,
+        of: Box<Self>,
         /// The unit.
         unit: Span,
     },
     /// `days_since(x)` of a date or time value.
     SinceValue {
         /// The date or time.
-        of: Box<Expr>,
+        of: Box<Self>,
         /// The unit.
         unit: Span,
     },
     /// `has(x)`: whether a value is known.
-    Has(Box<Expr>),
+    Has(Box<Self>),
     /// `!x`.
-    Not(Box<Expr>),
+    Not(Box<Self>),
     /// `a && b && ...`, flattened.
-    All(Box<[Expr]>),
+    All(Box<[Self]>),
     /// `a || b || ...`, flattened.
-    Any(Box<[Expr]>),
+    Any(Box<[Self]>),
     /// `a == b`, `a < b`, ...
     Compare {
         /// Which comparison.
         op: Comparison,
         /// Left side.
-        left: Box<Expr>,
+        left: Box<Self>,
         /// Right side.
-        right: Box<Expr>,
+        right: Box<Self>,
     },
     /// `x in list`.
     In {
         /// What is looked for.
-        needle: Box<Expr>,
+        needle: Box<Self>,
         /// The list.
-        haystack: Box<Expr>,
+        haystack: Box<Self>,
     },
     /// `a + b`, ...; numbers only.
     Arithmetic {
         /// Which operation.
         op: Arithmetic,
         /// Left side.
-        left: Box<Expr>,
+        left: Box<Self>,
         /// Right side.
-        right: Box<Expr>,
+        right: Box<Self>,
     },
     /// `-x`.
-    Negate(Box<Expr>),
+    Negate(Box<Self>),
     /// `c ? a : b`.
     If {
         /// What decides.
-        condition: Box<Expr>,
+        condition: Box<Self>,
         /// When it holds.
-        then: Box<Expr>,
+        then: Box<Self>,
         /// When it does not.
-        otherwise: Box<Expr>,
+        otherwise: Box<Self>,
     },
     /// `x.startsWith("a")`, ...
     Text {
         /// Which test.
         op: TextTest,
         /// The text looked at.
-        of: Box<Expr>,
+        of: Box<Self>,
         /// The text looked for.
-        with: Box<Expr>,
+        with: Box<Self>,
     },
     /// `lower(x)`.
-    Lower(Box<Expr>),
+    Lower(Box<Self>),
     /// `size(x)` of a text (characters), list or object.
-    Size(Box<Expr>),
+    Size(Box<Self>),
 }
 
 /// A number computed from one series of a customer's history.

@@ -150,6 +150,13 @@ mod tests {
     fn the_stable_hash_never_changes_between_releases() {
         // Kept in stores on disk: a change of these numbers forgets every message id.
         let seen = ["", "a", "a\0", "12345678", "123456789"].map(stable_hash);
-        insta::assert_debug_snapshot!(seen, @"");
+        let written = [
+            1,
+            12_546_441_318_553_209_307,
+            14_465_394_824_128_902_456,
+            2_570_114_956_236_549_115,
+            3_846_104_939_172_531_226,
+        ];
+        assert_eq!(seen, written);
     }
 }

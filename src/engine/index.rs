@@ -8,7 +8,6 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
-use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use super::catalog::{AbsenceScope, Trigger, When};
@@ -66,8 +65,9 @@ struct OfEvent {
 #[derive(Debug)]
 struct ByValue {
     property: PropertySlot,
-    // Only looked up, never iterated: its order cannot reach a decision.
-    entries: HashMap<u64, Box<[Entry]>, foldhash::fast::FixedState>,
+    /// Sorted; the entries of each stand at the same place.
+    keys: Box<[u64]>,
+    entries: Box<[Box<[Entry]>]>,
 }
 
 #[derive(Clone, Debug)]
@@ -129,7 +129,8 @@ impl TriggerIndex {
         for by_value in &of_event.by_value {
             let value = properties.get(by_value.property.index()).map(Property::as_ref);
             if let Some(key) = value.and_then(key)
-                && let Some(entries) = by_value.entries.get(&key)
+                && let Ok(found) = by_value.keys.binary_search(&key)
+                && let Some(entries) = by_value.entries.get(found)
             {
                 append(entries, properties, out);
             }
@@ -297,8 +298,9 @@ impl Draft {
 
 impl ByValue {
     fn new((property, entries): (PropertySlot, BTreeMap<u64, Vec<Entry>>)) -> Self {
-        let entries = entries.into_iter().map(|(key, entries)| (key, entries.into())).collect();
-        Self { property, entries }
+        let (keys, entries): (Vec<u64>, Vec<Box<[Entry]>>) =
+            entries.into_iter().map(|(key, entries)| (key, entries.into())).unzip();
+        Self { property, keys: keys.into(), entries: entries.into() }
     }
 }
 

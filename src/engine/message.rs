@@ -200,7 +200,8 @@ fn bytes_max(name: &str) -> usize {
     }
 }
 
-/// A text that refuses to grow past its bound.
+/// A text in memory that refuses to grow past its bound. MiniJinja stops only at a writer that
+/// fails, and it takes no other writers than those of `std::io`.
 struct Bounded {
     text: Vec<u8>,
     bytes_max: usize,

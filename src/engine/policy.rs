@@ -37,7 +37,7 @@ pub struct Policy {
     pub holdout: Share,
 }
 
-/// A part of a whole in hundredths of a per cent: 10_000 is all.
+/// A part of a whole in hundredths of a per cent: 10,000 is all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Share(pub u16);
 

@@ -1,19 +1,14 @@
-//! A small catalog and customer for unit tests of the engine.
+//! The shop of `testing`, with the names, series and scores that evaluation, health and texts need.
 
 use std::sync::Arc;
 
-use super::catalog::{
-    Action, Catalog, Kind, KnownTraits, Measure, RiskEnd, Score, ScoreSource, Sending, SeriesSpec,
-    TaskAction, TaskPriority, Trigger, TriggerState, When,
-};
+use super::catalog::{Catalog, Measure, RiskEnd, Score, ScoreSource, SeriesSpec, Trigger, When};
 use super::condition::{Condition, Expr};
 use super::customer::{CustomerState, ScoreState};
-use super::id::{CustomerId, TriggerId};
-use super::index::TriggerIndex;
-use super::message::Texts;
-use super::policy::{Policy, Share};
+use super::id::CustomerId;
 use super::series::Series;
-use super::slot::{ChannelSlot, EventSlot, PropertySlot, ScoreSlot, SeriesSlot, TraitSlot};
+use super::slot::{EventSlot, PropertySlot, ScoreSlot, SeriesSlot, TraitSlot};
+use super::testing;
 use super::time::{Span, Timestamp, Zone};
 use super::value::Value;
 
@@ -33,7 +28,8 @@ pub(crate) const TRAITS: [&str; 12] = [
 ];
 pub(crate) const EVENTS: [&str; 4] =
     ["Logged In", "Feature Used", "Invoice Overdue", "Survey Answered"];
-pub(crate) const PROPERTIES: [&str; 5] = ["cart_value", "feature", "score", "gift", "country"];
+pub(crate) const PROPERTIES: [&str; 5] =
+    ["cart_value", "feature", "score", "address.city", "address"];
 
 /// Saturday, 21 March 2026, noon.
 pub(crate) fn now() -> Timestamp {
@@ -41,50 +37,19 @@ pub(crate) fn now() -> Timestamp {
 }
 
 pub(crate) fn catalog() -> Catalog {
-    Catalog {
-        revision: Arc::from("sample"),
-        events: EVENTS.map(Arc::from).into(),
-        traits: TRAITS.map(Arc::from).into(),
-        properties: PROPERTIES.map(Arc::from).into(),
-        series: [
-            series("Logged In", Measure::Times),
-            series("Feature Used", Measure::Distinct(property("feature"))),
-            series("Invoice Overdue", Measure::LastTime),
-            series("Survey Answered", Measure::Last(property("score"))),
-            series("Survey Answered", Measure::Amount(property("score"))),
-        ]
-        .into(),
-        series_of_event: Box::default(),
-        triggers: Box::default(),
-        index: TriggerIndex::default(),
-        scores: ["health", "churn"].map(score).into(),
-        policy: Policy {
-            version: Arc::from("sample"),
-            zone: Zone::parse("Europe/Berlin").unwrap(),
-            locale: Arc::from("en"),
-            act_within: Span::HOUR,
-            purposes: Box::default(),
-            channels: Box::default(),
-            tags: Box::default(),
-            quiet_hours: Box::default(),
-            blackouts: Box::default(),
-            caps: Box::default(),
-            freezes: Box::default(),
-            holdout: Share(0),
-        },
-        texts: Texts::new(),
-        known: KnownTraits {
-            timezone: TraitSlot(0),
-            locale: TraitSlot(1),
-            consent: TraitSlot(2),
-            preferred_channel: TraitSlot(3),
-            account: TraitSlot(4),
-            owner: TraitSlot(5),
-            name: TraitSlot(6),
-        },
-        session_idle: None,
-        sending: Sending::On,
-    }
+    let mut shop = testing::shop();
+    shop.events = EVENTS.map(Arc::from).into();
+    shop.traits = TRAITS.map(Arc::from).into();
+    shop.properties = PROPERTIES.map(Arc::from).into();
+    shop.policy.zone = Zone::parse("Europe/Berlin").unwrap();
+    let series = [
+        series("Logged In", Measure::Times),
+        series("Feature Used", Measure::Distinct(property("feature"))),
+        series("Invoice Overdue", Measure::LastTime),
+        series("Survey Answered", Measure::Last(property("score"))),
+        series("Survey Answered", Measure::Amount(property("score"))),
+    ];
+    Catalog { series: series.into(), scores: ["health", "churn"].map(score).into(), ..shop.open() }
 }
 
 pub(crate) fn customer(traits: &[(&str, Value)]) -> CustomerState {
@@ -105,40 +70,12 @@ pub(crate) fn history(state: &mut CustomerState, slot: u16, series: Series) {
 }
 
 pub(crate) fn condition(expr: Expr) -> Condition {
-    Condition { expr, text: "as written".into(), place: Default::default() }
+    Condition { text: "as written".into(), ..testing::condition(expr) }
 }
 
 pub(crate) fn trigger(id: &str, when: When) -> Trigger {
-    Trigger {
-        id: TriggerId::new(id),
-        kind: Kind::Behavior,
-        about: "as written".into(),
-        owner: "someone".into(),
-        version: Arc::from("sample"),
-        place: Default::default(),
-        state: TriggerState::Enabled,
-        priority: 0,
-        tags: 0,
-        when,
-        per: None,
-        conditions: Box::default(),
-        action: Action::Task(TaskAction {
-            channel: ChannelSlot(0),
-            assign_to: None,
-            due: None,
-            priority: TaskPriority::Normal,
-            title: "title".into(),
-            suggest: None,
-            reasons: 0,
-            timeline: 0,
-            include: Box::default(),
-        }),
-        once_per: None,
-        suppress: None,
-        experiment: None,
-        captures: Box::default(),
-        act_within: Span::HOUR,
-    }
+    let change = |trigger: &mut Trigger| trigger.when = when;
+    testing::shop().trigger(id, change).triggers.pop().unwrap()
 }
 
 pub(crate) fn text(value: &str) -> Value {

@@ -118,7 +118,7 @@ impl Series {
 
     /// The sum over `(to - window, to]`: 0 when there is nothing.
     pub fn sum(&self, window: Span, to: Timestamp) -> f64 {
-        self.amounts(window, to).iter().map(|amount| amount.sum).sum()
+        self.amounts(window, to).iter().fold(0.0, |sum, amount| sum + amount.sum)
     }
 
     /// The average over `(to - window, to]`; `None` when there is nothing.

@@ -13,9 +13,9 @@ pub enum Value {
     /// A text.
     Str(Box<str>),
     /// A list.
-    List(Box<[Value]>),
+    List(Box<[Self]>),
     /// An object, sorted by key, each key once.
-    Map(Box<[(Box<str>, Value)]>),
+    Map(Box<[(Box<str>, Self)]>),
 }
 
 impl Value {
@@ -50,7 +50,7 @@ pub enum ValueRef<'a> {
 
 impl<'a> ValueRef<'a> {
     /// The member `key` of an object; `Missing` for everything else.
-    pub fn member(self, key: &str) -> ValueRef<'a> {
+    pub fn member(self, key: &str) -> Self {
         match self {
             Self::Map(fields) => fields
                 .binary_search_by(|(name, _)| (**name).cmp(key))
@@ -62,7 +62,7 @@ impl<'a> ValueRef<'a> {
     }
 
     /// Follows a path of members.
-    pub fn at(self, path: &[Box<str>]) -> ValueRef<'a> {
+    pub fn at(self, path: &[Box<str>]) -> Self {
         path.iter().fold(self, |value, key| value.member(key))
     }
 

@@ -22,6 +22,7 @@ use super::{Ingest, Intake};
 use crate::decode::{Arrival, Attributes, Body, Call, Encoded, Home, Refusal, structured};
 use crate::log;
 use crate::store::record::DeadLetter;
+use crate::telemetry;
 
 /// Most dead letters kept of one body; the others are only counted.
 const LETTERS_MAX: usize = 100;
@@ -201,7 +202,7 @@ async fn unreadable<I: Intake>(
     refusal: Refusal,
     bytes: &[u8],
 ) -> Answer {
-    counter!("heedful_ingest_refused_total", "reason" => refusal.reason.as_str()).increment(1);
+    telemetry::Refused { reason: refusal.reason.as_str(), count: 1 }.emit();
     let letter = letter(ingest, head, &refusal, &sample(bytes));
     ingest.intake.deadletter(vec![letter]).await;
     Answer::Unreadable(refusal)
@@ -230,14 +231,14 @@ fn sample(bytes: &[u8]) -> String {
 fn count(encoded: &Encoded, letters: &[(Refusal, String)], not_for_us: usize) {
     let events = |fate: &'static str, count: usize| {
         let count = u64::try_from(count).unwrap_or(u64::MAX);
-        counter!("heedful_ingest_events_total", "fate" => fate).increment(count);
+        counter!("heedful_ingest_odd_total", "fate" => fate).increment(count);
     };
-    events("accepted", encoded.accepted.len());
-    events("refused", letters.len());
+    let accepted = u64::try_from(encoded.accepted.len()).unwrap_or(u64::MAX);
+    telemetry::Accepted { source: "http", count: accepted }.emit();
     events("not_for_us", not_for_us);
     events("from_the_future", encoded.ahead);
     for (refusal, _) in letters {
-        counter!("heedful_ingest_refused_total", "reason" => refusal.reason.as_str()).increment(1);
+        telemetry::Refused { reason: refusal.reason.as_str(), count: 1 }.emit();
     }
 }
 

@@ -139,3 +139,30 @@ fn too_large() -> Refusal {
     let what = format!("the body has more than {BODY_BYTES_MAX} bytes: send smaller batches");
     Refusal::new(Refused::TooLarge, what)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    #[test]
+    fn a_bomb_is_left_unexploded() {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(&vec![0; 64 * BODY_BYTES_MAX]).unwrap();
+        let bomb = encoder.finish().unwrap();
+        let counted = allocation_counter::measure(|| {
+            assert_eq!(unpack(&bomb, None).unwrap_err().reason, Refused::TooLarge);
+        });
+        let most = u64::try_from(5 * BODY_BYTES_MAX).unwrap();
+        assert!(counted.bytes_max < most, "{}", counted.bytes_max);
+    }
+
+    #[test]
+    fn percents_are_undone_and_broken_ones_kept() {
+        assert_eq!(percent_decode(b"a%20b%C3%A9+%zz%4"), "a b\u{e9}+%zz%4".as_bytes());
+    }
+}

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Error, Group, Log};
+use crate::telemetry;
 
 /// Requests that wait at most; past it callers hear [`Error::Overloaded`].
 pub const QUEUE_REQUESTS_MAX: usize = 4_096;
@@ -166,6 +167,7 @@ impl Writer {
         }
         match self.log.append_groups(&groups) {
             Ok(positions) => {
+                telemetry::Flushed { what: "log" }.emit();
                 let mut positions = positions.into_iter();
                 for (count, waiter) in waiters {
                     answer(waiter, Ok(positions.by_ref().take(count).collect()));

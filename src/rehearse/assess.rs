@@ -12,6 +12,9 @@ use crate::engine::health::{self, Assessment};
 use crate::engine::id::CustomerId;
 use crate::engine::names::Names;
 
+/// Scores are rounded: a tolerance no wider than this was not asked for.
+const ROUNDING: f64 = 0.0001;
+
 /// Runs the test and compares.
 pub(super) fn run(stage: &mut Stage<'_>, model: &str, case: &ModelCase) -> Outcome {
     let assessed = stage.set_for_model(model, case).and_then(|slot| {
@@ -32,9 +35,7 @@ fn assess(catalog: &Catalog, score: &Score, case: &ModelCase) -> Result<Assessme
     };
     let start = Times::new(catalog, &case.traits, case.start.as_ref()).start;
     let mut names = Names::new(&catalog.events, &catalog.traits);
-    let traits =
-        case.traits.iter().map(|(name, value)| (name.clone(), Some(value.clone()))).collect();
-    let past = Past::new(catalog, &mut names, start, traits, &case.given)?;
+    let past = Past::new(catalog, &mut names, start, &case.traits, &case.given)?;
     let mut state = CustomerState::new(CustomerId::new("customer"), start);
     past.fold(catalog, &mut state, start);
     let scope = Scope { catalog, state: &state, properties: &[], now: start };
@@ -49,7 +50,10 @@ fn compare(score: &Score, assessment: &Assessment, case: &ModelCase) -> Outcome 
         if !assessment.score.is_some_and(near) {
             differences.push(Difference {
                 extent: expected.extent,
-                expected: format!("score {wanted} ± {tolerance}"),
+                expected: match ROUNDING < tolerance {
+                    true => format!("score {wanted} ± {tolerance}"),
+                    false => format!("score {wanted}"),
+                },
                 found: breakdown(assessment),
                 stood: None,
             });

@@ -11,6 +11,9 @@ mod play;
 mod stage;
 mod times;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use jiff::civil;

@@ -16,13 +16,15 @@ const EVENTS_MAX: usize = 10_000;
 /// How old an event is that is given without a window.
 const RECENT: Span = Span::HOUR;
 
+type Properties = Vec<(Box<str>, Value)>;
+
 /// An event of the past.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct PastEvent {
     pub(super) name: Box<str>,
     /// So long before the start.
     pub(super) age: Span,
-    pub(super) with: Vec<(Box<str>, Value)>,
+    pub(super) with: Properties,
 }
 
 impl PastEvent {
@@ -39,16 +41,16 @@ impl PastEvent {
 /// The events of the past, oldest first.
 pub(super) fn events(given: &[GivenHistory]) -> Result<Vec<PastEvent>, Broken> {
     let mut events = Vec::new();
-    let mut done: Vec<(&str, &[(Box<str>, Value)])> = Vec::new();
+    let mut done: Vec<(&str, &Properties)> = Vec::new();
     for line in given {
         // Lines about the same events must be met by the same events.
-        let kind = (&*line.event, &line.with[..]);
+        let kind = (&*line.event, &line.with);
         if done.contains(&kind) {
             continue;
         }
         done.push(kind);
         let lines: Vec<_> =
-            given.iter().filter(|other| (&*other.event, &other.with[..]) == kind).collect();
+            given.iter().filter(|other| (&*other.event, &other.with) == kind).collect();
         events.extend(of_one_kind(&lines)?);
         if EVENTS_MAX < events.len() {
             let why = format!("the past has more than {EVENTS_MAX} events");

@@ -8,6 +8,7 @@ use jiff::civil;
 use super::past;
 use super::times::Times;
 use super::{Broken, Happening, What};
+use crate::declare::fault::Located;
 use crate::declare::tests::{Deed, Expected, Given, TestCase, TestEvent};
 use crate::engine::catalog::{Catalog, When};
 use crate::engine::customer::CustomerState;
@@ -125,8 +126,7 @@ impl<'a> Cast<'a> {
         traits: &[(Box<str>, Value)],
         given: &Given,
     ) -> Result<(), Broken> {
-        let traits = traits.iter().map(|(name, value)| (name.clone(), Some(value.clone())));
-        let inputs = Past::new(self.catalog, &mut self.names, self.start, traits.collect(), given)?;
+        let inputs = Past::new(self.catalog, &mut self.names, self.start, traits, given)?;
         let mut state = CustomerState::new(CustomerId::new(name), self.start);
         inputs.fold(self.catalog, &mut state, self.start);
         self.states.insert(name.into(), state);
@@ -161,7 +161,7 @@ impl<'a> Cast<'a> {
         for customer in &to {
             match &event.deed {
                 Deed::Event { name, with, set } => {
-                    let reach = self.reach(name, event.to.is_none());
+                    let reach = self.reach(name, event.to.as_ref());
                     self.event(
                         customer,
                         at,
@@ -197,7 +197,7 @@ impl<'a> Cast<'a> {
 
     /// An event that names no customer concerns one, unless there are several or the trigger
     /// listens for it on behalf of everyone.
-    fn reach(&self, event: &str, to_no_one: bool) -> Reach {
+    fn reach(&self, event: &str, to: Option<&Located<Box<str>>>) -> Reach {
         let listens = || {
             let Some(trigger) = self.catalog.trigger(self.trigger) else { return false };
             let When::Event(clauses) = &trigger.when else { return false };
@@ -206,7 +206,7 @@ impl<'a> Cast<'a> {
                 clause.affects.is_some() && name.is_some_and(|name| **name == *event)
             })
         };
-        match to_no_one && (1 < self.states.len() || listens()) {
+        match to.is_none() && (1 < self.states.len() || listens()) {
             true => Reach::Broadcast,
             false => Reach::Live,
         }
@@ -342,7 +342,7 @@ impl Past {
         catalog: &Catalog,
         names: &mut Names,
         start: Timestamp,
-        traits: Vec<(Box<str>, Option<Value>)>,
+        traits: &[(Box<str>, Value)],
         given: &Given,
     ) -> Result<Self, Broken> {
         let events = past::events(&given.history)?;
@@ -358,7 +358,9 @@ impl Past {
             scores.push((score, *value));
         }
         let events = events.into_iter().map(|event| (names.event(&event.name), event)).collect();
-        Ok(Self { traits: trait_slots(names, &traits), events, scores })
+        let set: Vec<_> =
+            traits.iter().map(|(name, value)| (name.clone(), Some(value.clone()))).collect();
+        Ok(Self { traits: trait_slots(names, &set), events, scores })
     }
 
     /// Folds everything into a state without acting on it.

@@ -138,6 +138,7 @@ pub struct Versions {
 
 /// A send that is committed and not yet acknowledged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "as it is stored")]
 pub struct OutboxRow {
     /// The decision id: idempotency key of every attempt.
     pub decision: String,

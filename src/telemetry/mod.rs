@@ -31,7 +31,7 @@ impl LogFormat {
 }
 
 /// What is logged unless the filter says otherwise.
-const FILTER_DEFAULT: &str = "info";
+const FILTER_DEFAULT: &str = "warn,heedful=info";
 
 /// Starts logging to standard error. Does nothing when it was started before.
 ///

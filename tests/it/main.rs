@@ -1,4 +1,20 @@
 //! The one integration test binary: each module looks at the whole from one side.
 
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod import;
+#[cfg(test)]
+mod kill;
+#[cfg(test)]
+mod sdk;
+#[cfg(test)]
+mod serve;
+#[cfg(test)]
+mod service;
+#[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod workload;

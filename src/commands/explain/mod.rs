@@ -79,7 +79,7 @@ pub fn run(args: &Args, console: &mut Console) -> Result<Ending, Error> {
     let trigger = args.trigger.as_deref().map(|name| find(&catalog, name)).transpose()?;
     let story = match &args.events {
         Some(path) => Story::of_events(catalog, &args.customer, path, at)?,
-        None => Story::of_data(catalog, &args.customer, &config.data, at)?,
+        None => Story::of_data(catalog, &args.customer, &config, at)?,
     };
     tell(&story, trigger, at, console)?;
     Ok(Ending::Clean)
@@ -169,7 +169,11 @@ fn done(reply: Reply) -> Result<String, Error> {
         Reply::Refused { status: 401 | 403, .. } => {
             Err(Error::refused("the service wants a token", "give it with --token"))
         }
-        Reply::Refused { text, .. } => Err(Error::refused(text, "")),
+        Reply::Refused { text, .. } => {
+            let answer: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+            let what = answer.get("error").and_then(serde_json::Value::as_str).unwrap_or(&text);
+            Err(Error::refused(what, ""))
+        }
     }
 }
 

@@ -5,16 +5,18 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use super::story::Story;
-use crate::clock;
+use crate::app;
 use crate::commands::console::Error;
+use crate::commands::files;
 use crate::commands::progress;
+use crate::config::Config;
 use crate::decode::{Record, Subject, shard_of};
 use crate::engine::catalog::Catalog;
 use crate::engine::time::Timestamp;
 use crate::log::Log;
 use crate::log::embedded::Embedded;
+use crate::store;
 use crate::store::decisions::DecisionFilter;
-use crate::store::{self, Store};
 
 /// Bytes of the log looked at in one go.
 const READ_BYTES: usize = 4 * 1024 * 1024;
@@ -57,20 +59,15 @@ impl Story {
     pub(super) fn of_data(
         catalog: Catalog,
         customer: &str,
-        folder: &Path,
+        config: &Config,
         at: Option<Timestamp>,
     ) -> Result<Self, Error> {
-        if !folder.exists() {
-            let what = format!("there is no data in `{}`", folder.display());
+        if !app::store_folder(config).exists() {
+            let what = format!("there is no data in `{}`", config.data.display());
             return Err(Error::refused(what, "name it with --data, or ask a service with --url"));
         }
-        let store = Store::open(folder, store::Options::default()).map_err(|error| {
-            let help = match &error {
-                store::Error::InUse(_) => "ask the service: `--url http://localhost:8080`",
-                _ => "",
-            };
-            Error::refused(error.to_string(), help)
-        })?;
+        let through = "ask the service: `--url http://localhost:8080`";
+        let (store, log) = files::open_store(config, through)?;
         let failed = |error: store::Error| Error::refused(error.to_string(), "");
         let shard = shard_of(customer, store.shards());
         let mut story = Self::new(catalog, customer);
@@ -85,21 +82,19 @@ impl Story {
             story.decided(page.items);
             from = store.mark(shard).map_err(failed)?.map_or(1, |mark| mark.position + 1);
         }
-        story.follow_log(&store, shard, from, at)?;
+        story.follow_log(&log, shard, from, at)?;
         story.known_or_refused(customer, at)
     }
 
     /// Applies what the log holds from a position on, as the service would when it starts.
     fn follow_log(
         &mut self,
-        store: &Store,
+        log: &Embedded,
         shard: u16,
         mut from: u64,
         until: Option<Timestamp>,
     ) -> Result<(), Error> {
         let failed = |error: crate::log::Error| Error::refused(error.to_string(), "");
-        let log = Embedded::open(store.database(), store.shards(), clock::System::shared());
-        let log = log.map_err(failed)?;
         let customer = self.state().id.clone();
         loop {
             let entries = log.read(shard, from, READ_BYTES).map_err(failed)?;

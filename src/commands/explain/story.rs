@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::decode::{Arrival, Decoded, Decoder, Record, Refusal, Subject};
 use crate::engine::catalog::Catalog;
 use crate::engine::customer::CustomerState;
+use crate::engine::decision::Decision;
 use crate::engine::id::CustomerId;
 use crate::engine::input::{Body, Input};
 use crate::engine::names::Names;
@@ -82,7 +83,7 @@ impl Story {
         });
         known.names = names;
         if let Some(told) = told?.flatten() {
-            known.tell(told);
+            known.tell(&told);
         }
         Ok(())
     }
@@ -100,7 +101,7 @@ impl Story {
             decoder.decode(record, at, position, &mut names, |decoded| known.apply(decoded, at));
         known.names = names;
         if let Some(told) = told? {
-            known.tell(told);
+            known.tell(&told);
         }
         Ok(())
     }
@@ -112,7 +113,7 @@ impl Story {
             let known = &mut self.known;
             let decision = step(&known.catalog, &mut known.state, &input, &[]);
             known.latest = known.latest.max(at);
-            known.tell(decision);
+            known.tell(&decision);
         }
     }
 
@@ -147,11 +148,7 @@ impl Story {
 }
 
 impl Known {
-    fn apply(
-        &mut self,
-        decoded: Decoded<'_>,
-        at: Timestamp,
-    ) -> Option<crate::engine::decision::Decision> {
+    fn apply(&mut self, decoded: Decoded<'_>, at: Timestamp) -> Option<Decision> {
         self.latest = self.latest.max(at);
         let mine = match decoded.subject {
             Subject::Customer(customer) => customer == self.state.id.as_str(),
@@ -169,12 +166,12 @@ impl Known {
         Some(step(&self.catalog, &mut self.state, &input, &[]))
     }
 
-    fn tell(&mut self, decision: crate::engine::decision::Decision) {
+    fn tell(&mut self, decision: &Decision) {
         let strangers = self.format.strangers();
         let teller = Teller { catalog: &self.catalog, names: &self.names, strangers };
         let told = decision.rulings.iter();
         let told: Vec<_> =
-            told.map(|ruling| teller.decision(&self.state, &decision, ruling)).collect();
+            told.map(|ruling| teller.decision(&self.state, decision, ruling)).collect();
         self.decisions.splice(0..0, told.into_iter().rev());
     }
 }

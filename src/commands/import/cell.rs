@@ -12,7 +12,7 @@ const DIGITS_MAX: usize = 15;
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(super) enum Kind {
     /// `yes`, `no`, `true`, `false`.
     Flag,
     /// `12`, `-3.5`.
@@ -30,7 +30,7 @@ impl Kind {
     const ALL: [Self; 5] = [Self::Flag, Self::Number, Self::CommaNumber, Self::Date, Self::Text];
 
     /// What it is called in the summary.
-    pub const fn as_str(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Flag => "yes or no",
             Self::Number | Self::CommaNumber => "number",
@@ -42,24 +42,24 @@ impl Kind {
 
 /// What all cells of a column seen so far can be.
 #[derive(Clone, Copy, Debug)]
-pub struct Guess {
+pub(super) struct Guess {
     possible: [bool; Kind::ALL.len()],
     seen: bool,
 }
 
 impl Guess {
     /// Of a column of which nothing is known.
-    pub const fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self { possible: [true; Kind::ALL.len()], seen: false }
     }
 
     /// Of a column that is text whatever it looks like: ids, phone numbers, postal codes.
-    pub const fn text() -> Self {
+    pub(super) const fn text() -> Self {
         Self { possible: [false, false, false, false, true], seen: false }
     }
 
     /// Takes one more cell into account. An empty one says nothing.
-    pub fn see(&mut self, cell: &str) {
+    pub(super) fn see(&mut self, cell: &str) {
         let cell = cell.trim();
         if cell.is_empty() {
             return;
@@ -71,7 +71,7 @@ impl Guess {
     }
 
     /// What the column holds.
-    pub fn kind(&self) -> Kind {
+    pub(super) fn kind(&self) -> Kind {
         let kinds = self.possible.iter().zip(Kind::ALL);
         let best = kinds.filter(|(possible, _)| **possible).map(|(_, kind)| kind).next();
         if self.seen { best.unwrap_or(Kind::Text) } else { Kind::Text }
@@ -79,7 +79,7 @@ impl Guess {
 }
 
 /// A cell as a value of its column's kind; `None` when it is not of that kind.
-pub fn read(cell: &str, kind: Kind, zone: &TimeZone) -> Option<Value> {
+pub(super) fn read(cell: &str, kind: Kind, zone: &TimeZone) -> Option<Value> {
     let cell = cell.trim();
     match kind {
         Kind::Flag => match cell.to_ascii_lowercase().as_str() {
@@ -95,7 +95,7 @@ pub fn read(cell: &str, kind: Kind, zone: &TimeZone) -> Option<Value> {
 }
 
 /// A yes or no in a column of consents, where `1` and `0` can mean nothing else.
-pub fn answer(cell: &str) -> Option<bool> {
+pub(super) fn answer(cell: &str) -> Option<bool> {
     match cell.trim().to_lowercase().as_str() {
         "true" | "yes" | "y" | "1" | "ja" | "j" | "oui" | "是" => Some(true),
         "false" | "no" | "n" | "0" | "nein" | "non" | "否" => Some(false),
@@ -105,7 +105,7 @@ pub fn answer(cell: &str) -> Option<bool> {
 
 /// An instant in the form the log takes. A time without a zone is in `zone`; seconds or
 /// milliseconds since 1970 are taken too.
-pub fn instant(cell: &str, zone: &TimeZone) -> Option<String> {
+pub(super) fn instant(cell: &str, zone: &TimeZone) -> Option<String> {
     let cell = cell.trim();
     if cell.bytes().all(|byte| byte.is_ascii_digit()) {
         let number: i64 = cell.parse().ok()?;

@@ -5,7 +5,7 @@ use crate::commands::console::Error;
 
 /// What a column means.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Meaning {
+pub(super) enum Meaning {
     /// Whose row it is.
     Customer,
     /// The event's name.
@@ -24,7 +24,7 @@ pub enum Meaning {
 
 /// What the rows of a table are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Table {
+pub(super) enum Table {
     /// One customer each.
     Customers,
     /// One event each.
@@ -33,18 +33,18 @@ pub enum Table {
 
 /// A column.
 #[derive(Clone, Debug)]
-pub struct Column {
+pub(super) struct Column {
     /// Its heading.
-    pub heading: String,
+    pub(super) heading: String,
     /// What it means.
-    pub meaning: Meaning,
+    pub(super) meaning: Meaning,
     /// What its cells can be.
-    pub guess: Guess,
+    pub(super) guess: Guess,
 }
 
 impl Column {
     /// What its cells are.
-    pub fn kind(&self) -> Kind {
+    pub(super) fn kind(&self) -> Kind {
         self.guess.kind()
     }
 }
@@ -79,7 +79,10 @@ const TEXTS: &[&str] = &[
 ///
 /// # Errors
 /// When it is not clear whose the rows are, or two columns mean the same.
-pub fn read(headings: &[String], told: &[(String, String)]) -> Result<(Table, Vec<Column>), Error> {
+pub(super) fn read(
+    headings: &[String],
+    told: &[(String, String)],
+) -> Result<(Table, Vec<Column>), Error> {
     for (word, heading) in told {
         if !headings.contains(heading) {
             let what = format!("there is no column `{heading}`");

@@ -1,19 +1,19 @@
 //! Where imported events go: to a running service, or into the log of one that is stopped.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::clock;
 use crate::commands::console::Error;
+use crate::commands::files;
 use crate::commands::service::{Reply, Service};
+use crate::config::Config;
 use crate::decode::{Accepted, Freshness, Home};
 use crate::log::embedded::Embedded;
 use crate::log::{Group, Log};
-use crate::store::{self, Store};
+use crate::store::Store;
 
 /// Most events in one append or request.
 const EVENTS_MAX: usize = 1_000;
@@ -23,7 +23,7 @@ const REQUEST_BYTES_MAX: usize = 400_000;
 const TRIES_MAX: u32 = 30;
 
 /// An open door.
-pub enum Door {
+pub(super) enum Door {
     /// Into the log.
     Log(Appending),
     /// To the service.
@@ -31,15 +31,15 @@ pub enum Door {
 }
 
 /// The log of a stopped service.
-pub struct Appending {
+pub(super) struct Appending {
     store: Arc<Store>,
-    log: Embedded,
+    log: Arc<Embedded>,
     waiting: BTreeMap<u16, Vec<Bytes>>,
     count: usize,
 }
 
 /// A running service.
-pub struct Posting {
+pub(super) struct Posting {
     service: Service,
     freshness: Freshness,
     waiting: Vec<String>,
@@ -47,20 +47,18 @@ pub struct Posting {
 }
 
 impl Door {
-    /// Opens the log in a directory.
+    /// Opens the log of a stopped service.
     ///
     /// # Errors
     /// When a service has it open, or it cannot be opened.
-    pub fn into_log(folder: &Path, shards: u16) -> Result<Self, Error> {
-        let options = store::Options { shards, ..store::Options::default() };
-        let store = Store::open(folder, options).map_err(|error| refused_by_store(&error))?;
-        let log = Embedded::open(store.database(), store.shards(), clock::System::shared());
-        let log = log.map_err(|error| Error::refused(error.to_string(), ""))?;
+    pub(super) fn into_log(config: &Config) -> Result<Self, Error> {
+        let through = "stop the service, or import through it: `--url http://localhost:8080`";
+        let (store, log) = files::open_store(config, through)?;
         Ok(Self::Log(Appending { store, log, waiting: BTreeMap::new(), count: 0 }))
     }
 
     /// To a service at an address.
-    pub fn to_service(service: Service) -> Self {
+    pub(super) fn to_service(service: Service) -> Self {
         Self::Service(Posting {
             service,
             freshness: Freshness::Live,
@@ -70,7 +68,7 @@ impl Door {
     }
 
     /// Number of shards; a service sees to its own.
-    pub fn shards(&self) -> u16 {
+    pub(super) fn shards(&self) -> u16 {
         match self {
             Self::Log(appending) => appending.store.shards(),
             Self::Service(_) => 1,
@@ -81,9 +79,9 @@ impl Door {
     ///
     /// # Errors
     /// When what waits cannot be handed on.
-    pub fn put(
+    pub(super) fn put(
         &mut self,
-        accepted: Accepted,
+        accepted: &Accepted,
         json: &str,
         freshness: Freshness,
     ) -> Result<(), Error> {
@@ -97,7 +95,7 @@ impl Door {
     ///
     /// # Errors
     /// When it cannot be handed on.
-    pub fn close(&mut self) -> Result<(), Error> {
+    pub(super) fn close(&mut self) -> Result<(), Error> {
         match self {
             Self::Log(appending) => appending.flush(),
             Self::Service(posting) => posting.flush(),
@@ -105,16 +103,8 @@ impl Door {
     }
 }
 
-fn refused_by_store(error: &store::Error) -> Error {
-    let help = match error {
-        store::Error::InUse(_) => "stop the service, or import through it: `--url http://...`",
-        _ => "",
-    };
-    Error::refused(error.to_string(), help)
-}
-
 impl Appending {
-    fn put(&mut self, accepted: Accepted) -> Result<(), Error> {
+    fn put(&mut self, accepted: &Accepted) -> Result<(), Error> {
         let shards = match accepted.home {
             Home::Shard(shard) => shard..shard + 1,
             Home::Everywhere => 0..self.store.shards(),

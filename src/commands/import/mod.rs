@@ -53,12 +53,9 @@ pub struct Args {
     /// The data of the stopped service; without it, where `heedful.yaml` says
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Take everything as history, however recent
-    #[arg(long, conflicts_with = "live")]
-    historical: bool,
-    /// Take nothing as history: what is too old is then recorded as expired
-    #[arg(long)]
-    live: bool,
+    /// What to take as history, which is counted and causes nothing
+    #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
+    history: History,
     /// Where to write what was refused
     #[arg(long, value_name = "FILE", default_value = "rejects.csv")]
     rejects: PathBuf,
@@ -71,6 +68,18 @@ pub struct Args {
     /// The encoding of tables that are not UTF-8: gb18030, windows-1252, ...
     #[arg(long, value_name = "NAME")]
     encoding: Option<String>,
+}
+
+/// What is taken as history.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum History {
+    /// Events older than any trigger acts on, and tables of customers
+    #[default]
+    Old,
+    /// Everything, however recent
+    All,
+    /// Nothing: what is too old is then recorded as expired
+    Nothing,
 }
 
 /// What may become of old events.
@@ -162,14 +171,14 @@ impl Import {
         });
         let told = args.column.iter().map(|text| told(text)).collect::<Result<_, _>>()?;
         let config = files::config(&Flags { data: args.data.clone(), ..Flags::default() })?;
-        let treatment = match (args.historical, args.live) {
-            (true, _) => Treatment::Historical,
-            (_, true) => Treatment::Live,
-            _ => Treatment::ByAge(act_within(&config)),
+        let treatment = match args.history {
+            History::All => Treatment::Historical,
+            History::Nothing => Treatment::Live,
+            History::Old => Treatment::ByAge(act_within(&config)),
         };
         let door = match &args.url {
             Some(url) => Door::to_service(Service::at(url, args.write_key.clone())?),
-            None => Door::into_log(&config.data, config.shards.unwrap_or_else(files::shards))?,
+            None => Door::into_log(&config)?,
         };
         Ok(Self {
             door,
@@ -250,13 +259,13 @@ impl Import {
             }
         }
         if !historical {
-            self.door.put(accepted, json, Freshness::Live)?;
+            self.door.put(&accepted, json, Freshness::Live)?;
             return Ok(Ok(()));
         }
         let record = decode::EventRecord { freshness: Freshness::Historical, ..record };
         let home = accepted.home;
         let accepted = decode::Accepted { home, record: Record::Event(record).to_bytes() };
-        self.door.put(accepted, json, Freshness::Historical)?;
+        self.door.put(&accepted, json, Freshness::Historical)?;
         Ok(Ok(()))
     }
 

@@ -8,20 +8,20 @@ use crate::commands::console::Error;
 
 /// A row that was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reject {
+pub(super) struct Reject {
     /// Its line, from 1.
-    pub line: u64,
+    pub(super) line: u64,
     /// The closed reason.
-    pub reason: &'static str,
+    pub(super) reason: &'static str,
     /// What is wrong, in a sentence.
-    pub what: String,
+    pub(super) what: String,
     /// The row.
-    pub row: String,
+    pub(super) row: String,
 }
 
 /// Writes rejects; the file is made with the first.
 #[derive(Debug)]
-pub struct Rejects {
+pub(super) struct Rejects {
     path: PathBuf,
     writer: Option<csv::Writer<BufWriter<File>>>,
     count: u64,
@@ -29,25 +29,20 @@ pub struct Rejects {
 
 impl Rejects {
     /// Nothing refused yet.
-    pub const fn new(path: PathBuf) -> Self {
+    pub(super) const fn new(path: PathBuf) -> Self {
         Self { path, writer: None, count: 0 }
     }
 
     /// Where they are.
-    pub fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// How many.
-    pub const fn count(&self) -> u64 {
-        self.count
     }
 
     /// Writes one more.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn add(&mut self, file: &Path, reject: &Reject) -> Result<(), Error> {
+    pub(super) fn add(&mut self, file: &Path, reject: &Reject) -> Result<(), Error> {
         self.count += 1;
         let path = self.path.clone();
         let failed = |error: csv::Error| Error::write(&path, error.into());
@@ -71,7 +66,7 @@ impl Rejects {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn finish(mut self) -> Result<u64, Error> {
+    pub(super) fn finish(mut self) -> Result<u64, Error> {
         if let Some(writer) = &mut self.writer {
             writer.flush().map_err(|source| Error::write(&self.path, source))?;
         }

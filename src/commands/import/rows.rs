@@ -11,23 +11,23 @@ use super::rejects::Reject;
 
 /// A table whose columns are known.
 #[derive(Debug)]
-pub struct Rows {
+pub(super) struct Rows {
     /// What its rows are.
-    pub table: Table,
+    pub(super) table: Table,
     /// Its columns.
-    pub columns: Vec<Column>,
+    pub(super) columns: Vec<Column>,
     /// The zone of times that name none.
-    pub zone: TimeZone,
+    pub(super) zone: TimeZone,
     /// What the ids of its rows begin with.
-    pub origin: String,
+    pub(super) origin: String,
 }
 
 /// A row in our own shape, or why it is none.
-pub type Row = Result<String, Reject>;
+pub(super) type Row = Result<String, Reject>;
 
 impl Rows {
     /// Looks at all cells once, to know what each column holds.
-    pub fn look(&mut self, records: &mut csv::Reader<impl Read>) {
+    pub(super) fn look(&mut self, records: &mut csv::Reader<impl Read>) {
         let mut record = csv::ByteRecord::new();
         // What cannot be read is refused when the rows are taken.
         while records.read_byte_record(&mut record).unwrap_or(false) {
@@ -40,7 +40,7 @@ impl Rows {
     }
 
     /// Makes an event of a row. `number` is its place among the rows, from 1.
-    pub fn row(&self, record: &csv::ByteRecord, number: u64) -> Row {
+    pub(super) fn row(&self, record: &csv::ByteRecord, number: u64) -> Row {
         let reject = |reason, what: String| self.reject(record, reason, what);
         if record.len() != self.columns.len() {
             let (cells, columns) = (record.len(), self.columns.len());
@@ -62,7 +62,12 @@ impl Rows {
     }
 
     /// A row that is refused.
-    pub fn reject(&self, record: &csv::ByteRecord, reason: &'static str, what: String) -> Reject {
+    pub(super) fn reject(
+        &self,
+        record: &csv::ByteRecord,
+        reason: &'static str,
+        what: String,
+    ) -> Reject {
         let line = record.position().map_or(0, csv::Position::line);
         Reject { line, reason, what, row: joined(record) }
     }

@@ -1,4 +1,4 @@
-//! The results of tests as JUnit XML, which every CI system can show.
+//! The results of tests as `JUnit` XML, which every CI system can show.
 
 use std::fmt::Write;
 

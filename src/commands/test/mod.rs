@@ -27,7 +27,7 @@ pub struct Args {
     /// Only tests whose file, trigger or name contains this text
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
-    /// Also write the results as JUnit XML
+    /// Also write the results as `JUnit` XML
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
     /// How to write the results

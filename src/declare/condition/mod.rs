@@ -28,6 +28,7 @@
 
 mod check;
 mod function;
+mod name;
 mod parse;
 mod scan;
 mod walk;

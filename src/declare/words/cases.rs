@@ -1,5 +1,6 @@
 //! The words of `tests:`.
 
+use crate::declare::fault::Located;
 use crate::declare::read::{Entries, Need, record};
 use crate::declare::scalar::{Anything, Words};
 
@@ -24,7 +25,7 @@ record! {
         /// What happens.
         events: Option<Vec<EventWords>>,
         /// What must come of it. `[]`: nothing at all is sent or handed over.
-        expect: Need<Vec<ExpectWords>>,
+        expect: Need<Located<Vec<ExpectWords>>>,
     }
 
     /// What happened before a test begins.

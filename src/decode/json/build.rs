@@ -10,7 +10,8 @@ impl<'a> Raw<'a> {
     pub fn to_value(self) -> Option<Value> {
         Some(match self {
             Self::Absent | Self::Null => return None,
-            Self::Bool(flag) => Value::Bool(flag),
+            Self::True => Value::Bool(true),
+            Self::False => Value::Bool(false),
             Self::Num(number) => Value::Num(number),
             Self::Text(text) => Value::Str(text.decode().into()),
             Self::List(json) | Self::Object(json) => return build(&mut Scanner::new(json)).ok()?,
@@ -20,7 +21,8 @@ impl<'a> Raw<'a> {
     /// A property in flight: borrowed where it can be.
     pub fn to_property(self) -> Property<'a> {
         match self {
-            Self::Bool(flag) => Property::Bool(flag),
+            Self::True => Property::Bool(true),
+            Self::False => Property::Bool(false),
             Self::Num(number) => Property::Num(number),
             Self::Text(super::Text::Plain(text)) => Property::Str(text),
             other => other.to_value().map_or(Property::Missing, Property::Owned),

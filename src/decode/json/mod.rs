@@ -26,8 +26,9 @@ pub struct Fault {
     pub at: usize,
 }
 
-/// The ways in which a text is not JSON that we take.
+/// The ways in which a text is not JSON that we take. A whole word wide, as [`Raw`] explains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
 pub enum FaultKind {
     /// The bytes are not UTF-8.
     NotUtf8,

@@ -4,6 +4,8 @@ use super::text::{self, Text};
 use super::{DEPTH_MAX, Fault, FaultKind, number, skip};
 
 /// A value as it stands in the text. Lists and objects are checked but not yet taken apart.
+///
+/// All it carries are whole machine words: it is copied often, and copies of single bytes stall.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Raw<'a> {
     /// There is no such member.
@@ -11,8 +13,10 @@ pub enum Raw<'a> {
     Absent,
     /// `null`.
     Null,
-    /// `true` or `false`.
-    Bool(bool),
+    /// `true`.
+    True,
+    /// `false`.
+    False,
     /// A finite number.
     Num(f64),
     /// A text.
@@ -78,15 +82,15 @@ impl<'a> Scanner<'a> {
         let mut at = self.open(b'{')?;
         if bytes.get(at) != Some(&b'}') {
             loop {
-                let (key, after) = self.text_at(at)?;
-                at = skip::space(bytes, after);
-                if bytes.get(at) != Some(&b':') {
+                if bytes.get(at) != Some(&b'"') {
                     return Err(skip::unexpected(bytes, at));
                 }
-                self.at = at + 1;
-                match key {
-                    Text::Plain(key) => member(self, key)?,
-                    Text::Escaped(_) => member(self, &key.decode())?,
+                let stop = text::plain_until(bytes, at + 1);
+                if bytes.get(stop) == Some(&b'"') {
+                    self.at = skip::colon(bytes, stop + 1)?;
+                    member(self, self.text.get(at + 1..stop).unwrap_or_default())?;
+                } else {
+                    self.escaped_member(at + 1, stop, &mut member)?;
                 }
                 at = skip::space(bytes, self.at);
                 match bytes.get(at) {
@@ -99,6 +103,19 @@ impl<'a> Scanner<'a> {
         self.at = at + 1;
         self.depth -= 1;
         Ok(())
+    }
+
+    /// A member whose key, from `from` on, is not plain at `stop`.
+    #[cold]
+    fn escaped_member(
+        &mut self,
+        from: usize,
+        stop: usize,
+        member: &mut impl FnMut(&mut Self, &str) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        let (key, after) = self.escaped_text(from, stop)?;
+        self.at = skip::colon(self.text.as_bytes(), after)?;
+        member(self, &key.decode())
     }
 
     /// Passes a list. `item` must pass exactly one value.
@@ -146,8 +163,8 @@ impl<'a> Scanner<'a> {
                 let json = self.text.get(at..after).unwrap_or_default();
                 (if *bracket == b'{' { Raw::Object(json) } else { Raw::List(json) }, after)
             }
-            Some(b't') => (Raw::Bool(true), skip::word(bytes, at, "true")?),
-            Some(b'f') => (Raw::Bool(false), skip::word(bytes, at, "false")?),
+            Some(b't') => (Raw::True, skip::word(bytes, at, "true")?),
+            Some(b'f') => (Raw::False, skip::word(bytes, at, "false")?),
             Some(b'n') => (Raw::Null, skip::word(bytes, at, "null")?),
             Some(b'-' | b'0'..=b'9') => {
                 let (number, after) = number::scan(self.text, at)?;

@@ -94,11 +94,15 @@ fn key(bytes: &[u8], at: usize) -> Result<usize, Fault> {
     if bytes.get(at) != Some(&b'"') {
         return Err(unexpected(bytes, at));
     }
-    let colon = space(bytes, text::end(bytes, at)?);
-    if bytes.get(colon) != Some(&b':') {
-        return Err(unexpected(bytes, colon));
-    }
-    Ok(colon + 1)
+    let after = text::end(bytes, at)?;
+    colon(bytes, after)
+}
+
+/// Passes the colon after a key.
+#[inline(always)]
+pub(super) fn colon(bytes: &[u8], at: usize) -> Result<usize, Fault> {
+    let at = space(bytes, at);
+    if bytes.get(at) == Some(&b':') { Ok(at + 1) } else { Err(unexpected(bytes, at)) }
 }
 
 /// Passes white space. Mostly there is none.

@@ -74,6 +74,8 @@ fn fields_of_later_versions_are_passed_over() {
     let mut nested = vec![1, 0xA3, 0x00, 0x04, 0x01, 0x61, b'c', 0x18, 200];
     nested.extend(vec![0x81; 100_000]);
     assert_eq!(Record::parse(&nested).unwrap_err().reason, Refused::BadRecord);
+    nested.push(0);
+    assert_eq!(Record::parse(&nested), Ok(Record::Erasure { customer: "c" }));
 }
 
 #[test]

@@ -94,6 +94,29 @@ fn a_name_that_is_not_known_is_an_error_unless_the_text_provides_for_it() {
 }
 
 #[test]
+fn a_property_below_another_is_found_from_both() {
+    let nobody = sample::customer(&[]);
+    let city = Property::Str("Berlin");
+    let street = Property::Owned(map(&[("street", text("Allee"))]));
+    let mut only_city = vec![Property::Missing; 3];
+    only_city.push(city);
+    let both: Vec<_> = only_city.iter().cloned().chain([street]).collect();
+    let of = |source: &str, properties: &[Property<'_>]| {
+        render_as("t", source, &nobody, properties, &Extras::default())
+    };
+    for properties in [&only_city, &both] {
+        for source in ["{{ event.address.city }}", "{% set a = event.address %}{{ a.city }}"] {
+            assert_eq!(of(source, properties).as_deref(), Ok("Berlin"), "{source}");
+        }
+    }
+    let street = "{{ event.address.street | default('?') }}";
+    assert_eq!(of(street, &both).as_deref(), Ok("Allee"));
+    assert_eq!(of(street, &only_city).as_deref(), Ok("?"));
+    let whole = "{% set a = event.address %}{{ a.street }}, {{ a.city }}";
+    assert_eq!(of(whole, &both).as_deref(), Ok("Allee, Berlin"));
+}
+
+#[test]
 fn what_customers_typed_is_never_a_template() {
     let state = sample::customer(&[("name", text("{{ 7 * 7 }}{% for x in y %}"))]);
     let source = "{{ customer.name }}, {{ customer.name | upper | default('x') }}";

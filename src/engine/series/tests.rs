@@ -68,8 +68,8 @@ proptest! {
         prop_assert_eq!(feed(Measure::Times, &events).unwrap().count(window, to), count);
         let amounts = feed(Measure::Amount(PROPERTY), &events).unwrap();
         prop_assert_eq!(amounts.count(window, to), count);
-        let sum: f64 = inside.iter().sum();
-        prop_assert_eq!(amounts.sum(window, to), sum);
+        let sum = inside.iter().fold(0.0, |sum, value| sum + value);
+        prop_assert_eq!(amounts.sum(window, to).to_bits(), sum.to_bits());
         prop_assert_eq!(amounts.min(window, to), inside.iter().copied().reduce(f64::min));
         prop_assert_eq!(amounts.max(window, to), inside.iter().copied().reduce(f64::max));
         prop_assert_eq!(

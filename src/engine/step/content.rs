@@ -108,7 +108,7 @@ pub(super) fn task(step: &Step<'_>, firing: &Firing<'_>, now: Timestamp) -> Resu
         title,
         suggest,
         timeline: state.timeline.iter().rev().take(task.timeline.into()).copied().collect(),
-        contacts: contacts(state),
+        contacts: contacts(state, firing.id.head()),
         include: included(task, catalog, state),
         reasons: reasons.into_iter().take(task.reasons.into()).collect(),
     })
@@ -214,10 +214,12 @@ fn next_business_day(date: civil::Date) -> civil::Date {
     next
 }
 
-/// Earlier outreach that the customer may remember, newest first.
-fn contacts(state: &CustomerState) -> Vec<(Timestamp, TriggerSlot)> {
-    let made = state.ledger.iter().rev().filter(|contact| contact.kind != ContactKind::Ghost);
-    made.take(CONTACTS_SHOWN).map(|contact| (contact.at, contact.trigger)).collect()
+/// Earlier outreach that the customer may remember, newest first; the decision itself stands in the
+/// ledger already.
+fn contacts(state: &CustomerState, own: u64) -> Vec<(Timestamp, TriggerSlot)> {
+    let made = state.ledger.iter().rev();
+    let earlier = made.filter(|c| c.kind != ContactKind::Ghost && c.decision != own);
+    earlier.take(CONTACTS_SHOWN).map(|contact| (contact.at, contact.trigger)).collect()
 }
 
 /// The traits asked for by name; what is unknown is left out.

@@ -1,9 +1,9 @@
 //! What leaves: offers, arms, exposures, texts that fail, tasks with their context.
 
-use super::fixture::{all_quiet, catalog, catalog_of_health, catalog_with, compare};
+use super::fixture::{all_quiet, catalog, catalog_of_health, catalog_with, compare, say};
 use super::harness::{START, World, check};
 use crate::engine::catalog::{
-    Action, Arm, ArmOffer, Catalog, Due, Experiment, Message, Offer, TaskAction, TaskPriority, Unit,
+    Action, Arm, ArmOffer, Catalog, Due, Experiment, Offer, TaskAction, TaskPriority, Unit,
 };
 use crate::engine::condition::{Comparison, Expr};
 use crate::engine::policy::Share;
@@ -13,10 +13,8 @@ use crate::engine::value::Value;
 
 /// Gives the first trigger a message with one field and its template.
 fn write(catalog: &mut Catalog, source: &str) {
-    catalog.texts.add("body", source).unwrap();
-    let Action::Send(send) = &mut catalog.triggers[0].action else { panic!() };
-    let fields: Box<[(Box<str>, Box<str>)]> = Box::new([("body".into(), "body".into())]);
-    send.message = Message { variants: Box::new([("en".into(), fields)]) };
+    catalog.texts.add("text", source).unwrap();
+    say(&mut catalog.triggers[0], "text");
 }
 
 fn offer(catalog: &mut Catalog) {
@@ -125,7 +123,7 @@ fn a_text_that_cannot_be_rendered_is_not_sent_and_leaves_no_trace_in_caps() {
 fn a_task_carries_what_the_person_needs() {
     let mut catalog = catalog_of_health(&["unwell", "big_cart"]);
     let owner = catalog.known.owner;
-    catalog.texts.add("title", "{{ score.risk }} now").unwrap();
+    catalog.texts.add("risk", "{{ score.risk }} now").unwrap();
     catalog.texts.add("suggest", "Ask about {{ reasons[0] }}").unwrap();
     let unwell = catalog.triggers.iter_mut().find(|t| t.id.as_str() == "unwell").unwrap();
     unwell.action = Action::Task(TaskAction {
@@ -133,7 +131,7 @@ fn a_task_carries_what_the_person_needs() {
         assign_to: Some(Expr::Trait { slot: owner, path: Box::default() }),
         due: Some(Due::BusinessDays(1)),
         priority: TaskPriority::High,
-        title: "title".into(),
+        title: "risk".into(),
         suggest: Some("suggest".into()),
         reasons: 1,
         timeline: 2,

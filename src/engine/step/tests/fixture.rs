@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::engine::catalog::{
-    Absence, AbsenceScope, Catalog, Crossing, EventClause, Measure, RiskEnd, Score, ScoreSource,
-    SeriesSpec, SessionEdge, Step, Suppression, Times, TraitPath, Trigger, When,
+    Absence, AbsenceScope, Action, Catalog, Crossing, EventClause, Measure, Message, RiskEnd,
+    Score, ScoreSource, SeriesSpec, SessionEdge, Step, Suppression, Times, TraitPath, Trigger,
+    When,
 };
 use crate::engine::condition::{Comparison, Condition, Expr, History, SessionField};
 use crate::engine::health::{self, Scorecard};
@@ -62,6 +63,12 @@ pub(super) fn catalog_with(names: &[&str], change: impl FnOnce(Shop) -> Shop) ->
         shop = add(shop, name, when);
     }
     let mut catalog = change(shop).open();
+    for (name, source) in [("hello", "Hello."), ("title", "Call them.")] {
+        catalog.texts.add(name, source).unwrap();
+    }
+    for trigger in &mut catalog.triggers {
+        say(trigger, "hello");
+    }
     let ticket = SeriesSpec {
         event: EventSlot(slot(&catalog.events, "Ticket")),
         filter: None,
@@ -82,6 +89,14 @@ pub(super) fn catalog_with(names: &[&str], change: impl FnOnce(Shop) -> Shop) ->
         risk: RiskEnd::High,
     }]);
     catalog
+}
+
+/// Makes a template the whole message of a trigger, if it sends one.
+pub(super) fn say(trigger: &mut Trigger, template: &str) {
+    if let Action::Send(send) = &mut trigger.action {
+        let fields: Box<[(Box<str>, Box<str>)]> = Box::new([("body".into(), template.into())]);
+        send.message = Message { variants: Box::new([("en".into(), fields)]) };
+    }
 }
 
 /// A catalog whose score is a scorecard: 10 points for each `Used` of the last 24 hours.
