@@ -67,13 +67,53 @@ pub struct CustomerState {
     /// Scores known, sorted by slot.
     pub scores: ThinVec<ScoreState>,
     /// The last events, oldest first.
-    pub timeline: ThinVec<(EventSlot, Timestamp)>,
+    pub timeline: ThinVec<Remembered>,
     /// Hashes of the last message ids, a ring once it is full.
     pub seen: ThinVec<u64>,
     /// Where the ring of `seen` is overwritten next.
     pub seen_next: u16,
     /// The session that runs.
     pub session: Option<Box<Session>>,
+}
+
+/// An event of the timeline: its name and when it occurred, in eight bytes, because everybody has
+/// a score of them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Remembered(u64);
+
+impl Remembered {
+    /// Bits of the instant: enough for the latest one taken.
+    const INSTANT_BITS: u32 = 48;
+
+    /// An event.
+    pub fn new(event: EventSlot, at: Timestamp) -> Self {
+        Self(u64::from(event.0) << Self::INSTANT_BITS | at.as_millis().unsigned_abs())
+    }
+
+    /// Its name.
+    pub fn event(self) -> EventSlot {
+        EventSlot(u16::try_from(self.0 >> Self::INSTANT_BITS).unwrap_or(u16::MAX))
+    }
+
+    /// When it occurred.
+    pub fn at(self) -> Timestamp {
+        let millis = self.0 & ((1 << Self::INSTANT_BITS) - 1);
+        Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
+    }
+}
+
+impl std::fmt::Debug for Remembered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Remembered").field(&self.event()).field(&self.at()).finish()
+    }
+}
+
+/// Makes room for one more in a list that is short for most customers: a few places at a time,
+/// because a million customers pay for each place that stays empty.
+pub(super) fn spare_room<T>(list: &mut ThinVec<T>) {
+    if list.len() == list.capacity() {
+        list.reserve_exact(1 + list.len() / 4);
+    }
 }
 
 /// A recorded answer.
@@ -305,6 +345,7 @@ impl CustomerState {
                     self.progress.remove(stalest);
                     index -= usize::from(stalest < index);
                 }
+                spare_room(&mut self.progress);
                 self.progress.insert(index, Progress::new(trigger, object));
                 index
             }

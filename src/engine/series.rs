@@ -294,6 +294,7 @@ fn insert<E: Entry>(entries: &mut ThinVec<E>, entry: E, keep: Span) {
         }
         _ => entries.len(),
     };
+    super::customer::spare_room(entries);
     entries.insert(place, entry);
     // INVARIANT: no two neighbours up to `line` lie in one granule. An insertion moves at most
     // one entry over that line or puts one new entry before it: one merge restores the invariant.
@@ -338,6 +339,7 @@ fn insert_distinct(entries: &mut ThinVec<(u64, Timestamp)>, hash: u64, at: Times
     if at <= horizon {
         return;
     }
+    super::customer::spare_room(entries);
     entries.insert(place, (hash, at));
     entries.retain(|(_, last)| horizon < *last);
     if DISTINCT_MAX < entries.len()

@@ -12,6 +12,9 @@ use super::{Error, keys};
 /// Version of the layout of keys and values; a newer one is refused.
 pub const FORMAT_VERSION: u32 = 1;
 
+/// Bytes of the journal: they are read again when a store is opened that was not closed.
+const JOURNAL_BYTES_MAX: u64 = 128 * 1_024 * 1_024;
+
 /// How to open a store.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
@@ -118,7 +121,10 @@ impl Store {
     /// When another process has it open, when it is too new, or when the storage fails.
     pub fn open(dir: &Path, options: Options) -> Result<Arc<Self>, Error> {
         let db =
-            Database::builder(dir).cache_size(options.cache_bytes).open().map_err(|error| {
+            Database::builder(dir)
+                .cache_size(options.cache_bytes)
+                .max_journaling_size(JOURNAL_BYTES_MAX)
+                .open().map_err(|error| {
                 match error {
                     fjall::Error::Locked => Error::InUse(dir.to_owned()),
                     other => Error::from(other),

@@ -20,6 +20,12 @@ impl Store {
         Ok(())
     }
 
+    /// How many customers there are in all shards, about: for making room, not for counting.
+    pub fn customers_about(&self) -> usize {
+        // Every state that was written and not yet compacted away counts.
+        self.spaces.customers.approximate_len()
+    }
+
     /// Ids of a shard's customers, in their order, after one and at most so many.
     ///
     /// # Errors

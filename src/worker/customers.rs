@@ -6,6 +6,7 @@ use hashbrown::HashTable;
 
 use crate::engine::customer::CustomerState;
 use crate::engine::id::CustomerId;
+use crate::engine::step;
 use crate::engine::time::Timestamp;
 
 /// The number of a customer within a shard while it runs. It says nothing outside of it.
@@ -70,6 +71,14 @@ impl Customers {
         self.by_id.find(self.hasher.hash_one(id), is_it).copied().map(CustomerNumber)
     }
 
+    /// Makes room for so many more at once, where it is known how many will come.
+    pub fn reserve(&mut self, count: usize) {
+        let (states, hasher) = (&self.states, &self.hasher);
+        self.by_id.reserve(count, |number| hash_at(states, hasher, *number));
+        self.states.reserve_exact(count);
+        self.columns.reserve_exact(count);
+    }
+
     /// The number of a customer, who begins now if unknown.
     pub fn find_or_begin(&mut self, id: &str, at: Timestamp) -> CustomerNumber {
         match self.find(id) {
@@ -96,9 +105,7 @@ impl Customers {
             }
         };
         let (states, hasher) = (&self.states, &self.hasher);
-        self.by_id.insert_unique(hash, number, |number| {
-            hasher.hash_one(states.get(*number as usize).map_or("", |state| state.id.as_str()))
-        });
+        self.by_id.insert_unique(hash, number, |number| hash_at(states, hasher, *number));
         CustomerNumber(number)
     }
 
@@ -150,19 +157,18 @@ impl Customers {
     /// of one after the other when their turn comes. The answer only keeps the reads from being
     /// left out.
     pub fn prefetch<'a>(&self, ids: impl Iterator<Item = &'a str>) -> u64 {
-        ids.filter_map(|id| self.find(id).and_then(|number| self.states.get(number.index()))).fold(
-            0,
-            |sum, state| {
-                let timers = state.timers.len() as u64;
-                sum ^ state.applied ^ timers ^ u64::from(state.seen_next)
-            },
-        )
+        ids.filter_map(|id| self.find(id).and_then(|number| self.states.get(number.index())))
+            .fold(0, |sum, state| sum ^ step::warm(state))
     }
 }
 
 impl Columns {
     /// Of somebody who stands at the end of every list.
     pub const NONE: Self = Self { risk: u32::MAX, seen: u32::MAX };
+}
+
+fn hash_at(states: &[CustomerState], hasher: &impl BuildHasher, number: u32) -> u64 {
+    hasher.hash_one(states.get(number as usize).map_or("", |state| state.id.as_str()))
 }
 
 fn is_blank(state: &CustomerState) -> bool {

@@ -147,7 +147,12 @@ pub fn page(shard: &Shard, id: &str, now: Timestamp) -> Option<CustomerPage> {
         health_history: health_score(shard, state).map(history).unwrap_or_default(),
         consents: consents(state, &teller),
         paused_until: state.paused_until.filter(|until| now < *until).map(|at| at.to_string()),
-        timeline: state.timeline.iter().rev().map(|entry| teller.timeline(*entry)).collect(),
+        timeline: state
+            .timeline
+            .iter()
+            .rev()
+            .map(|event| teller.timeline((event.event(), event.at())))
+            .collect(),
         contacts: state
             .ledger
             .iter()

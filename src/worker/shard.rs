@@ -257,6 +257,11 @@ impl Shard {
         }
     }
 
+    /// Makes room for so many customers at once.
+    pub fn reserve(&mut self, count: usize) {
+        self.core.customers.reserve(count);
+    }
+
     /// Adds a customer from their written state.
     ///
     /// # Errors

@@ -150,6 +150,7 @@ impl Running {
         let known = store.mark(number)?;
         let now = Timestamp::max(clock.now(), known.as_ref().map_or(Timestamp::MIN, |m| m.ticked));
         shard.set_funnels(store.funnels_of(number)?);
+        shard.reserve(store.customers_about() / usize::from(store.shards()));
         store.load(number, |id, bytes| match shard.load(id.clone(), bytes) {
             Ok(_) => Ok(()),
             Err(why) => Err(Error::State { customer: id.as_str().to_owned(), why }),

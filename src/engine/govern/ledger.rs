@@ -3,7 +3,7 @@
 
 use super::{cap, once_per};
 use crate::engine::catalog::{Catalog, Sending};
-use crate::engine::customer::{Contact, ContactKind, CustomerState, LEDGER_MAX};
+use crate::engine::customer::{Contact, ContactKind, CustomerState, LEDGER_MAX, spare_room};
 use crate::engine::id::DecisionId;
 use crate::engine::input::Delivery;
 use crate::engine::time::{Span, Timestamp};
@@ -24,6 +24,7 @@ pub(super) fn enter(catalog: &Catalog, state: &mut CustomerState, contact: Conta
     prune(catalog, state, contact.at);
     let ledger = &mut state.ledger;
     let place = ledger.partition_point(|earlier| earlier.at <= contact.at);
+    spare_room(ledger);
     ledger.insert(place, contact);
 }
 

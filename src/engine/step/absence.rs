@@ -166,7 +166,7 @@ fn overtaken(state: &CustomerState, found: &Found<'_>, event: &Event<'_>) -> boo
         && state
             .timeline
             .iter()
-            .any(|(name, at)| event.occurred_at < *at && absence.events.contains(name))
+            .any(|other| event.occurred_at < other.at() && absence.events.contains(&other.event()))
 }
 
 fn same(kind: &TimerKind, slot: TriggerSlot, clause: u8, objects: Objects) -> bool {

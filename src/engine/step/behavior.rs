@@ -4,7 +4,7 @@ use super::super::catalog::{
     Catalog, EventClause, SessionEdge, Step as SequenceStep, Times, Trigger, When,
 };
 use super::super::condition::Condition;
-use super::super::customer::{Cause, CustomerState};
+use super::super::customer::{Cause, CustomerState, spare_room};
 use super::super::decision::Truth;
 use super::super::evaluate::{self, Scope};
 use super::super::index::{Candidate, Candidates, Role};
@@ -171,6 +171,7 @@ impl<'a> Step<'a> {
         let needed = usize::try_from(times.count.max(1)).unwrap_or(usize::MAX);
         let hits = &mut self.state.progress_mut(found.slot, object).hits;
         let later = hits.iter().rev().take_while(|hit| event.occurred_at < **hit).count();
+        spare_room(hits);
         hits.insert(hits.len() - later, event.occurred_at);
         let latest = hits.last().copied().unwrap_or(event.occurred_at);
         let since = latest - times.within;

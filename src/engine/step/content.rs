@@ -107,7 +107,13 @@ pub(super) fn task(step: &Step<'_>, firing: &Firing<'_>, now: Timestamp) -> Resu
         priority,
         title,
         suggest,
-        timeline: state.timeline.iter().rev().take(task.timeline.into()).copied().collect(),
+        timeline: state
+            .timeline
+            .iter()
+            .rev()
+            .take(task.timeline.into())
+            .map(|event| (event.event(), event.at()))
+            .collect(),
         contacts: contacts(state, firing.id.head()),
         include: included(task, catalog, state),
         reasons: reasons.into_iter().take(task.reasons.into()).collect(),

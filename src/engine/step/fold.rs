@@ -1,7 +1,9 @@
 //! Folds an event into what is known of the customer: traits, consent, history, timeline, session.
 
 use super::super::catalog::{Catalog, Measure, SessionEdge};
-use super::super::customer::{Consent, CustomerState, Session, TIMELINE_MAX};
+use super::super::customer::{
+    Consent, CustomerState, Remembered, Session, TIMELINE_MAX, spare_room,
+};
 use super::super::decision::Truth;
 use super::super::evaluate;
 use super::super::govern::{consent, suppression};
@@ -57,6 +59,7 @@ impl Step<'_> {
             }
             (Ok(index), None) => Some(self.state.traits.remove(index).1),
             (Err(index), Some(value)) => {
+                spare_room(&mut self.state.traits);
                 self.state.traits.insert(index, (slot, value));
                 None
             }
@@ -154,6 +157,7 @@ impl Step<'_> {
             }
             Err(index) => {
                 if let Some(begun) = Series::begin(spec.measure, event.occurred_at, value) {
+                    spare_room(series);
                     series.insert(index, (slot, begun));
                 }
             }
@@ -201,14 +205,15 @@ pub(super) fn preference(state: &mut CustomerState, preference: &Preference, at:
 
 fn record_timeline(state: &mut CustomerState, name: EventSlot, at: Timestamp) {
     if TIMELINE_MAX <= state.timeline.len() {
-        if state.timeline.first().is_some_and(|(_, oldest)| at < *oldest) {
+        if state.timeline.first().is_some_and(|oldest| at < oldest.at()) {
             return;
         }
         state.timeline.remove(0);
     }
-    let later = state.timeline.iter().rev().take_while(|(_, other)| at < *other).count();
+    let later = state.timeline.iter().rev().take_while(|other| at < other.at()).count();
     let index = state.timeline.len() - later;
-    state.timeline.insert(index, (name, at));
+    spare_room(&mut state.timeline);
+    state.timeline.insert(index, Remembered::new(name, at));
 }
 
 fn find_purpose(catalog: &Catalog, name: &str) -> Option<PurposeSlot> {

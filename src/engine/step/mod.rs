@@ -28,7 +28,7 @@ pub(super) use fire::{properties_of, trace_all};
 pub use roster::Roster;
 
 use super::catalog::Catalog;
-use super::customer::{CustomerState, SEEN_MAX};
+use super::customer::{CustomerState, SEEN_MAX, spare_room};
 use super::decision::Decision;
 use super::evaluate::{self, Scope};
 use super::govern;
@@ -160,6 +160,7 @@ fn is_about_the_customer(body: &Body<'_>) -> bool {
 
 fn remember(state: &mut CustomerState, mark: u64) {
     if state.seen.len() < SEEN_MAX {
+        spare_room(&mut state.seen);
         state.seen.push(mark);
         return;
     }
@@ -180,7 +181,7 @@ pub(super) fn zone(catalog: &Catalog, state: &CustomerState) -> Zone {
 /// one after the other. The sum keeps the compiler from leaving the reads out.
 pub fn warm(state: &CustomerState) -> u64 {
     let seen = state.seen.last().copied().unwrap_or_default();
-    let timeline = state.timeline.last().map_or(0, |(_, at)| at.as_millis());
+    let timeline = state.timeline.last().map_or(0, |event| event.at().as_millis());
     let due = state.timers.first().map_or(0, |timer| timer.due.as_millis());
     let series = state.series.first().map_or(0, |(slot, _)| slot.0);
     let progress = state.progress.first().map_or(0, |progress| progress.transitions);

@@ -1,7 +1,7 @@
 //! Traits that change and scores that cross a line.
 
 use super::super::catalog::{Crossing, ScoreSource, TraitPath, When};
-use super::super::customer::{Daily, Latch, ScoreState};
+use super::super::customer::{Daily, Latch, ScoreState, spare_room};
 use super::super::health;
 use super::super::id::stable_hash;
 use super::super::input::Event;
@@ -168,6 +168,7 @@ pub(super) fn record_score(
             let mut daily = None;
             record_day(&mut daily, value, at);
             let state = ScoreState { score: slot, value, was: None, changed_at: at, daily };
+            spare_room(scores);
             scores.insert(index, state);
             Some(Changed { before: None, value })
         }

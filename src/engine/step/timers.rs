@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::super::customer::{CustomerState, TIMERS_MAX};
+use super::super::customer::{CustomerState, TIMERS_MAX, spare_room};
 use super::super::time::Timestamp;
 use super::super::timer::{Timer, TimerKind};
 use super::Step;
@@ -41,6 +41,7 @@ impl Step<'_> {
 /// Arms a timer behind those that are due no later.
 pub(super) fn arm(state: &mut CustomerState, due: Timestamp, kind: TimerKind) {
     let index = state.timers.partition_point(|timer| timer.due <= due);
+    spare_room(&mut state.timers);
     state.timers.insert(index, Timer { due, kind });
 }
 

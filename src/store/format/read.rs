@@ -8,8 +8,8 @@ use thin_vec::ThinVec;
 use super::tables::SeriesKind;
 use super::{Error, Strangers, Tables, VALUE_DEPTH_MAX, VERSION, field};
 use crate::engine::customer::{
-    Cause, Consent, Contact, ContactKind, CustomerState, Daily, Latch, Progress, ScoreState,
-    Session, Waiting,
+    Cause, Consent, Contact, ContactKind, CustomerState, Daily, Latch, Progress, Remembered,
+    ScoreState, Session, Waiting,
 };
 use crate::engine::decision::Reason;
 use crate::engine::id::{CustomerId, DecisionId};
@@ -206,12 +206,12 @@ impl<'b> Reader<'_, 'b> {
         Ok(traits)
     }
 
-    fn timeline(&mut self) -> Read<ThinVec<(EventSlot, Timestamp)>> {
+    fn timeline(&mut self) -> Read<ThinVec<Remembered>> {
         let count = self.length()? / 2;
         let mut timeline = ThinVec::with_capacity(count);
         for _ in 0..count {
             let event = self.event()?;
-            timeline.push((event, self.instant()?));
+            timeline.push(Remembered::new(event, self.instant()?));
         }
         Ok(timeline)
     }

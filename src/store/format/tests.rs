@@ -6,7 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::engine::customer::{
-    Cause, Consent, Contact, ContactKind, Daily, Latch, Progress, ScoreState, Session, Waiting,
+    Cause, Consent, Contact, ContactKind, Daily, Latch, Progress, Remembered, ScoreState, Session,
+    Waiting,
 };
 use crate::engine::decision::Reason;
 use crate::engine::id::DecisionId;
@@ -262,7 +263,7 @@ impl Dice {
         state.scores = (0..self.slot(3)).map(|slot| self.score(slot)).collect();
         state.timeline = self.list(|dice| {
             let name = ["Page: /", "Cart Updated", "only arrived"][usize::from(dice.slot(3))];
-            (names.event(name), dice.instant())
+            Remembered::new(names.event(name), dice.instant())
         });
         state.seen = self.list(Self::next);
         state.seen_next = if state.seen.is_empty() { 0 } else { self.slot(200) };

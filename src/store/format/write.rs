@@ -175,9 +175,9 @@ impl Writer<'_> {
             return Ok(());
         }
         self.to.u32(field::TIMELINE)?.array(state.timeline.len() as u64 * 2)?;
-        for (event, at) in &state.timeline {
-            self.name(Kind::Event, event.0)?;
-            self.instant(*at)?;
+        for remembered in &state.timeline {
+            self.name(Kind::Event, remembered.event().0)?;
+            self.instant(remembered.at())?;
         }
         Ok(())
     }

@@ -103,11 +103,11 @@ fn the_timeline_keeps_the_last_events_in_the_order_in_which_they_occurred() {
     world.line("41m Left occurred=1m");
     let ann = &world.customers["ann"];
     assert_eq!(ann.timeline.len(), TIMELINE_MAX);
-    assert!(ann.timeline.is_sorted_by_key(|(_, at)| *at));
+    assert!(ann.timeline.is_sorted_by_key(|event| event.at()));
     let order = EventSlot(slot_of(&catalog.events, "Order"));
-    assert_eq!(ann.timeline.iter().position(|(name, _)| *name == order), Some(8));
+    assert_eq!(ann.timeline.iter().position(|event| event.event() == order), Some(8));
     let left = EventSlot(slot_of(&catalog.events, "Left"));
-    assert!(ann.timeline.iter().all(|(name, _)| *name != left), "older than all that is kept");
+    assert!(ann.timeline.iter().all(|event| event.event() != left), "older than all that is kept");
 }
 
 #[test]
