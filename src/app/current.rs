@@ -177,7 +177,7 @@ pub(super) async fn caught_up(workers: &Workers, store: &Store, goals: &[u64]) {
     }
     for (shard, goal) in (0_u16..).zip(goals) {
         // A store that cannot be read has raised the alarm where it is written.
-        while store.mark(shard).is_ok_and(|mark| mark.map_or(0, |mark| mark.position) < *goal) {
+        while store.mark(shard).is_ok_and(|mark| mark.map_or(0, |mark| mark.heard) < *goal) {
             tokio::time::sleep(LOOK_AGAIN).await;
         }
     }

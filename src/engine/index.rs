@@ -3,7 +3,8 @@
 //! A filter such as `event.path == "/pricing" && event.seconds > 30` can only hold for an event
 //! with that path: the clause is found by the path's hash, and the number is compared right where
 //! the candidates are listed. So a thousand triggers that wait for other paths cost nothing.
-//! What comes out *may* match; whether it does is for the filter itself to say.
+//! What comes out *may* match; whether it does is for the filter itself to say, unless value and
+//! number were all that it asks for.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +28,17 @@ pub struct Candidate {
     pub clause: u8,
     /// What the event would do there.
     pub role: Role,
+    /// What is known of the clause's filter.
+    pub filter: Filter,
+}
+
+/// What the index knows of a clause's filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Filter {
+    /// It must be asked.
+    Open,
+    /// It holds: finding the clause was all that it asks for.
+    Holds,
 }
 
 /// What an event would do to a trigger.
@@ -65,9 +77,17 @@ struct OfEvent {
 #[derive(Debug)]
 struct ByValue {
     property: PropertySlot,
-    /// Sorted; the entries of each stand at the same place.
+    /// Sorted; what each leads to stands at the same place.
     keys: Box<[u64]>,
-    entries: Box<[Box<[Entry]>]>,
+    found: Box<[Found]>,
+}
+
+/// What one value of a property leads to.
+#[derive(Debug, Default)]
+struct Found {
+    /// The value itself, where it is a text or a truth value and no other has its hash.
+    value: Option<Value>,
+    entries: Box<[Entry]>,
 }
 
 #[derive(Clone, Debug)]
@@ -83,6 +103,12 @@ struct Guard {
     property: PropertySlot,
     op: Comparison,
     bound: f64,
+}
+
+impl Candidate {
+    const fn matching(trigger: TriggerSlot, clause: u8) -> Self {
+        Self { trigger, clause, role: Role::Matches, filter: Filter::Open }
+    }
 }
 
 impl TriggerIndex {
@@ -128,11 +154,13 @@ impl TriggerIndex {
         append(&of_event.always, properties, out);
         for by_value in &of_event.by_value {
             let value = properties.get(by_value.property.index()).map(Property::as_ref);
-            if let Some(key) = value.and_then(key)
+            if let Some(value) = value
+                && let Some(key) = key(value)
                 && let Ok(found) = by_value.keys.binary_search(&key)
-                && let Some(entries) = by_value.entries.get(found)
+                && let Some(found) = by_value.found.get(found)
+                && found.value.as_ref().is_none_or(|same| same.as_ref() == value)
             {
-                append(entries, properties, out);
+                append(&found.entries, properties, out);
             }
         }
         if !of_event.by_value.is_empty() {
@@ -207,14 +235,19 @@ struct Draft {
 struct Clause {
     entry: Entry,
     /// Each property that must have one of these values.
-    keys: BTreeMap<PropertySlot, BTreeSet<u64>>,
+    keys: BTreeMap<PropertySlot, Keys>,
+    /// Conjuncts that the guard does not stand for.
+    open: usize,
 }
+
+/// Values with their hashes.
+type Keys = BTreeMap<u64, Value>;
 
 fn enter(trigger: TriggerSlot, when: &When, drafts: &mut [Draft], pages: &mut Vec<Candidate>) {
     match when {
         When::Event(clauses) => {
             for (number, clause) in (0..=u8::MAX).zip(clauses) {
-                let candidate = Candidate { trigger, clause: number, role: Role::Matches };
+                let candidate = Candidate::matching(trigger, number);
                 if let Some(draft) = drafts.get_mut(clause.event.index()) {
                     draft.clauses.push(Clause::new(candidate, clause.filter.as_ref()));
                 }
@@ -233,7 +266,7 @@ fn enter(trigger: TriggerSlot, when: &When, drafts: &mut [Draft], pages: &mut Ve
         }
         When::Sequence { steps, .. } => {
             for (number, step) in (0..=u8::MAX).zip(steps) {
-                let candidate = Candidate { trigger, clause: number, role: Role::Matches };
+                let candidate = Candidate::matching(trigger, number);
                 if let Some(draft) = drafts.get_mut(step.event.index()) {
                     draft.clauses.push(Clause::new(candidate, step.filter.as_ref()));
                 }
@@ -254,13 +287,14 @@ impl Clause {
             Some(Expr::All(parts)) => &**parts,
             Some(expr) => std::slice::from_ref(expr),
         };
-        let mut keys: BTreeMap<PropertySlot, BTreeSet<u64>> = BTreeMap::new();
+        let mut keys: BTreeMap<PropertySlot, Keys> = BTreeMap::new();
         for (property, values) in conjuncts.iter().filter_map(values_of) {
             // Of two lists for one property either will do: both must hold.
             keys.entry(property).or_insert(values);
         }
         let guard = conjuncts.iter().find_map(guard_of);
-        Self { entry: Entry { candidate, guard }, keys }
+        let open = conjuncts.len() - usize::from(guard.is_some());
+        Self { entry: Entry { candidate, guard }, keys, open }
     }
 }
 
@@ -268,21 +302,24 @@ impl Draft {
     fn finish(self) -> OfEvent {
         let mut spread: BTreeMap<PropertySlot, BTreeSet<u64>> = BTreeMap::new();
         for (property, keys) in self.clauses.iter().flat_map(|clause| &clause.keys) {
-            spread.entry(*property).or_default().extend(keys);
+            spread.entry(*property).or_default().extend(keys.keys());
         }
         let distinct = |property: &PropertySlot| spread.get(property).map_or(0, BTreeSet::len);
         let mut always = Vec::new();
-        let mut by_value: BTreeMap<PropertySlot, BTreeMap<u64, Vec<Entry>>> = BTreeMap::new();
-        for Clause { entry, keys } in self.clauses {
+        let mut by_value: BTreeMap<PropertySlot, BTreeMap<u64, Shared>> = BTreeMap::new();
+        for Clause { mut entry, keys, open } in self.clauses {
             // The property that tells the most clauses apart; of equals the first.
             let best = keys.iter().rev().max_by_key(|(property, _)| distinct(property));
+            if open == usize::from(best.is_some()) {
+                entry.candidate.filter = Filter::Holds;
+            }
             let Some((property, keys)) = best else {
                 always.push(entry);
                 continue;
             };
-            for key in keys {
-                let entries = by_value.entry(*property).or_default();
-                entries.entry(*key).or_default().push(entry.clone());
+            let shared = by_value.entry(*property).or_default();
+            for (key, value) in keys {
+                shared.entry(*key).or_default().add(value, entry.clone());
             }
         }
         let mut follows = self.follows;
@@ -296,16 +333,45 @@ impl Draft {
     }
 }
 
+/// What clauses share that were found by one key, while the index is built.
+#[derive(Default)]
+struct Shared {
+    values: Vec<Value>,
+    entries: Vec<Entry>,
+}
+
+impl Shared {
+    fn add(&mut self, value: &Value, entry: Entry) {
+        if !self.values.contains(value) {
+            self.values.push(value.clone());
+        }
+        self.entries.push(entry);
+    }
+
+    /// Numbers are found by what they are rounded to, and different values may share a hash: such
+    /// a key proves nothing, and the filters must be asked.
+    fn finish(mut self) -> Found {
+        let value = match self.values.as_slice() {
+            [only @ (Value::Str(_) | Value::Bool(_))] => Some(only.clone()),
+            _ => {
+                self.entries.iter_mut().for_each(|entry| entry.candidate.filter = Filter::Open);
+                None
+            }
+        };
+        Found { value, entries: self.entries.into() }
+    }
+}
+
 impl ByValue {
-    fn new((property, entries): (PropertySlot, BTreeMap<u64, Vec<Entry>>)) -> Self {
-        let (keys, entries): (Vec<u64>, Vec<Box<[Entry]>>) =
-            entries.into_iter().map(|(key, entries)| (key, entries.into())).unzip();
-        Self { property, keys: keys.into(), entries: entries.into() }
+    fn new((property, shared): (PropertySlot, BTreeMap<u64, Shared>)) -> Self {
+        let (keys, found): (Vec<u64>, Vec<Found>) =
+            shared.into_iter().map(|(key, shared)| (key, shared.finish())).unzip();
+        Self { property, keys: keys.into(), found: found.into() }
     }
 }
 
 /// The values one of which a property must have for a conjunct to hold.
-fn values_of(conjunct: &Expr) -> Option<(PropertySlot, BTreeSet<u64>)> {
+fn values_of(conjunct: &Expr) -> Option<(PropertySlot, Keys)> {
     let (property, values) = match conjunct {
         Expr::Compare { op: Comparison::Equal, left, right } => match (&**left, &**right) {
             (Expr::Property(property), Expr::Literal(value))
@@ -327,7 +393,8 @@ fn values_of(conjunct: &Expr) -> Option<(PropertySlot, BTreeSet<u64>)> {
         _ => return None,
     };
     // A list or object among the values has no key: then the conjunct tells nothing apart.
-    let keys: Option<BTreeSet<u64>> = values.iter().map(|value| key(value.as_ref())).collect();
+    let keyed = values.iter().map(|value| Some((key(value.as_ref())?, value.clone())));
+    let keys: Option<Keys> = keyed.collect();
     keys.map(|keys| (property, keys))
 }
 

@@ -26,19 +26,28 @@ const FUEL: u64 = 50_000;
 pub const FIELD_BYTES_MAX: usize = 16 * 1_024;
 /// Longest text of a field that is a whole document: `html`, `mjml`.
 pub const DOCUMENT_BYTES_MAX: usize = 256 * 1_024;
+/// What makes a text a template.
+const TAGS: [&str; 3] = ["{{", "{%", "{#"];
 /// Longest template taken.
 pub const TEMPLATE_BYTES_MAX: usize = 256 * 1_024;
 
 /// Compiled templates by name.
 pub struct Texts {
     env: Environment<'static>,
-    /// The names that each template asks for, sorted.
-    uses: BTreeMap<Box<str>, Box<[Box<str>]>>,
+    texts: BTreeMap<Box<str>, Text>,
+}
+
+/// A text before a customer is known.
+enum Text {
+    /// The same for all.
+    Fixed(Box<str>),
+    /// The names that it asks for, sorted.
+    Rendered(Box<[Box<str>]>),
 }
 
 impl std::fmt::Debug for Texts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Texts").field("names", &self.uses.keys()).finish_non_exhaustive()
+        f.debug_struct("Texts").field("names", &self.texts.keys()).finish_non_exhaustive()
     }
 }
 
@@ -70,7 +79,7 @@ impl Texts {
             Kind::Document => AutoEscape::Html,
         });
         filters::install(&mut env);
-        Self { env, uses: BTreeMap::new() }
+        Self { env, texts: BTreeMap::new() }
     }
 
     /// Compiles a template. A name that ends in `/html` or `/mjml` is a document: what it prints
@@ -85,11 +94,16 @@ impl Texts {
         }
         self.env.add_template_owned(name.to_owned(), source.to_owned())?;
         let template = self.env.get_template(name)?;
+        if !TAGS.iter().any(|tag| source.contains(tag)) && source.len() <= bytes_max(name) {
+            let text = template.render(())?;
+            self.texts.insert(name.into(), Text::Fixed(text.into()));
+            return Ok(());
+        }
         // The crate gives a set in random order.
         let mut uses: Vec<Box<str>> =
             template.undeclared_variables(true).into_iter().map(Into::into).collect();
         uses.sort_unstable();
-        self.uses.insert(name.into(), uses.into());
+        self.texts.insert(name.into(), Text::Rendered(uses.into()));
         Ok(())
     }
 
@@ -144,9 +158,12 @@ impl Texts {
         scope: &Scope<'_>,
         extras: &Extras<'_>,
     ) -> Result<Box<str>, String> {
-        let (Ok(template), Some(uses)) = (self.env.get_template(name), self.uses.get(name)) else {
-            return Err(format!("there is no text `{name}`"));
+        let missing = || format!("there is no text `{name}`");
+        let uses = match self.texts.get(name).ok_or_else(missing)? {
+            Text::Fixed(text) => return Ok(text.clone()),
+            Text::Rendered(uses) => uses,
         };
+        let template = self.env.get_template(name).map_err(|_| missing())?;
         let mut written = Bounded { text: Vec::new(), bytes_max: bytes_max(name) };
         let root = context::build(uses, locale, scope, extras);
         template

@@ -39,8 +39,11 @@ pub struct Batch {
 /// How far a shard has come: where it goes on after a restart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mark {
-    /// Position in the log of the last input applied.
+    /// Position in the log up to which states hold everything: from behind it the log is read
+    /// again. A state may be ahead of it, and says so itself.
     pub position: u64,
+    /// Position of the last input applied: what it caused is committed.
+    pub heard: u64,
     /// Up to when timers have fired.
     pub ticked: Timestamp,
     /// The clock, at the latest: the shard was alive then.
@@ -171,6 +174,8 @@ pub struct Committed {
 #[derive(Serialize, Deserialize)]
 pub(super) struct StoredMark {
     position: u64,
+    #[serde(default)]
+    heard: u64,
     ticked_ms: i64,
     wall_ms: i64,
     revision: String,
@@ -182,6 +187,7 @@ impl From<&Mark> for StoredMark {
     fn from(mark: &Mark) -> Self {
         Self {
             position: mark.position,
+            heard: mark.heard,
             ticked_ms: mark.ticked.as_millis(),
             wall_ms: mark.wall.as_millis(),
             revision: mark.revision.clone(),
@@ -199,6 +205,7 @@ impl From<StoredMark> for Mark {
         let at = Timestamp::from_millis;
         Self {
             position: stored.position,
+            heard: stored.heard.max(stored.position),
             ticked: at(stored.ticked_ms),
             wall: at(stored.wall_ms),
             revision: stored.revision,

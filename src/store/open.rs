@@ -120,15 +120,13 @@ impl Store {
     /// # Errors
     /// When another process has it open, when it is too new, or when the storage fails.
     pub fn open(dir: &Path, options: Options) -> Result<Arc<Self>, Error> {
-        let db =
-            Database::builder(dir)
-                .cache_size(options.cache_bytes)
-                .max_journaling_size(JOURNAL_BYTES_MAX)
-                .open().map_err(|error| {
-                match error {
-                    fjall::Error::Locked => Error::InUse(dir.to_owned()),
-                    other => Error::from(other),
-                }
+        let db = Database::builder(dir)
+            .cache_size(options.cache_bytes)
+            .max_journaling_size(JOURNAL_BYTES_MAX)
+            .open()
+            .map_err(|error| match error {
+                fjall::Error::Locked => Error::InUse(dir.to_owned()),
+                other => Error::from(other),
             })?;
         // Looked at first: the keyspaces of a newer version may not be what they are here.
         let meta = db.keyspace("meta", KeyspaceCreateOptions::default)?;

@@ -1,36 +1,53 @@
 //! The batch that is being filled: what each step gave, in the form in which it is kept.
 
+use std::collections::VecDeque;
+
 use super::customers::CustomerNumber;
 use super::shard::{Shard, Stepped};
-use crate::clock::Stopwatch;
 use crate::engine::decision::{Applied, Decision, Effect};
 use crate::engine::id::DecisionId;
+use crate::store::format::Error;
 use crate::store::{Batch, record_of};
 use crate::telemetry;
 
-/// Customers changed at most before a batch is closed.
-pub(super) const CUSTOMERS_MAX: usize = 20_000;
+/// States written at most with one batch, beside those of customers it rules about.
+pub(super) const STATES_MAX: usize = 20_000;
 /// Rulings at most before a batch is closed.
 pub(super) const RULINGS_MAX: usize = 5_000;
 
 /// A batch that is being filled.
+///
+/// A customer about whom something is ruled is written with the rulings, in one batch. All others
+/// are written later, each once for many inputs: until then the log can bring back what came of
+/// them, because nothing did.
 #[derive(Debug)]
 pub(super) struct OpenBatch {
     shard: u16,
-    /// Inputs in it.
-    pub(super) inputs: u64,
-    /// Since its first input.
-    pub(super) age: Option<Stopwatch>,
     batch: Batch,
-    changed: Changed,
+    /// Customers whom the batch is about.
+    ruled: Marked,
+    unwritten: Unwritten,
+    /// Position of the last input.
+    last: u64,
+    /// What changes now, the log brings back from this position on.
+    since: u64,
 }
 
-/// Customers to be written, each once.
+/// Customers, each once.
 #[derive(Debug, Default)]
-struct Changed {
+struct Marked {
     numbers: Vec<CustomerNumber>,
     // One bit for each number.
     marks: Vec<u64>,
+}
+
+/// Which states the batch is to be closed with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// Those of customers it rules about, and what has waited since this position or longer.
+    Since(u64),
+    /// All that changed.
+    All,
 }
 
 /// Whether a step asks for the batch to be closed behind it.
@@ -43,13 +60,15 @@ pub(super) enum Then {
 }
 
 impl OpenBatch {
-    pub(super) fn new(shard: u16) -> Self {
+    /// An empty batch behind a position of the log.
+    pub(super) fn new(shard: u16, position: u64) -> Self {
         Self {
             shard,
-            inputs: 0,
-            age: None,
             batch: Batch { shard, ..Batch::default() },
-            changed: Changed::default(),
+            ruled: Marked::default(),
+            unwritten: Unwritten::default(),
+            last: position,
+            since: position.saturating_add(1),
         }
     }
 
@@ -72,12 +91,13 @@ impl OpenBatch {
         decision: &Decision,
     ) -> Then {
         if decision.applied == Applied::Applied {
-            self.changed.mark(number);
+            self.mark(number);
         }
         if decision.rulings.is_empty() && decision.effects.is_empty() {
             return Then::GoOn;
         }
         self.count(shard, decision);
+        self.ruled.mark(number);
         let Some(state) = shard.state(number) else { return Then::GoOn };
         let teller = shard.teller();
         for ruling in &decision.rulings {
@@ -101,7 +121,8 @@ impl OpenBatch {
             }
         }
         if then == Then::Close {
-            self.changed.unmark(number);
+            self.ruled.unmark(number);
+            self.unwritten.clear(number);
             shard.forget(number);
         }
         then
@@ -124,17 +145,20 @@ impl OpenBatch {
         self.batch.settled.push(decision);
     }
 
-    /// Notes a customer who changed without an input.
+    /// Notes a customer who changed.
     pub(super) fn mark(&mut self, number: CustomerNumber) {
-        self.changed.mark(number);
+        self.unwritten.mark(number, self.since);
     }
 
-    /// Notes an input.
-    pub(super) fn begin(&mut self) {
-        self.inputs += 1;
-        if self.age.is_none() {
-            self.age = Some(Stopwatch::start());
-        }
+    /// What comes now, comes of the input at a position.
+    pub(super) fn begin(&mut self, position: u64) {
+        self.last = position;
+        self.since = position;
+    }
+
+    /// What comes now, comes of time alone.
+    pub(super) fn begin_tick(&mut self) {
+        self.since = self.last.saturating_add(1);
     }
 
     /// Whether somebody waits for it.
@@ -144,33 +168,134 @@ impl OpenBatch {
 
     /// Whether it must be closed for its size.
     pub(super) fn is_full(&self) -> bool {
-        CUSTOMERS_MAX <= self.changed.numbers.len() || RULINGS_MAX <= self.batch.rulings.len()
+        RULINGS_MAX <= self.batch.rulings.len()
     }
 
-    /// Whether there is nothing in it.
-    pub(super) fn is_empty(&self) -> bool {
-        self.inputs == 0 && self.changed.numbers.is_empty() && !self.is_urgent()
+    /// Whether some state has waited since a position or longer.
+    pub(super) fn is_due(&mut self, since: u64) -> bool {
+        self.unwritten.first().is_some_and(|first| first <= since)
     }
 
-    /// Closes it: writes the customers that changed, and begins the next.
+    /// Whether the states that changed are more than one batch takes.
+    pub(super) fn is_too_much(&self) -> bool {
+        STATES_MAX < self.unwritten.count
+    }
+
+    /// Closes it, and begins the next; `position` is where the log must be read from after it.
     pub(super) fn close(
         &mut self,
         shard: &mut Shard,
-    ) -> Result<Batch, crate::store::format::Error> {
+        extent: Extent,
+    ) -> Result<(Batch, u64), Error> {
         let mut batch = std::mem::take(&mut self.batch);
         self.batch.shard = self.shard;
         batch.funnels = shard.take_changed_funnels();
-        for number in self.changed.take() {
-            let Some(id) = shard.state(number).map(|state| state.id.clone()) else { continue };
-            batch.states.add(&id, |bytes| shard.encode(number, bytes))?;
+        for number in self.ruled.take() {
+            self.unwritten.clear(number);
+            write(shard, number, &mut batch)?;
         }
-        self.inputs = 0;
-        self.age = None;
-        Ok(batch)
+        let (since, most) = match extent {
+            Extent::Since(since) => (since, STATES_MAX),
+            Extent::All => (u64::MAX, usize::MAX),
+        };
+        for _ in 0..most {
+            let Some((_, number)) = self.unwritten.pop(since) else { break };
+            write(shard, number, &mut batch)?;
+        }
+        Ok((batch, self.position()))
+    }
+
+    /// Takes out a batch of states alone, of customers whom what is open does not rule about.
+    pub(super) fn close_some(&mut self, shard: &mut Shard) -> Result<(Batch, u64), Error> {
+        let mut batch = Batch { shard: self.shard, ..Batch::default() };
+        let mut passed = Vec::new();
+        for _ in 0..STATES_MAX {
+            let Some((since, number)) = self.unwritten.pop(u64::MAX) else { break };
+            if self.ruled.has(number) {
+                passed.push((since, number));
+            } else {
+                write(shard, number, &mut batch)?;
+            }
+        }
+        for (since, number) in passed.into_iter().rev() {
+            self.unwritten.put_back(number, since);
+        }
+        Ok((batch, self.position()))
+    }
+
+    /// The position up to which nothing is missing from what is written.
+    fn position(&mut self) -> u64 {
+        let first = self.unwritten.first().map(|since| since.saturating_sub(1));
+        first.map_or(self.last, |first| first.min(self.last))
     }
 }
 
-impl Changed {
+fn write(shard: &mut Shard, number: CustomerNumber, batch: &mut Batch) -> Result<(), Error> {
+    let Some(id) = shard.state(number).map(|state| state.id.clone()) else { return Ok(()) };
+    batch.states.add(&id, |bytes| shard.encode(number, bytes))
+}
+
+/// Customers whose states have changed since they were written, in the order of their changes.
+#[derive(Debug, Default)]
+struct Unwritten {
+    /// Since which position; of somebody who was written meanwhile, the entry means nothing.
+    queue: VecDeque<(u64, CustomerNumber)>,
+    // By number; 0 when there is nothing to write.
+    since: Vec<u64>,
+    count: usize,
+}
+
+impl Unwritten {
+    fn mark(&mut self, number: CustomerNumber, since: u64) {
+        let index = number.get() as usize;
+        if self.since.len() <= index {
+            self.since.resize(index + 1, 0);
+        }
+        if let Some(place @ 0) = self.since.get_mut(index) {
+            *place = since;
+            self.count += 1;
+            self.queue.push_back((since, number));
+        }
+    }
+
+    fn clear(&mut self, number: CustomerNumber) {
+        if let Some(place) = self.since.get_mut(number.get() as usize)
+            && *place != 0
+        {
+            *place = 0;
+            self.count -= 1;
+        }
+    }
+
+    /// The position of the first that is left.
+    fn first(&mut self) -> Option<u64> {
+        while let Some((since, number)) = self.queue.front() {
+            if self.since.get(number.get() as usize) == Some(since) {
+                return Some(*since);
+            }
+            self.queue.pop_front();
+        }
+        None
+    }
+
+    /// Takes out the first that is left, if it changed at a position or before.
+    fn pop(&mut self, upto: u64) -> Option<(u64, CustomerNumber)> {
+        let since = self.first().filter(|since| *since <= upto)?;
+        let (_, number) = self.queue.pop_front()?;
+        self.clear(number);
+        Some((since, number))
+    }
+
+    fn put_back(&mut self, number: CustomerNumber, since: u64) {
+        if let Some(place) = self.since.get_mut(number.get() as usize) {
+            *place = since;
+            self.count += 1;
+            self.queue.push_front((since, number));
+        }
+    }
+}
+
+impl Marked {
     fn mark(&mut self, number: CustomerNumber) {
         let (word, bit) = place(number);
         if self.marks.len() <= word {
@@ -189,6 +314,11 @@ impl Changed {
             *marks &= !bit;
         }
         self.numbers.retain(|other| *other != number);
+    }
+
+    fn has(&self, number: CustomerNumber) -> bool {
+        let (word, bit) = place(number);
+        self.marks.get(word).is_some_and(|marks| marks & bit != 0)
     }
 
     fn take(&mut self) -> Vec<CustomerNumber> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::calendar::Calendar;
 use super::customers::{Columns, CustomerNumber, Customers};
-use crate::decode::{Arrival, Decoded, Decoder, Record, Refusal, Subject};
+use crate::decode::{self, Arrival, Decoded, Decoder, Record, Refusal, Subject};
 use crate::engine::catalog::{Catalog, RiskEnd, ScoreSource};
 use crate::engine::customer::CustomerState;
 use crate::engine::decision::{Applied, Decision, Effect, Ruling};
@@ -144,6 +144,11 @@ impl Shard {
         let decision = self.core.tick(number, due)?;
         self.after(number);
         Some((number, decision))
+    }
+
+    /// Looks up the customers of lines that come soon, as [`Shard::prefetch`] does.
+    pub fn prefetch_lines<'a>(&self, lines: impl Iterator<Item = &'a [u8]>) {
+        self.prefetch(lines.filter_map(decode::likely_customer));
     }
 
     /// Looks up customers who come soon; see [`Customers::prefetch`].

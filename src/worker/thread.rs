@@ -1,5 +1,6 @@
 //! The loop around a shard: messages, the log, timers, batches.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
@@ -9,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::committer::{CommitQueue, Job};
 use super::message::{MESSAGES_MAX, Mailbox, Message, Status};
-use super::open_batch::{OpenBatch, Then};
+use super::open_batch::{Extent, OpenBatch, Then};
 use super::shard::Shard;
 use super::{gate, page, query};
 use crate::clock::{self, Stopwatch};
@@ -19,7 +20,7 @@ use crate::engine::input::BlindGap;
 use crate::engine::time::{Span, Timestamp};
 use crate::log::{Entry, Log};
 use crate::store::record::DeadLetter;
-use crate::store::{self, Mark, Store, format};
+use crate::store::{self, Batch, Mark, Store, format};
 use crate::telemetry;
 
 /// Bytes of the log read in one go: about a millisecond of work.
@@ -28,8 +29,11 @@ const READ_BYTES_MAX: usize = 256 * 1_024;
 const GROUP: usize = 32;
 /// Timers that fire before messages and the log are looked at again.
 const TICKS_AT_ONCE: usize = 1_024;
-/// How long changes that nobody waits for may stay in memory alone: the log has their inputs.
-const BATCH_AGE_MAX: Duration = Duration::from_secs(1);
+/// How long changes that nobody waits for may stay in memory alone. The log has their inputs, so
+/// this is how much of it a start after a crash applies once more.
+const STATE_AGE_MAX: Duration = Duration::from_secs(5);
+/// How exactly that age is measured.
+const STATE_AGE_STEP: Duration = Duration::from_millis(100);
 /// How often a sign of life is written down.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How long it sleeps at most: timers may be due by a clock that was moved.
@@ -126,6 +130,7 @@ struct Running {
     worker: Worker,
     shard: Shard,
     open: OpenBatch,
+    past: Past,
     mark: Mark,
     /// Batches handed over and not yet committed.
     under_way: Arc<AtomicUsize>,
@@ -165,7 +170,8 @@ impl Running {
         shard.set_blind(mark.blind.clone());
         let goal = log.end(number);
         let mut running = Self {
-            open: OpenBatch::new(number),
+            open: OpenBatch::new(number, mark.position),
+            past: Past::default(),
             under_way: Arc::new(AtomicUsize::new(0)),
             heartbeat: Stopwatch::start(),
             busy: Busy::Yes,
@@ -239,9 +245,8 @@ impl Running {
         let now = self.worker.parts.clock.now();
         let timer = self.shard.next_due().map(|due| self.worker.parts.clock.sleep_for(due - now));
         let left = |limit: Duration, since: &Stopwatch| limit.saturating_sub(since.elapsed());
-        let batch = self.open.age.as_ref().map(|age| left(BATCH_AGE_MAX, age));
         let heartbeat = left(HEARTBEAT, &self.heartbeat);
-        let least = [timer, batch].into_iter().flatten().fold(heartbeat, Ord::min);
+        let least = timer.map_or(heartbeat, |timer| timer.min(heartbeat));
         least.clamp(Duration::from_micros(100), SLEEP_MAX)
     }
 
@@ -305,7 +310,7 @@ impl Running {
         });
         self.shard.prefetch(ids);
         for (entry, record) in group.iter().zip(records) {
-            self.open.begin();
+            self.open.begin(entry.position);
             self.mark.position = entry.position;
             let applied = record.and_then(|record| {
                 if let Record::Outcome { outcome, .. } = &record {
@@ -322,13 +327,17 @@ impl Running {
                 Err(refusal) => self.dead_letter(entry, &refusal)?,
             }
             if self.open.is_full() {
-                self.hand_over()?;
+                self.hand_over_due()?;
             }
         }
         Ok(())
     }
 
     fn dead_letter(&self, entry: &Entry, refusal: &crate::decode::Refusal) -> Result<(), Error> {
+        if entry.position <= self.mark.heard {
+            // It was put there before the last stop.
+            return Ok(());
+        }
         let sample = entry.record.get(..SAMPLE_BYTES_MAX).unwrap_or(&entry.record);
         let letter = DeadLetter {
             at: entry.appended_at.to_string(),
@@ -356,34 +365,58 @@ impl Running {
                 return Ok(());
             };
             self.busy = Busy::Yes;
-            self.open.begin();
-            if self.open.take_one(&mut self.shard, customer, &decision) == Then::Close
-                || self.open.is_full()
-            {
+            self.open.begin_tick();
+            if self.open.take_one(&mut self.shard, customer, &decision) == Then::Close {
                 self.hand_over()?;
+            }
+            if self.open.is_full() {
+                self.hand_over_due()?;
             }
         }
         Ok(())
     }
 
-    /// Hands the batch over when somebody waits for it and the last one is done, when it is old,
-    /// or when it is time for a sign of life.
+    /// Hands the batch over when somebody waits for it and the last one is done, when states have
+    /// waited long enough, or when it is time for a sign of life.
     fn close_if_due(&mut self) -> Result<(), Error> {
         let free = self.under_way.load(Ordering::Acquire) == 0;
-        let old = self.open.age.as_ref().is_some_and(|age| BATCH_AGE_MAX <= age.elapsed());
         let alive = HEARTBEAT <= self.heartbeat.elapsed();
-        if free && (self.open.is_urgent() || old || alive) {
-            return self.hand_over();
+        let since = self.past.before(STATE_AGE_MAX, self.mark.position);
+        if free && (self.open.is_urgent() || self.open.is_due(since) || alive) {
+            return self.hand_over_due();
         }
         Ok(())
     }
 
+    /// Hands over what was ruled, and the states that have waited long enough.
+    fn hand_over_due(&mut self) -> Result<(), Error> {
+        let since = self.past.before(STATE_AGE_MAX, self.mark.position);
+        let closed = self.open.close(&mut self.shard, Extent::Since(since));
+        self.send(closed)
+    }
+
+    /// Hands over all that there is.
     fn hand_over(&mut self) -> Result<(), Error> {
-        self.mark.wall = self.mark.wall.max(self.worker.parts.clock.now());
-        let closed = self.open.close(&mut self.shard);
-        let mut batch =
+        self.hand_over_much()?;
+        let closed = self.open.close(&mut self.shard, Extent::All);
+        self.send(closed)
+    }
+
+    /// Hands over states until what is left fits into one batch.
+    fn hand_over_much(&mut self) -> Result<(), Error> {
+        while self.open.is_too_much() {
+            let closed = self.open.close_some(&mut self.shard);
+            self.send(closed)?;
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, closed: Result<(Batch, u64), format::Error>) -> Result<(), Error> {
+        let (mut batch, position) =
             closed.map_err(|why| Error::State { customer: "(some)".to_owned(), why })?;
-        batch.mark = self.mark.clone();
+        self.mark.wall = self.mark.wall.max(self.worker.parts.clock.now());
+        self.mark.heard = self.mark.heard.max(self.mark.position);
+        batch.mark = Mark { position, ..self.mark.clone() };
         self.heartbeat = Stopwatch::start();
         self.under_way.fetch_add(1, Ordering::AcqRel);
         let (under_way, mailbox) = (self.under_way.clone(), self.worker.mailbox.clone());
@@ -396,9 +429,7 @@ impl Running {
 
     fn reload(&mut self, catalog: Arc<Catalog>) -> Result<Result<(), String>, Error> {
         // Inputs applied so far belong to the old catalog, and so does the mark beside them.
-        if !self.open.is_empty() {
-            self.hand_over()?;
-        }
+        self.hand_over()?;
         let now = Timestamp::max(self.worker.parts.clock.now(), self.mark.ticked);
         let changed = match self.shard.rebind(catalog.clone(), now) {
             Ok(changed) => changed,
@@ -412,12 +443,9 @@ impl Running {
     /// Writes customers who were bound anew. Only the last batch says that all of them are bound to
     /// this catalog: after a crash in between they are bound once more.
     fn write_all(&mut self, customers: &[super::CustomerNumber]) -> Result<(), Error> {
-        for customer in customers {
-            self.open.mark(*customer);
-            if self.open.is_full() {
-                self.hand_over()?;
-            }
-        }
+        self.open.begin_tick();
+        customers.iter().for_each(|customer| self.open.mark(*customer));
+        self.hand_over_much()?;
         self.mark.revision = self.worker.catalog.revision.to_string();
         self.hand_over()
     }
@@ -434,6 +462,25 @@ impl Running {
 
     fn close(mut self) -> Result<(), Error> {
         self.hand_over()
+    }
+}
+
+/// Positions of the recent past, to tell how long ago one was reached.
+#[derive(Debug, Default)]
+struct Past(VecDeque<(Stopwatch, u64)>);
+
+impl Past {
+    /// The last position that was reached so long ago; 0 when there is none. Takes down the
+    /// position of now.
+    fn before(&mut self, age: Duration, position: u64) -> u64 {
+        if self.0.back().is_none_or(|(noted, _)| STATE_AGE_STEP <= noted.elapsed()) {
+            self.0.push_back((Stopwatch::start(), position));
+        }
+        while self.0.get(1).is_some_and(|(noted, _)| age <= noted.elapsed()) {
+            self.0.pop_front();
+        }
+        let first = self.0.front().filter(|(noted, _)| age <= noted.elapsed());
+        first.map_or(0, |(_, position)| *position)
     }
 }
 

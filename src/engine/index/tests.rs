@@ -67,6 +67,31 @@ fn a_thousand_triggers_on_other_values_cost_nothing() {
 }
 
 #[test]
+fn a_filter_of_a_value_and_a_threshold_is_settled_by_the_index() {
+    let at_least = |bound: f64| Expr::Compare {
+        op: Comparison::GreaterOrEqual,
+        left: property(1),
+        right: literal(Value::Num(bound)),
+    };
+    let of = |parts: &[Expr]| {
+        let filter = Expr::All(parts.into());
+        let index =
+            TriggerIndex::build(&triggers([When::Event(Box::new([clause(0, Some(filter))]))]), 1);
+        let mut out = Candidates::new();
+        let properties = [Property::Str("x"), Property::Num(7.0)];
+        index.candidates(EventSlot(0), &properties, &mut out);
+        out.first().map(|found| found.filter)
+    };
+    let text = || equal(0, sample::text("x"));
+    assert_eq!(of(&[text(), at_least(5.0)]), Some(Filter::Holds));
+    assert_eq!(of(&[at_least(5.0)]), Some(Filter::Holds));
+    assert_eq!(of(&[text(), at_least(9.0)]), None);
+    assert_eq!(of(&[text(), at_least(5.0), at_least(6.0)]), Some(Filter::Open), "two thresholds");
+    assert_eq!(of(&[equal(1, Value::Num(7.0))]), Some(Filter::Open), "numbers are rounded");
+    assert_eq!(of(&[text(), Expr::Not(Box::new(text()))]), Some(Filter::Open));
+}
+
+#[test]
 fn thresholds_are_checked_where_the_candidates_stand() {
     let at_least = |bound: f64| Expr::Compare {
         op: Comparison::GreaterOrEqual,
@@ -118,10 +143,11 @@ fn followers_steps_and_views_have_their_roles() {
 fn what_stands_in_the_list_already_stays() {
     let scanned = follow(clause(0, None), &[0], AbsenceScope::Named);
     let index = TriggerIndex::build(&triggers([When::Event(Box::new([scanned]))]), 1);
-    let first = Candidate { trigger: TriggerSlot(0), clause: 0, role: Role::Follows };
+    let matching = Candidate { filter: Filter::Holds, ..Candidate::matching(TriggerSlot(0), 0) };
+    let first = Candidate { role: Role::Follows, filter: Filter::Open, ..matching };
     let mut out = Candidates::from_slice(&[first]);
     index.candidates(EventSlot(0), &[], &mut out);
-    assert_eq!(out.as_slice(), [first, first, Candidate { role: Role::Matches, ..first }]);
+    assert_eq!(out.as_slice(), [first, first, matching]);
 }
 
 fn value() -> impl Strategy<Value = Value> {
@@ -207,10 +233,13 @@ proptest! {
                     && clause.filter.as_ref().is_none_or(|filter| {
                         holds(filter, &scope) == Truth::True
                     });
-                let candidate =
-                    Candidate { trigger: TriggerSlot(slot), clause: number, role: Role::Matches };
-                prop_assert!(!matches || out.contains(&candidate), "{candidate:?} is missing");
-                prop_assert!(clause.event == EventSlot(event) || !out.contains(&candidate));
+                let listed = out.iter().find(|candidate| {
+                    (candidate.trigger, candidate.clause) == (TriggerSlot(slot), number)
+                });
+                prop_assert!(!matches || listed.is_some(), "{slot}.{number} is missing");
+                prop_assert!(clause.event == EventSlot(event) || listed.is_none());
+                let proven = listed.is_some_and(|candidate| candidate.filter == Filter::Holds);
+                prop_assert!(!proven || matches, "{slot}.{number} does not hold");
             }
         }
     }

@@ -7,7 +7,7 @@ use super::super::condition::Condition;
 use super::super::customer::{Cause, CustomerState, spare_room};
 use super::super::decision::Truth;
 use super::super::evaluate::{self, Scope};
-use super::super::index::{Candidate, Candidates, Role};
+use super::super::index::{Candidate, Candidates, Filter, Role};
 use super::super::input::{Event, Reach, View};
 use super::super::slot::TriggerSlot;
 use super::super::time::{Span, Timestamp};
@@ -110,7 +110,8 @@ impl<'a> Step<'a> {
     ) {
         // One event is one cause, however many clauses of a trigger it fits.
         let mut fired = Fired::No;
-        for Candidate { trigger: slot, clause: number, role } in group.iter().copied() {
+        for candidate in group.iter().copied() {
+            let Candidate { trigger: slot, clause: number, role, filter } = candidate;
             let Some(clause) = clauses.get(usize::from(number)) else { continue };
             if event.reach == Reach::Broadcast && clause.affects.is_none() {
                 continue;
@@ -119,13 +120,17 @@ impl<'a> Step<'a> {
             match role {
                 Role::Follows => self.followed(&found, event, at),
                 Role::Matches if fired == Fired::No => {
-                    fired = self.match_clause(&found, clause, event, at);
+                    let scope = self.scope(event.properties, at);
+                    if filter == Filter::Holds || passes(clause.filter.as_ref(), &scope) {
+                        fired = self.match_clause(&found, clause, event, at);
+                    }
                 }
                 Role::Matches => {}
             }
         }
     }
 
+    /// Matches a clause whose filter holds.
     fn match_clause(
         &mut self,
         found: &Found<'a>,
@@ -134,7 +139,7 @@ impl<'a> Step<'a> {
         at: Timestamp,
     ) -> Fired {
         let scope = self.scope(event.properties, at);
-        if !passes(clause.filter.as_ref(), &scope) || !passes(clause.affects.as_ref(), &scope) {
+        if !passes(clause.affects.as_ref(), &scope) {
             return Fired::No;
         }
         if let Some(absence) = &clause.absence {
@@ -208,7 +213,8 @@ impl<'a> Step<'a> {
         for candidate in group.iter().rev() {
             let number = usize::from(candidate.clause);
             let Some(step) = steps.get(number) else { continue };
-            if !passes(step.filter.as_ref(), &self.scope(event.properties, at)) {
+            let scope = self.scope(event.properties, at);
+            if candidate.filter == Filter::Open && !passes(step.filter.as_ref(), &scope) {
                 continue;
             }
             let start = match number.checked_sub(1) {

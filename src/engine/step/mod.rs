@@ -35,7 +35,7 @@ use super::govern;
 use super::id::stable_hash;
 use super::input::{BlindGap, Body, Event, Input, Reach};
 use super::time::{Timestamp, Zone};
-use super::value::Property;
+use super::value::{Property, ValueRef};
 use fire::Firing;
 
 /// Applies one input to one customer.
@@ -176,19 +176,28 @@ pub(super) fn zone(catalog: &Catalog, state: &CustomerState) -> Zone {
     evaluate::zone_of(catalog, state).unwrap_or_else(|| catalog.policy.zone.clone())
 }
 
-/// Looks at what a step of this customer will need, and nothing else. A shard asks this of all
-/// customers of a group before it steps the first: so their memory is fetched side by side, not
-/// one after the other. The sum keeps the compiler from leaving the reads out.
+/// Touches each cache line of the state itself. A shard does this for all customers of a group
+/// before it [`warm`]s them, and that before it steps the first: so their memory is fetched side by
+/// side, not one after the other. The sums keep the compiler from leaving the reads out.
+pub fn touch(state: &CustomerState) -> u64 {
+    state.applied ^ u64::from(state.seen_next) ^ state.id.as_bytes().len() as u64
+}
+
+/// Looks at what the state points to and a step of this customer will need: see [`touch`].
 pub fn warm(state: &CustomerState) -> u64 {
     let seen = state.seen.last().copied().unwrap_or_default();
-    let timeline = state.timeline.last().map_or(0, |event| event.at().as_millis());
+    let timeline = state.timeline.last().map_or(0, |event| event.at().as_millis().unsigned_abs());
     let due = state.timers.first().map_or(0, |timer| timer.due.as_millis());
-    let series = state.series.first().map_or(0, |(slot, _)| slot.0);
     let progress = state.progress.first().map_or(0, |progress| progress.transitions);
     let ledger = state.ledger.last().map_or(0, |contact| contact.decision);
-    seen ^ timeline.unsigned_abs()
-        ^ due.unsigned_abs()
-        ^ u64::from(series)
-        ^ u64::from(progress)
-        ^ ledger
+    let mut sum = seen ^ timeline ^ due.unsigned_abs() ^ u64::from(progress) ^ ledger;
+    for (_, value) in &state.traits {
+        if let ValueRef::Str(text) = value.as_ref() {
+            sum ^= text.as_bytes().first().copied().map_or(0, u64::from);
+        }
+    }
+    for (_, series) in &state.series {
+        sum ^= u64::from(series.is_empty());
+    }
+    sum
 }

@@ -145,9 +145,10 @@ fn a_thousand_crashes_change_nothing() {
             let mut at_work = stage.take().unwrap();
             for _ in 0..dice.below(4) {
                 at_work.round();
-                match dice.below(4) {
+                match dice.below(6) {
                     0 => drop(at_work.running.hand_over()),
-                    1 | 2 => drop(at_work.committer.commit_waiting().unwrap()),
+                    1 | 2 => drop(at_work.running.hand_over_due()),
+                    3 | 4 => drop(at_work.committer.commit_waiting().unwrap()),
                     _ => {}
                 }
             }
