@@ -16,6 +16,7 @@ mod item;
 pub mod json;
 mod judge;
 mod own;
+mod partition;
 mod posthog;
 mod record;
 mod refusal;
@@ -28,6 +29,7 @@ pub use cloudevent::Attributes;
 pub use content::{SCORE_UPDATED, TRAIT_BYTES_MAX, TRAITS_MAX};
 pub use decoder::{Decoded, Decoder};
 pub use judge::{Arrival, EVENT_BYTES_MAX, FUTURE_MAX, NAME_BYTES_MAX, Received};
+pub use partition::shard_of;
 pub use record::{
     Call, EventRecord, Freshness, PreferenceRecord, Record, ScoreRecord, Shape, Subject,
 };
@@ -49,15 +51,7 @@ pub fn likely_customer(line: &[u8]) -> Option<&str> {
     std::str::from_utf8(text.get(..end)?).ok()
 }
 
-/// The shard that owns a customer, from 0.
-///
-/// FNV-1a over the bytes of the id, its bits spread by the finaliser of `MurmurHash3`, the upper half
-/// scaled to the number of shards. Stores on disk depend on it: it never changes.
-pub fn shard_of(customer: &str, shards: u16) -> u16 {
-    let upper = spread(customer) >> 32;
-    u16::try_from((upper * u64::from(shards)) >> 32).unwrap_or_default()
-}
-
+/// FNV-1a over the bytes, its bits spread by the finaliser of `MurmurHash3`.
 fn spread(text: &str) -> u64 {
     let mut hash = text.bytes().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)

@@ -87,15 +87,3 @@ fn a_record_written_by_the_first_version_stays_readable() {
     assert_eq!(event.json, "{}");
     assert_eq!(Record::Event(event).to_bytes(), &bytes[..]);
 }
-
-#[test]
-fn customers_keep_their_shards() {
-    let homes: Vec<_> = ["", "a", "u00040886", "客户"].iter().map(|id| shard_of(id, 8)).collect();
-    assert_eq!(homes, [7, 4, 5, 3]);
-    let mut counts = [0_u32; 8];
-    for number in 0..80_000 {
-        counts[usize::from(shard_of(&format!("u{number:08}"), 8))] += 1;
-    }
-    assert!(counts.iter().all(|count| (9_600..10_400).contains(count)), "{counts:?}");
-    assert_eq!(shard_of("a", 1), 0);
-}
