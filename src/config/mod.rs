@@ -5,6 +5,7 @@
 
 mod channel;
 mod fault;
+mod kafka;
 mod node;
 mod table;
 #[cfg(test)]
@@ -21,6 +22,7 @@ pub use channel::{
     WEBHOOK_TIMEOUT_DEFAULT, WebhookConfig,
 };
 pub use fault::{Fault, Faults};
+pub use kafka::KafkaConfig;
 
 use crate::engine::catalog::Sending;
 use crate::engine::time::Span;
@@ -60,6 +62,8 @@ pub struct Config {
     /// Channels in the order of the file. Those that it does not name print on the console, but
     /// for `in_app`.
     pub channels: Vec<ChannelConfig>,
+    /// Kafka, when it is the log; without it the log is embedded in the store.
+    pub kafka: Option<KafkaConfig>,
     /// Bounds of the HTTP server.
     pub limits: Limits,
     /// How long records are kept.
@@ -138,6 +142,7 @@ impl Default for Config {
             api_token: None,
             write_keys: Vec::new(),
             channels: Vec::new(),
+            kafka: None,
             limits: Limits { connections: 1024, request: Span::from_millis(30_000) },
             retention: Retention { decisions: Span::DAY.times(90), log: Span::DAY.times(30) },
         }
@@ -225,6 +230,9 @@ impl Config {
         }
         if let Some(node) = table.take("channels") {
             self.channels = channel::channels(node, reading);
+        }
+        if let Some(node) = table.take("kafka") {
+            self.kafka = kafka::kafka(node, reading);
         }
         if let Some(node) = table.take("limits") {
             self.limits.read(node, reading);
