@@ -16,6 +16,8 @@ pub mod demo;
 pub mod dispatch;
 pub mod engine;
 pub mod ingest;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 pub mod log;
 pub mod rehearse;
 pub mod store;
