@@ -12,7 +12,7 @@ use crate::catalog::watch::Watch;
 use crate::catalog::{Catalogs, Folders, Reading};
 use crate::clock::Shared as Clock;
 use crate::config::Retention;
-use crate::log::Log as _;
+use crate::log::Source as _;
 use crate::log::embedded::Embedded;
 use crate::store::Store;
 use crate::telemetry::Metrics;

@@ -47,7 +47,8 @@ impl Admin {
     /// When none answers.
     pub fn brokers(&self) -> Result<usize, Error> {
         let metadata = self.client.inner().fetch_metadata(None, PATIENCE);
-        let metadata = metadata.map_err(|error| self.unreachable("asking for the brokers", &error))?;
+        let metadata =
+            metadata.map_err(|error| self.unreachable("asking for the brokers", &error))?;
         Ok(metadata.brokers().len())
     }
 
@@ -58,7 +59,8 @@ impl Admin {
     pub async fn find(&self, names: &[&str]) -> Result<BTreeMap<String, Found>, Error> {
         // All topics at once: asking for one by name would make it where brokers make topics.
         let metadata = self.client.inner().fetch_metadata(None, PATIENCE);
-        let metadata = metadata.map_err(|error| self.unreachable("asking for the topics", &error))?;
+        let metadata =
+            metadata.map_err(|error| self.unreachable("asking for the topics", &error))?;
         let mut found = BTreeMap::new();
         for topic in metadata.topics() {
             if names.contains(&topic.name()) {
@@ -73,7 +75,8 @@ impl Admin {
             return Ok(found);
         }
         let described = self.client.describe_configs(&specifiers, &options()).await;
-        let described = described.map_err(|error| Error::of("asking how topics are set up", &error))?;
+        let described =
+            described.map_err(|error| Error::of("asking how topics are set up", &error))?;
         let mut settings = BTreeMap::new();
         for resource in described {
             let resource = resource.map_err(|code| Error::Failed {

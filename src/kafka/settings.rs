@@ -133,9 +133,11 @@ mod tests {
     #[test]
     fn the_file_cannot_loosen_what_promises_rest_on_and_its_secrets_are_masked() {
         let mut config = KafkaConfig::new("a:1");
-        for (name, value) in
-            [("isolation.level", "read_uncommitted"), ("sasl.password", "hunter2"), ("fetch.wait.max.ms", "7")]
-        {
+        for (name, value) in [
+            ("isolation.level", "read_uncommitted"),
+            ("sasl.password", "hunter2"),
+            ("fetch.wait.max.ms", "7"),
+        ] {
             config.properties.push((name.to_owned(), SecretString::from(value)));
         }
         let settings = Settings::new(&config, "p1");

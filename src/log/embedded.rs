@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
-use super::{Entry, Error, Group, Log};
+use super::{Entry, Error, Form, Group, Log, Source};
 use crate::clock;
 use crate::engine::time::Timestamp;
 
@@ -135,17 +135,9 @@ impl Embedded {
     }
 }
 
-impl Log for Embedded {
+impl Source for Embedded {
     fn shards(&self) -> u16 {
         u16::try_from(self.ends().len()).unwrap_or(u16::MAX)
-    }
-
-    fn append_groups(&self, groups: &[Group]) -> Result<Vec<(u64, u64)>, Error> {
-        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let (positions, drafts) = self.stamp(groups)?;
-        let written = self.frames.write(&drafts);
-        self.publish(&drafts, &written);
-        written.map(|()| positions)
     }
 
     fn read(&self, shard: u16, from: u64, bytes_max: usize) -> Result<Vec<Entry>, Error> {
@@ -175,7 +167,7 @@ impl Log for Embedded {
                 if bytes_max < bytes && !entries.is_empty() {
                     return Ok(entries);
                 }
-                entries.push(Entry { position, appended_at: at, record });
+                entries.push(Entry { position, appended_at: at, form: Form::Record, record });
             }
         }
         Ok(entries)
@@ -196,6 +188,16 @@ impl Log for Embedded {
                 now
             }
         }
+    }
+}
+
+impl Log for Embedded {
+    fn append_groups(&self, groups: &[Group]) -> Result<Vec<(u64, u64)>, Error> {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let (positions, drafts) = self.stamp(groups)?;
+        let written = self.frames.write(&drafts);
+        self.publish(&drafts, &written);
+        written.map(|()| positions)
     }
 }
 

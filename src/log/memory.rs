@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Entry, Error, Group, Log};
+use super::{Entry, Error, Form, Group, Log, Source};
 use crate::clock;
 use crate::engine::time::Timestamp;
 
@@ -102,33 +102,21 @@ impl State {
         *floor = Timestamp::max(*floor, now);
         let end = u64::try_from(entries.len()).ok()?;
         for (position, record) in (end.saturating_add(1)..).zip(&group.records) {
-            entries.push(Entry { position, appended_at: *floor, record: record.clone() });
+            entries.push(Entry {
+                position,
+                appended_at: *floor,
+                form: Form::Record,
+                record: record.clone(),
+            });
         }
         let last = u64::try_from(entries.len()).ok()?;
         Some((if group.records.is_empty() { end } else { end.saturating_add(1) }, last))
     }
 }
 
-impl Log for Memory {
+impl Source for Memory {
     fn shards(&self) -> u16 {
         u16::try_from(self.state().shards.len()).unwrap_or(u16::MAX)
-    }
-
-    fn append_groups(&self, groups: &[Group]) -> Result<Vec<(u64, u64)>, Error> {
-        let now = self.clock.now();
-        let mut state = self.state();
-        let shards = state.shards.len();
-        if let Some(group) = groups.iter().find(|group| shards <= usize::from(group.shard)) {
-            return Err(Error::NoShard(group.shard));
-        }
-        if state.disk == Disk::Failing {
-            return Err(Error::Storage("the test asked for a failure".into()));
-        }
-        let positions = groups.iter().filter_map(|group| state.append(group, now)).collect();
-        if state.sync == Sync::Always {
-            state.save();
-        }
-        Ok(positions)
     }
 
     fn read(&self, shard: u16, from: u64, bytes_max: usize) -> Result<Vec<Entry>, Error> {
@@ -161,5 +149,24 @@ impl Log for Memory {
         };
         *floor = Timestamp::max(*floor, now);
         now
+    }
+}
+
+impl Log for Memory {
+    fn append_groups(&self, groups: &[Group]) -> Result<Vec<(u64, u64)>, Error> {
+        let now = self.clock.now();
+        let mut state = self.state();
+        let shards = state.shards.len();
+        if let Some(group) = groups.iter().find(|group| shards <= usize::from(group.shard)) {
+            return Err(Error::NoShard(group.shard));
+        }
+        if state.disk == Disk::Failing {
+            return Err(Error::Storage("the test asked for a failure".into()));
+        }
+        let positions = groups.iter().filter_map(|group| state.append(group, now)).collect();
+        if state.sync == Sync::Always {
+            state.save();
+        }
+        Ok(positions)
     }
 }

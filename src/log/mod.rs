@@ -2,20 +2,32 @@
 
 pub mod appender;
 pub mod embedded;
+pub mod fed;
 pub mod memory;
 
 use bytes::Bytes;
 
 use crate::engine::time::Timestamp;
 
-/// One entry, as `decode::record` encodes it.
+/// How an entry is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// As `decode::record` encodes it.
+    Record,
+    /// As its sender wrote it: an event of any shape, not judged yet.
+    Line,
+}
+
+/// One entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Its place in the shard, from 1, without gaps.
     pub position: u64,
     /// When it was appended: the engine time of its input. It never goes back within a shard.
     pub appended_at: Timestamp,
-    /// The encoded record.
+    /// How `record` is written.
+    pub form: Form,
+    /// What it holds.
     pub record: Bytes,
 }
 
@@ -28,11 +40,40 @@ pub struct Group {
     pub records: Vec<Bytes>,
 }
 
-/// A log. Implementations: embedded (in the store's directory), in memory (tests).
-pub trait Log: Send + Sync + std::fmt::Debug {
+/// What happened, to be read shard by shard. Implementations: the logs, and what others feed
+/// ([`fed`]).
+pub trait Source: Send + Sync + std::fmt::Debug {
     /// Number of shards; fixed when the log is created.
     fn shards(&self) -> u16;
 
+    /// Reads entries from a position on, at most so many bytes (at least one entry if there is one).
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    fn read(&self, shard: u16, from: u64, bytes_max: usize) -> Result<Vec<Entry>, Error>;
+
+    /// Position of the last entry that can be read; 0 when there is none.
+    fn end(&self, shard: u16) -> u64;
+
+    /// An instant, at most `now`, before which nothing more will be appended to the shard: every
+    /// entry that becomes visible after this call has an `appended_at` at or after it.
+    ///
+    /// A worker that asks, then finds itself at [`Source::end`], may let timers due by then fire.
+    fn watermark(&self, shard: u16, now: Timestamp) -> Timestamp;
+
+    /// Reads, from a place on, what stands beside the sequence: a source that has it gives each
+    /// entry a place of its own, and what an entry changes is committed together with its place.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn aside(&self, _shard: u16, _from: u64, _bytes_max: usize) -> Result<Vec<Entry>, Error> {
+        Ok(Vec::new())
+    }
+}
+
+/// A log: a source that can be appended to. Implementations: embedded (in the store's directory),
+/// in memory (tests).
+pub trait Log: Source {
     /// Appends groups, all or none, and returns once they are durable: for each the positions of
     /// its first and its last record. An empty group gives the position of the end, twice.
     ///
@@ -50,21 +91,6 @@ pub trait Log: Send + Sync + std::fmt::Debug {
         let positions = self.append_groups(std::slice::from_ref(&group))?;
         positions.first().copied().ok_or(Error::Closed)
     }
-
-    /// Reads entries from a position on, at most so many bytes (at least one entry if there is one).
-    ///
-    /// # Errors
-    /// When the log cannot be read.
-    fn read(&self, shard: u16, from: u64, bytes_max: usize) -> Result<Vec<Entry>, Error>;
-
-    /// Position of the last durable entry; 0 when there is none.
-    fn end(&self, shard: u16) -> u64;
-
-    /// An instant, at most `now`, before which nothing more will be appended to the shard: every
-    /// entry that becomes visible after this call has an `appended_at` at or after it.
-    ///
-    /// A worker that asks, then finds itself at [`Log::end`], may let timers due by then fire.
-    fn watermark(&self, shard: u16, now: Timestamp) -> Timestamp;
 }
 
 /// Why the log failed.

@@ -18,7 +18,7 @@ use crate::decode::{Record, Subject};
 use crate::engine::catalog::Catalog;
 use crate::engine::input::BlindGap;
 use crate::engine::time::{Span, Timestamp};
-use crate::log::{Entry, Log};
+use crate::log::{Entry, Source};
 use crate::store::record::DeadLetter;
 use crate::store::{self, Batch, Mark, Store, format};
 use crate::telemetry;
@@ -73,7 +73,7 @@ pub enum Error {
 #[derive(Clone, Debug)]
 pub struct Parts {
     /// The log it reads.
-    pub log: Arc<dyn Log>,
+    pub log: Arc<dyn Source>,
     /// The store it loads from.
     pub store: Arc<Store>,
     /// The clock.

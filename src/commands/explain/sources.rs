@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::decode::{Record, Subject, shard_of};
 use crate::engine::catalog::Catalog;
 use crate::engine::time::Timestamp;
-use crate::log::Log;
+use crate::log::Source as _;
 use crate::log::embedded::Embedded;
 use crate::store;
 use crate::store::decisions::DecisionFilter;

@@ -3,6 +3,7 @@
 use super::*;
 use crate::clock::Manual;
 use crate::engine::time::Timestamp;
+use crate::log::Source as _;
 use crate::log::embedded::Embedded;
 use crate::log::memory::Memory;
 

@@ -9,6 +9,7 @@ use super::*;
 use crate::clock::{Clock, Manual};
 use crate::engine::catalog::When;
 use crate::engine::testing::{IN_APP, PING, SERVICE, clause, send_with, span};
+use crate::log::Log as _;
 use crate::log::memory::Memory;
 use crate::store::decisions::DecisionFilter;
 use crate::store::record::{DecisionRecord, OutboxRow};

@@ -8,7 +8,7 @@ use heedful::clock::Manual;
 use heedful::decode::{Arrival, Record, line};
 use heedful::engine::catalog::Catalog;
 use heedful::engine::time::Timestamp;
-use heedful::log::{self, Entry, Group, Log};
+use heedful::log::{self, Entry, Form, Source};
 use heedful::store::{Options, Store};
 use heedful::worker::{committer, thread};
 use tokio::sync::mpsc;
@@ -81,17 +81,13 @@ impl Recorded {
         let json = self.text.get(from..to)?;
         let accepted = line(json, Arrival::replay(), 1, String::new).ok()??;
         let appended_at = Record::parse(&accepted.record).ok()?.occurred_at()?;
-        Some(Entry { position, appended_at, record: accepted.record })
+        Some(Entry { position, appended_at, form: Form::Record, record: accepted.record })
     }
 }
 
-impl Log for Recorded {
+impl Source for Recorded {
     fn shards(&self) -> u16 {
         1
-    }
-
-    fn append_groups(&self, _: &[Group]) -> Result<Vec<(u64, u64)>, log::Error> {
-        Err(log::Error::Closed)
     }
 
     fn read(&self, _: u16, from: u64, bytes_max: usize) -> Result<Vec<Entry>, log::Error> {

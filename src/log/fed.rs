@@ -1,0 +1,190 @@
+//! A source that somebody else feeds: what was read elsewhere, kept in memory until the owners of
+//! the shards take it.
+//!
+//! Whoever feeds it looks at [`Fed::bytes`] and stops while a shard has more than enough.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::{Entry, Error, Source};
+use crate::engine::time::{Span, Timestamp};
+
+/// Clocks of brokers and of this machine may differ by so much without a timer firing before an
+/// event that was there first.
+const CLOCK_ALLOWANCE: Span = Span::from_millis(2_000);
+
+/// Queues of entries, one pair for each shard.
+#[derive(Debug)]
+pub struct Fed {
+    shards: Vec<Mutex<Shard>>,
+}
+
+#[derive(Debug, Default)]
+struct Shard {
+    entries: VecDeque<Entry>,
+    aside: VecDeque<Entry>,
+    bytes: usize,
+    /// Position of the last entry fed.
+    end: u64,
+    /// When it was appended.
+    appended_at: Timestamp,
+    /// The last instant at which nothing else was to be read; `None` while there may be more.
+    heard_all_at: Option<Timestamp>,
+}
+
+impl Fed {
+    /// Empty queues.
+    pub fn new(shards: u16) -> Self {
+        Self { shards: (0..shards).map(|_| Mutex::default()).collect() }
+    }
+
+    /// Empties a shard's queues for an owner who begins behind a position, where everything up to an
+    /// instant has been heard.
+    pub fn begin(&self, shard: u16, position: u64, appended_at: Timestamp) {
+        if let Some(mut shard) = self.shard(shard) {
+            *shard = Shard { end: position, appended_at, ..Shard::default() };
+        }
+    }
+
+    /// Adds an event. Its time never lies before that of the one before it.
+    pub fn feed(&self, shard: u16, mut entry: Entry) {
+        let Some(mut shard) = self.shard(shard) else { return };
+        entry.appended_at = entry.appended_at.max(shard.appended_at);
+        shard.appended_at = entry.appended_at;
+        shard.end = entry.position;
+        shard.bytes = shard.bytes.saturating_add(entry.record.len());
+        shard.heard_all_at = None;
+        shard.entries.push_back(entry);
+    }
+
+    /// Adds something that stands beside the events.
+    pub fn feed_aside(&self, shard: u16, entry: Entry) {
+        let Some(mut shard) = self.shard(shard) else { return };
+        shard.bytes = shard.bytes.saturating_add(entry.record.len());
+        shard.aside.push_back(entry);
+    }
+
+    /// Nothing else was to be read at that instant.
+    pub fn heard_all(&self, shard: u16, at: Timestamp) {
+        if let Some(mut shard) = self.shard(shard) {
+            shard.heard_all_at = shard.heard_all_at.max(Some(at));
+        }
+    }
+
+    /// Bytes that wait.
+    pub fn bytes(&self, shard: u16) -> usize {
+        self.shard(shard).map_or(0, |shard| shard.bytes)
+    }
+
+    fn shard(&self, shard: u16) -> Option<MutexGuard<'_, Shard>> {
+        let shard = self.shards.get(usize::from(shard))?;
+        // No panic can leave it half changed.
+        Some(shard.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Source for Fed {
+    fn shards(&self) -> u16 {
+        u16::try_from(self.shards.len()).unwrap_or(u16::MAX)
+    }
+
+    fn read(&self, shard: u16, from: u64, bytes_max: usize) -> Result<Vec<Entry>, Error> {
+        let mut shard = self.shard(shard).ok_or(Error::NoShard(shard))?;
+        let shard = &mut *shard;
+        Ok(take(&mut shard.entries, &mut shard.bytes, from, bytes_max))
+    }
+
+    fn end(&self, shard: u16) -> u64 {
+        self.shard(shard).map_or(0, |shard| shard.end)
+    }
+
+    fn watermark(&self, shard: u16, now: Timestamp) -> Timestamp {
+        let Some(shard) = self.shard(shard) else { return Timestamp::MIN };
+        match shard.heard_all_at {
+            Some(at) => shard.appended_at.max(at - CLOCK_ALLOWANCE).min(now),
+            None => shard.appended_at.min(now),
+        }
+    }
+
+    fn aside(&self, shard: u16, from: u64, bytes_max: usize) -> Result<Vec<Entry>, Error> {
+        let mut shard = self.shard(shard).ok_or(Error::NoShard(shard))?;
+        let shard = &mut *shard;
+        Ok(take(&mut shard.aside, &mut shard.bytes, from, bytes_max))
+    }
+}
+
+/// Takes entries out of a queue, from a position on. What lies before it was taken already.
+fn take(queue: &mut VecDeque<Entry>, bytes: &mut usize, from: u64, bytes_max: usize) -> Vec<Entry> {
+    let (mut taken, mut sum) = (Vec::new(), 0_usize);
+    while let Some(entry) = queue.front() {
+        let length = entry.record.len();
+        if bytes_max < sum.saturating_add(length) && !taken.is_empty() {
+            break;
+        }
+        *bytes = bytes.saturating_sub(length);
+        let Some(entry) = queue.pop_front() else { break };
+        if from <= entry.position {
+            sum += length;
+            taken.push(entry);
+        }
+    }
+    taken
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::super::Form;
+    use super::*;
+
+    fn entry(position: u64, millis: i64) -> Entry {
+        Entry {
+            position,
+            appended_at: Timestamp::from_millis(millis),
+            form: Form::Line,
+            record: Bytes::from_static(b"0123456789"),
+        }
+    }
+
+    #[test]
+    fn entries_are_given_once_in_order_and_bounded() {
+        let fed = Fed::new(2);
+        (1..=5).for_each(|position| fed.feed(1, entry(position, 1_000)));
+        assert_eq!((fed.bytes(0), fed.bytes(1), fed.end(1)), (0, 50, 5));
+        let positions =
+            |entries: Vec<Entry>| entries.iter().map(|e| e.position).collect::<Vec<_>>();
+        assert_eq!(positions(fed.read(1, 2, 25).unwrap()), [2, 3]);
+        assert_eq!(positions(fed.read(1, 4, 1).unwrap()), [4]);
+        assert_eq!(fed.bytes(1), 10);
+        fed.begin(1, 2, Timestamp::from_millis(0));
+        assert_eq!((fed.bytes(1), fed.end(1)), (0, 2));
+        assert!(fed.read(2, 1, 1).is_err());
+    }
+
+    #[test]
+    fn time_never_goes_back_and_stands_still_until_everything_was_heard() {
+        let fed = Fed::new(1);
+        let at = Timestamp::from_millis;
+        fed.feed(0, entry(1, 10_000));
+        fed.feed(0, entry(2, 9_000));
+        let times: Vec<_> = fed.read(0, 1, 100).unwrap().iter().map(|e| e.appended_at).collect();
+        assert_eq!(times, [at(10_000), at(10_000)]);
+        assert_eq!(fed.watermark(0, at(60_000)), at(10_000));
+        fed.heard_all(0, at(50_000));
+        assert_eq!(fed.watermark(0, at(60_000)), at(48_000));
+        assert_eq!(fed.watermark(0, at(20_000)), at(20_000));
+        fed.feed(0, entry(3, 49_000));
+        assert_eq!(fed.watermark(0, at(60_000)), at(49_000));
+    }
+
+    #[test]
+    fn what_stands_beside_has_places_of_its_own() {
+        let fed = Fed::new(1);
+        fed.feed(0, entry(7, 0));
+        fed.feed_aside(0, entry(1, 0));
+        fed.feed_aside(0, entry(2, 0));
+        assert_eq!(fed.aside(0, 2, 100).unwrap().len(), 1);
+        assert_eq!((fed.end(0), fed.bytes(0)), (7, 10));
+    }
+}
