@@ -8,6 +8,8 @@ pub mod api;
 pub mod app;
 pub mod catalog;
 pub mod clock;
+#[cfg(feature = "kafka")]
+pub mod cluster;
 pub mod commands;
 pub mod config;
 pub mod declare;

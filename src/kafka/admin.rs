@@ -14,9 +14,12 @@ use rdkafka::types::RDKafkaErrorCode;
 use super::settings::Settings;
 use super::topics::{Found, Step, Wanted};
 use super::{Error, topics};
+use crate::clock::Stopwatch;
 
 /// How long the brokers may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How often it is looked whether a new topic is there.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Asks and changes.
 pub struct Admin {
@@ -124,7 +127,20 @@ impl Admin {
                 }
             }
         }
-        Ok(())
+        self.await_shown(wanted).await
+    }
+
+    /// Brokers tell of a new topic a little later than they make it.
+    async fn await_shown(&self, wanted: &Wanted) -> Result<(), Error> {
+        let watch = Stopwatch::start();
+        while watch.elapsed() < PATIENCE {
+            let found = self.find(&[&wanted.name]).await?;
+            if found.get(&wanted.name).is_some_and(|found| found.partitions == wanted.partitions) {
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        Err(Error::Topics(vec![format!("`{}` was made, but no broker tells of it", wanted.name)]))
     }
 
     /// The brokers replace all settings of a topic at once, so those it has are sent along.

@@ -6,6 +6,7 @@ pub mod changelog;
 pub mod settings;
 pub mod topics;
 pub mod transaction;
+pub mod writer;
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 

@@ -7,12 +7,12 @@ use std::time::Duration;
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Header, Message as _, OwnedHeaders};
+use rdkafka::message::Message as _;
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::Error;
 use super::settings::Settings;
+use super::{Error, writer};
 use crate::clock::Stopwatch;
 
 /// How long the brokers may take for one step of a transaction.
@@ -126,18 +126,11 @@ impl Transactions {
     /// When it cannot be written: the transaction must be aborted.
     pub fn send(&self, message: Outgoing<'_>) -> Result<(), Error> {
         let watch = Stopwatch::start();
-        let headers = (!message.headers.is_empty()).then(|| {
-            let all = OwnedHeaders::new_with_capacity(message.headers.len());
-            message
-                .headers
-                .iter()
-                .fold(all, |all, (key, value)| all.insert(Header { key, value: Some(*value) }))
-        });
         let mut record = BaseRecord::<[u8], [u8]>::to(message.topic)
             .partition(i32::from(message.partition))
             .key(message.key);
         record.payload = message.value;
-        record.headers = headers;
+        record.headers = writer::headers(message.headers);
         loop {
             match self.producer.send(record) {
                 Ok(()) => return Ok(()),

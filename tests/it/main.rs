@@ -6,6 +6,8 @@ mod cli;
 mod hostile;
 #[cfg(test)]
 mod import;
+#[cfg(all(test, feature = "kafka"))]
+mod kafka;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]

@@ -1,0 +1,4 @@
+//! Against a real Apache Kafka: clients first, then nodes, then faults.
+
+mod broker;
+mod clients;
