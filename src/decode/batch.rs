@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::cloudevent::Attributes;
 use super::content::Content;
-use super::item::{Item, SpecialsOnly};
+use super::item::{Item, Special, SpecialsOnly, Tracks};
 use super::json::{self, Fault, Raw, Scanner};
 use super::judge::{self, Arrival, Clock, Judged};
 use super::record::{Call, Freshness, HEADER_BYTES, Record, Subject};
@@ -31,6 +31,7 @@ pub struct Body<'a> {
     sent: Option<Timestamp>,
     freshness: Freshness,
     seen: usize,
+    tracks: Tracks<Option<Special>>,
     /// About how many bytes the records will have.
     record_bytes: usize,
 }
@@ -182,7 +183,7 @@ impl<'a> Body<'a> {
                 }
                 Ok(())
             }
-            _ => item.member(key, scanner, &mut SpecialsOnly),
+            _ => item.lone_member(key, scanner),
         })?;
         if batches == 0 {
             self.judge(&item, scanner.since(from), from, path_call);
@@ -201,7 +202,7 @@ impl<'a> Body<'a> {
         let from = scanner.position();
         if is_object {
             let mut item = Item::default();
-            item.scan(scanner, &mut SpecialsOnly)?;
+            item.scan(scanner, &mut SpecialsOnly, &mut self.tracks)?;
             self.judge(&item, scanner.since(from), from, path_call);
         } else {
             scanner.skip()?;
@@ -264,7 +265,7 @@ pub fn line(
         return Err(not_an_object(&mut scanner));
     }
     let mut item = Item::default();
-    item.scan(&mut scanner, &mut SpecialsOnly)?;
+    item.scan(&mut scanner, &mut SpecialsOnly, &mut Tracks::forgetful())?;
     scanner.finish()?;
     let content = &mut Content::default();
     let Some(mut judged) = judge::judge(&item, json.trim_ascii(), None, content)? else {

@@ -4,12 +4,12 @@
 use std::sync::Arc;
 
 use super::content::{Content, Name};
-use super::item::Item;
-use super::json::{Raw, Scanner, text};
+use super::item::{Item, Tracks};
+use super::json::{Fault, Raw, Scanner, text};
 use super::judge::{self, Arrival};
 use super::record::{Call, EventRecord, Freshness, PreferenceRecord, Record, Subject};
 use super::refusal::{Refusal, Refused};
-use super::table::{Filling, Tree, relend};
+use super::table::{Filling, Tree, Wanted, relend};
 use super::traits::Traits;
 use crate::engine::catalog::Catalog;
 use crate::engine::input::{Body, Event, Input, Preference, Reach, View};
@@ -27,6 +27,7 @@ const UNNAMED: &str = "(unnamed)";
 #[derive(Debug)]
 pub struct Decoder {
     tree: Tree,
+    tracks: Tracks<Wanted>,
     properties: usize,
     known_events: usize,
     scores: Box<[Arc<str>]>,
@@ -80,6 +81,7 @@ impl Decoder {
     pub fn for_names(properties: &[Arc<str>], known_events: usize, scores: &[Arc<str>]) -> Self {
         Self {
             tree: Tree::new(properties),
+            tracks: Tracks::default(),
             properties: properties.len(),
             known_events,
             scores: scores.into(),
@@ -108,7 +110,7 @@ impl Decoder {
                 let mut scanner = Scanner::new(event.json);
                 let (mut item, mut content) = (Item::default(), Content::default());
                 return self.with_table(|decoder, table| {
-                    item.scan(&mut scanner, &mut Filling { tree: &decoder.tree, table })?;
+                    decoder.scan(&mut item, &mut scanner, table)?;
                     content.read(&item, event.shape, event.call)?;
                     let found = Found { event, item: &item, content: &content, at, position };
                     decoder.event(&found, table, names, then)
@@ -148,7 +150,7 @@ impl Decoder {
         }
         let (mut item, mut content) = (Item::default(), Content::default());
         self.with_table(|decoder, table| {
-            item.scan(&mut scanner, &mut Filling { tree: &decoder.tree, table })?;
+            decoder.scan(&mut item, &mut scanner, table)?;
             scanner.finish()?;
             let Some(mut judged) = judge::judge(&item, json, None, &mut content)? else {
                 return Ok(None);
@@ -168,6 +170,15 @@ impl Decoder {
         let worked = work(self, &mut table);
         self.table = relend(table);
         worked
+    }
+
+    fn scan<'a>(
+        &mut self,
+        item: &mut Item<'a>,
+        scanner: &mut Scanner<'a>,
+        table: &mut [Property<'a>],
+    ) -> Result<(), Fault> {
+        item.scan(scanner, &mut Filling { tree: &self.tree, table }, &mut self.tracks)
     }
 
     fn event<'a, R>(

@@ -109,10 +109,16 @@ impl std::fmt::Debug for Remembered {
 }
 
 /// Makes room for one more in a list that is short for most customers: a few places at a time,
-/// because a million customers pay for each place that stays empty.
+/// because a million customers pay for each place that stays empty. Blocks grow by whole units of
+/// the allocator, so that small entries do not move with each one that comes.
 pub(super) fn spare_room<T>(list: &mut ThinVec<T>) {
+    /// Bytes by which a block grows, and of those what the list itself takes.
+    const UNIT: usize = 32;
+    const HEAD: usize = 16;
     if list.len() == list.capacity() {
-        list.reserve_exact(1 + list.len() / 4);
+        let room = if list.is_empty() { UNIT - HEAD } else { UNIT };
+        let places = (room / size_of::<T>().max(1)).max(list.len() / 4);
+        list.reserve_exact(places.max(1));
     }
 }
 

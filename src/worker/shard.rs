@@ -148,7 +148,8 @@ impl Shard {
 
     /// Looks up the customers of lines that come soon, as [`Shard::prefetch`] does.
     pub fn prefetch_lines<'a>(&self, lines: impl Iterator<Item = &'a [u8]>) {
-        self.prefetch(lines.filter_map(decode::likely_customer));
+        let mut place = 0;
+        self.prefetch(lines.filter_map(|line| decode::likely_customer(line, &mut place)));
     }
 
     /// Looks up customers who come soon; see [`Customers::prefetch`].

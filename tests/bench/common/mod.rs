@@ -7,5 +7,9 @@ pub(crate) mod table;
 pub(crate) mod triggers;
 pub(crate) mod workload;
 
+/// The one that the program has.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What a bench ends with when it could not measure.
 pub(crate) type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
