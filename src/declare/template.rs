@@ -101,6 +101,8 @@ impl Compiler<'_, '_> {
         let wrong: Option<(String, Option<String>)> = match (root, member) {
             ("customer", "") => Some(alone("customer", "customer.first_name")),
             ("event", "") => Some(alone("event", "event.total")),
+            // It is no trait: it is known of everyone.
+            ("customer", "id") => None,
             ("customer", path) => {
                 self.symbols.trait_(path.split('.').next().unwrap_or(path));
                 None

@@ -85,6 +85,8 @@ pub(super) struct Context<'a> {
     pub group_id: Raw<'a>,
     /// `traits`.
     pub traits: Raw<'a>,
+    /// `active`: `false` says that the customer was not there.
+    pub active: Raw<'a>,
     /// `device.token`.
     pub push_token: Raw<'a>,
 }
@@ -292,6 +294,7 @@ impl<'a> Context<'a> {
                 "timezone" => &mut self.timezone,
                 "groupId" => &mut self.group_id,
                 "traits" => &mut self.traits,
+                "active" => &mut self.active,
                 "device" => {
                     self.push_token = Raw::Absent;
                     return self.device(scanner);

@@ -36,7 +36,7 @@ impl Step<'_> {
                     _ => None,
                 };
             }
-            if event.reach == Reach::Live {
+            if event.reach.is_live() {
                 self.trait_changed(*slot, old.as_ref(), event, at);
             }
             if *slot == known.timezone {
@@ -125,9 +125,7 @@ impl Step<'_> {
             self.fold_series(*slot, event, at);
         }
         record_timeline(self.state, name, event.occurred_at);
-        // A customer's first event may have occurred before it was heard.
-        let first = self.state.timeline.len() == 1;
-        if event.reach == Reach::Live && (first || self.state.last_seen < event.occurred_at) {
+        if event.reach != Reach::Background && self.state.last_seen < event.occurred_at {
             self.state.last_seen = event.occurred_at;
         }
         if event.occurred_at < self.state.first_seen {
