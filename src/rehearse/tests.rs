@@ -332,3 +332,42 @@ fn what_cannot_be_is_said() {
         ]
     );
 }
+
+/// Each folder of `tests/scenario` is a set of files of its own; all their tests hold.
+#[test]
+fn scenarios_hold() {
+    let mut seen = 0;
+    let mut wrong = Vec::new();
+    for folder in files("tests/scenario") {
+        let sources: Vec<Source> = files(&folder).iter().map(|path| read(path)).collect();
+        for report in run(&sources) {
+            seen += 1;
+            let told = tell(&report);
+            if told != "ok" {
+                wrong.push(format!("{} `{}`: {told}", report.path, report.case));
+            }
+        }
+    }
+    assert!(40 < seen, "only {seen} tests");
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+fn files(folder: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut paths: Vec<String> =
+        entries.map(|entry| entry.unwrap().path().to_str().unwrap().to_owned()).collect();
+    paths.sort();
+    paths
+}
+
+fn read(path: &str) -> Source {
+    let text = std::fs::read_to_string(path).unwrap();
+    let kind = if path.ends_with("/policy.yaml") {
+        SourceKind::Policy
+    } else if text.starts_with("model:") {
+        SourceKind::Model
+    } else {
+        SourceKind::Trigger
+    };
+    source(path, text, kind)
+}
