@@ -35,8 +35,7 @@ pub(crate) fn build(
         .collect();
     shares(raw, holdout, faults);
     let goal = raw.goal.as_ref().map(|goal| build_goal(goal, context, faults));
-    let guardrails: Vec<_> =
-        raw
+    let guardrails: Vec<_> = raw
         .guardrails
         .iter()
         .flatten()

@@ -16,8 +16,8 @@ use super::words::policy::{
 use super::words::trigger::OnCapWord;
 use super::{hash, yaml};
 use crate::engine::policy::{
-    AT_MOST_MAX, Blackout, Cap, CapLimit, CapRule, CapScope, Channel, ConsentRule, FreezeRule, HoldoutRule,
-    OnCap, Period, Policy, Purpose, QuietHours, QuietRule, Together, UnknownZone,
+    AT_MOST_MAX, Blackout, Cap, CapLimit, CapRule, CapScope, Channel, ConsentRule, FreezeRule,
+    HoldoutRule, OnCap, Period, Policy, Purpose, QuietHours, QuietRule, Together, UnknownZone,
 };
 use crate::engine::slot::PurposeSlot;
 use crate::engine::time::{Span, Zone};
@@ -132,36 +132,35 @@ struct Building<'b, 'f> {
 }
 
 impl Building<'_, '_> {
-fn purpose(&mut self, name: &str, words: &PurposeWords) -> Purpose {
-    let expires_after = words.expires_after.as_ref();
-    let expires_after = expires_after.and_then(|span| life_time(span, self.faults));
-    Purpose {
-        name: Arc::from(name),
-        consent: match words.consent.0 {
-            Some(ConsentWord::OptOut) => ConsentRule::OptOut,
-            Some(ConsentWord::OptIn) | None => ConsentRule::OptIn,
-        },
-        quiet: quiet(words.quiet_hours),
-        capped: match words.caps {
-            Some(CountWord::Exempt) => CapRule::Exempt,
-            Some(CountWord::Count) | None => CapRule::Counted,
-        },
-        holdout: match words.holdout {
-            Some(WithholdWord::Exempt) => HoldoutRule::Exempt,
-            Some(WithholdWord::Withhold) | None => HoldoutRule::Withheld,
-        },
-        unknown_zone: match words.unknown_zone {
-            Some(ZoneWord::Assume) => UnknownZone::Assume,
-            Some(ZoneWord::Refuse) | None => UnknownZone::Refuse,
-        },
-        expires_after: expires_after.unwrap_or(Span::DAY),
-        together: match words.together {
-            Some(TogetherWord::All) => Together::All,
-            Some(TogetherWord::FirstOnly) | None => Together::FirstOnly,
-        },
+    fn purpose(&mut self, name: &str, words: &PurposeWords) -> Purpose {
+        let expires_after = words.expires_after.as_ref();
+        let expires_after = expires_after.and_then(|span| life_time(span, self.faults));
+        Purpose {
+            name: Arc::from(name),
+            consent: match words.consent.0 {
+                Some(ConsentWord::OptOut) => ConsentRule::OptOut,
+                Some(ConsentWord::OptIn) | None => ConsentRule::OptIn,
+            },
+            quiet: quiet(words.quiet_hours),
+            capped: match words.caps {
+                Some(CountWord::Exempt) => CapRule::Exempt,
+                Some(CountWord::Count) | None => CapRule::Counted,
+            },
+            holdout: match words.holdout {
+                Some(WithholdWord::Exempt) => HoldoutRule::Exempt,
+                Some(WithholdWord::Withhold) | None => HoldoutRule::Withheld,
+            },
+            unknown_zone: match words.unknown_zone {
+                Some(ZoneWord::Assume) => UnknownZone::Assume,
+                Some(ZoneWord::Refuse) | None => UnknownZone::Refuse,
+            },
+            expires_after: expires_after.unwrap_or(Span::DAY),
+            together: match words.together {
+                Some(TogetherWord::All) => Together::All,
+                Some(TogetherWord::FirstOnly) | None => Together::FirstOnly,
+            },
+        }
     }
-}
-
 
     /// Built-in channels, changed and added to by the file's.
     fn channels(&mut self, base: &File<'_>, raw: &Raw) -> Box<[Channel]> {

@@ -220,7 +220,7 @@ impl Compiler<'_, '_> {
 }
 
 /// Names that texts may begin with.
-const ROOTS: &[&str] =
+pub(crate) const ROOTS: &[&str] =
     &["customer", "event", "score", "health", "offer", "arm", "days_left", "reasons", "now"];
 fn alone(root: &str, example: &str) -> (String, Option<String>) {
     (format!("`{root}` alone is no text"), Some(format!("name what you mean: {{{{ {example} }}}}")))
@@ -419,10 +419,8 @@ mod tests {
         ] {
             let faults = faults_in(text);
             let source = Text::new("t.yaml".into(), text.into());
-            let pointed: Vec<_> = faults
-                .iter()
-                .map(|fault| (fault.severity, source.slice(fault.extent)))
-                .collect();
+            let pointed: Vec<_> =
+                faults.iter().map(|fault| (fault.severity, source.slice(fault.extent))).collect();
             assert_eq!(pointed, [(Severity::Warning, meant)], "{text}");
         }
     }

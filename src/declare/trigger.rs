@@ -190,9 +190,8 @@ fn asked(raw: &Raw) -> String {
     let when = raw.when.0.as_ref();
     let any = when.iter().filter_map(|when| when.any.as_ref()).flatten();
     let of_any = any.flat_map(|clause| [&clause.r#where, &clause.affects]);
-    let of_when = when.into_iter().flat_map(|when| {
-        [&when.r#where, &when.affects, &when.changes, &when.date]
-    });
+    let of_when =
+        when.into_iter().flat_map(|when| [&when.r#where, &when.affects, &when.changes, &when.date]);
     let of_when = of_any.chain(of_when).flatten();
     lines.chain(of_when).map(|line| format!("{}\n", line.0.text)).collect()
 }

@@ -224,11 +224,23 @@ fn find_channel(catalog: &Catalog, name: &str) -> Option<ChannelSlot> {
     u16::try_from(index).ok().map(ChannelSlot)
 }
 
-/// What a value of the `consent` trait answers; only a plain yes or no does.
-const fn answer_of(value: &Value) -> Option<Answer> {
+/// What a value of the `consent` trait answers. Forms and tables send a yes and a no as a text or a
+/// number too, and a no must not be overheard; anything else answers nothing.
+fn answer_of(value: &Value) -> Option<Answer> {
+    let said =
+        |text: &str, words: &[&str]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
     match value {
         Value::Bool(true) => Some(Answer::Granted),
         Value::Bool(false) => Some(Answer::Denied),
+        Value::Num(number) if *number == 1.0 => Some(Answer::Granted),
+        Value::Num(number) if *number == 0.0 => Some(Answer::Denied),
+        Value::Str(text) if said(text.trim(), &YES) => Some(Answer::Granted),
+        Value::Str(text) if said(text.trim(), &NO) => Some(Answer::Denied),
         Value::Num(_) | Value::Str(_) | Value::List(_) | Value::Map(_) => None,
     }
 }
+
+/// Texts that say yes.
+const YES: [&str; 6] = ["true", "yes", "1", "granted", "opted_in", "subscribed"];
+/// Texts that say no.
+const NO: [&str; 6] = ["false", "no", "0", "denied", "opted_out", "unsubscribed"];

@@ -1,9 +1,7 @@
 //! What happens where rules meet: arbitration, ghosts, tasks, dry runs, rechecks.
 
 use super::desk::{Desk, rejected};
-use crate::engine::catalog::{
-    Absence, AbsenceScope, Experiment, Suppression, Trigger, Unit, When,
-};
+use crate::engine::catalog::{Absence, AbsenceScope, Experiment, Suppression, Trigger, Unit, When};
 use crate::engine::condition::Expr;
 use crate::engine::customer::{ContactKind, Remembered, WAITING_MAX, Waiting};
 use crate::engine::decision::{Detail, Reason};
@@ -87,7 +85,7 @@ fn each_proposal_sees_what_those_before_it_did() {
     );
 }
 
-fn all_held_out(t: &mut crate::engine::catalog::Trigger) {
+fn all_held_out(t: &mut Trigger) {
     t.experiment = Some(Experiment {
         key: t.id.as_str().into(),
         unit: Unit::Customer,
@@ -249,10 +247,9 @@ fn a_spread_fan_out_waits_for_its_own_instant_and_suppresses_at_once() {
                 send.spread_over = Some(span("5m"));
             });
             let mut clause = crate::engine::testing::clause(crate::engine::testing::PING);
-            clause.affects = Some(crate::engine::testing::condition(
-                crate::engine::condition::Expr::Literal(crate::engine::value::Value::Bool(true)),
-            ));
-            t.when = crate::engine::catalog::When::Event(Box::new([clause]));
+            clause.affects =
+                Some(condition(Expr::Literal(crate::engine::value::Value::Bool(true))));
+            t.when = When::Event(Box::new([clause]));
             t.suppress = Some(Suppression {
                 purposes: 1 << MARKETING.0,
                 longest: span("1d"),
@@ -362,8 +359,7 @@ fn a_send_that_lost_its_reason_before_its_call_does_not_leave() {
     let lacks = |t: &mut Trigger| {
         let When::Event(clauses) = &mut t.when else { panic!() };
         let events = Box::new([RESOLVED]);
-        clauses[0].absence =
-            Some(Absence { events, scope: AbsenceScope::Named, hold: span("3m") });
+        clauses[0].absence = Some(Absence { events, scope: AbsenceScope::Named, hold: span("3m") });
     };
     let later = "2026-03-02T12:10";
     let mut desk = Desk::new(shop().trigger("promo", lacks));

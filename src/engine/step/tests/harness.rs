@@ -195,7 +195,8 @@ impl<'a> World<'a> {
         number: u64,
     ) -> String {
         let mut words = line.split_whitespace().peekable();
-        let kind = words.next_if(|word| ["page", "import", "absent", "broadcast", "set"].contains(word));
+        let kind =
+            words.next_if(|word| ["page", "import", "absent", "broadcast", "set"].contains(word));
         let reach = match kind {
             Some("import") => Reach::Historical,
             Some("absent") => Reach::Background,
@@ -358,7 +359,6 @@ impl<'a> World<'a> {
                     self.current.retain(|(owner, _), _| owner != name);
                     continue;
                 }
-                Effect::Withdraw(_) => continue,
             }
             leaving += 1;
         }

@@ -58,7 +58,9 @@ fn what_happens_without_the_customer_is_neither_a_visit_nor_seen() {
     world.line("1h Left");
     assert_eq!(world.line("9h absent Checkout cart=100"), "big_cart sent in_app");
     assert_eq!(seen(&world, "ann").1, "1h");
-    assert!(world.customers["ann"].session.as_ref().is_none_or(|s| s.last_at < at("2026-03-02T11:00")));
+    assert!(
+        world.customers["ann"].session.as_ref().is_none_or(|s| s.last_at < at("2026-03-02T11:00"))
+    );
 }
 
 #[test]
