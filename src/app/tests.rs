@@ -48,7 +48,7 @@ async fn with_sending_off_everything_is_decided_and_nothing_leaves() {
     bench.until_decided(&service, 1).await;
     bench.until("the row is gone", || service.store().outbox().next().is_none()).await;
     let decisions = bench.get(&service, "/api/v1/decisions").await;
-    assert_eq!(decisions["items"][0]["verdict"], "sent");
+    assert_eq!(decisions["items"][0]["verdict"], "sent", "{decisions}");
     assert_eq!(decisions["items"][0]["dry_run"], true);
     service.stop().await.unwrap();
     assert!(sink.received(0).await.is_empty());

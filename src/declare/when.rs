@@ -7,7 +7,7 @@ use jiff::civil;
 use super::condition::{self, Sight};
 use super::fault::{Extent, Located};
 use super::read::{Faults, OneOrMany, Sound};
-use super::scalar::{Line, Whole, Words};
+use super::scalar::{Line, Whole, Words, some_time};
 use super::symbols::Symbols;
 use super::words::trigger::{
     Clause, DayWord, KindWord, SessionWord, Step as StepWords, When as Raw,
@@ -549,11 +549,7 @@ impl Building<'_, '_> {
     }
 
     fn some_time(&mut self, span: &Located<Span>) -> Option<Span> {
-        if span.value == Span::ZERO {
-            self.faults.error("E005", span.extent, "this must be longer than nothing", None);
-            return None;
-        }
-        Some(span.value)
+        some_time(span, self.faults)
     }
 
     fn bounded(&mut self, count: usize, extent: Extent) -> Option<()> {

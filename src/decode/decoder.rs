@@ -211,6 +211,9 @@ impl Decoder {
         let (name, view) = self.name(&content.name, names);
         let reach = match (subject, event.freshness) {
             (Subject::Everyone, _) => Reach::Broadcast,
+            (Subject::Customer(_), Freshness::Live) if item.context.active == Raw::False => {
+                Reach::Background
+            }
             (Subject::Customer(_), Freshness::Live) => Reach::Live,
             (Subject::Customer(_), Freshness::Historical) => Reach::Historical,
         };

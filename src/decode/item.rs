@@ -85,6 +85,8 @@ pub(super) struct Context<'a> {
     pub group_id: Raw<'a>,
     /// `traits`.
     pub traits: Raw<'a>,
+    /// `active`: `false` says that the customer was not there.
+    pub active: Raw<'a>,
     /// `device.token`.
     pub push_token: Raw<'a>,
 }
@@ -396,6 +398,7 @@ impl ContextMember {
             "timezone" => |context| &mut context.timezone,
             "groupId" => |context| &mut context.group_id,
             "traits" => |context| &mut context.traits,
+            "active" => |context| &mut context.active,
             "device" => return Self::Device,
             _ => return Self::Unknown,
         })

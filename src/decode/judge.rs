@@ -248,7 +248,8 @@ pub(super) fn customer_text<'a>(
     checked_text(raw, field, Refused::BadCustomer, CustomerId::BYTES_MAX)
 }
 
-/// A message id; `None` when it is absent, `null` or empty.
+/// A message id; `None` when it is absent, `null` or empty: then one is made up on arrival, and the
+/// event is never taken for another's duplicate.
 pub(super) fn message_id<'a>(
     raw: Raw<'a>,
     field: &'static str,

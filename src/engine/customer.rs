@@ -41,7 +41,8 @@ pub struct CustomerState {
     pub now: Timestamp,
     /// When the first input came.
     pub first_seen: Timestamp,
-    /// When the last live event occurred.
+    /// When the latest event occurred, live or imported, at which the customer was there; when the
+    /// first input came, until there is one.
     pub last_seen: Timestamp,
     /// Traits, sorted by slot.
     pub traits: ThinVec<(TraitSlot, Value)>,

@@ -113,7 +113,6 @@ impl OpenBatch {
                 Effect::Expose(exposure) => {
                     self.batch.exposures.push(record_of::exposure(exposure));
                 }
-                Effect::Withdraw(id) => self.batch.withdrawn.push(*id),
                 Effect::Erase => {
                     self.batch.forgotten.push(state.id.clone());
                     then = Then::Close;

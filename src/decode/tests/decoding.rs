@@ -1,6 +1,7 @@
 //! The decoder itself: what it keeps, what it leaves out, what it costs.
 
 use super::*;
+use crate::engine::input::Reach;
 
 #[test]
 fn the_last_of_equal_keys_wins_everywhere() {
@@ -47,6 +48,31 @@ fn a_replay_reads_a_line_in_one_go_and_believes_its_time() {
     assert_eq!(refused("{} {}", Arrival::replay()), Refused::MalformedJson);
     assert_eq!(refused("", Arrival::replay()), Refused::MalformedJson);
     assert_eq!(refused("[]", Arrival::replay()), Refused::NotAnObject);
+}
+
+#[test]
+fn a_call_made_while_the_customer_was_away_says_so() {
+    let (mut decoder, mut names) = decoder(&[], &[], &[]);
+    let mut reach = |context: &str, arrival| {
+        let line = format!(
+            r#"{{"userId":"u","event":"E","messageId":"","timestamp":"2026-02-01T00:00:00Z"{context}}}"#
+        );
+        let fresh = || "fresh".to_owned();
+        let decoded = decoder.decode_line(line.as_bytes(), (arrival, 1), fresh, &mut names, |d| {
+            let Input::Event(event) = d.input(|_| false).body else { panic!() };
+            (event.reach, event.id.to_owned())
+        });
+        let (reach, id) = decoded.unwrap().unwrap();
+        assert_eq!(id, "fresh", "an empty id is none");
+        reach
+    };
+    let away = r#","context":{"active":false}"#;
+    assert_eq!(reach(away, Arrival::live(noon())), Reach::Background);
+    assert_eq!(reach(away, Arrival::replay()), Reach::Background);
+    assert_eq!(reach(away, Arrival::historical(noon())), Reach::Historical);
+    for there in ["", r#","context":{"active":true}"#, r#","context":{"active":null}"#] {
+        assert_eq!(reach(there, Arrival::live(noon())), Reach::Live, "{there}");
+    }
 }
 
 #[test]

@@ -109,7 +109,7 @@ impl<'a> Step<'a> {
             let Some(trigger) = catalog.trigger(slot) else { continue };
             match &trigger.when {
                 When::Event(clauses) => self.match_clauses(trigger, clauses, group, event, at),
-                When::Sequence { steps, within } if event.reach == Reach::Live => {
+                When::Sequence { steps, within } if event.reach.is_live() => {
                     let sequence = Sequence { slot, trigger, steps, within: *within };
                     self.match_sequence(&sequence, group, event, at);
                 }

@@ -65,6 +65,7 @@ pub fn step(
     let at = input.at.max(state.now);
     if is_blank(state) && is_about_the_customer(&input.body) {
         bind(catalog, state, at);
+        meet(state, &input.body);
     }
     let waited = audit::waiting(state);
     let mut step =
@@ -115,10 +116,12 @@ impl Step<'_> {
                 self.fold_traits(event, at);
                 self.fold_history(event, at);
             }
-            Reach::Live => {
+            Reach::Live | Reach::Background => {
                 self.fold_traits(event, at);
                 self.fold_history(event, at);
-                self.fold_session(event, at);
+                if event.reach == Reach::Live {
+                    self.fold_session(event, at);
+                }
                 self.end_freezes(event, at);
                 self.match_event(event, at);
                 self.rescore_after(event, at);
@@ -137,12 +140,18 @@ impl Step<'_> {
     }
 }
 
-/// Whether nothing was ever heard of a customer, or everything was forgotten.
+/// Whether nothing was ever heard of a customer, or everything was forgotten. An incident that
+/// concerned everyone says nothing of this one.
 fn is_blank(state: &CustomerState) -> bool {
-    state.seen.is_empty()
-        && state.timeline.is_empty()
-        && state.traits.is_empty()
-        && state.timers.is_empty()
+    state.timeline.is_empty() && state.traits.is_empty() && state.timers.is_empty()
+}
+
+/// A customer's first event may have occurred before it was heard, years before if it is imported.
+fn meet(state: &mut CustomerState, body: &Body<'_>) {
+    if let Body::Event(event) = body {
+        state.first_seen = state.first_seen.min(event.occurred_at);
+        state.last_seen = event.occurred_at;
+    }
 }
 
 /// Whether an input says something of a customer, so that dates and calendars begin to run.
