@@ -113,8 +113,12 @@ pub(super) fn people(rng: &mut fastrand::Rng, count: usize, start: Timestamp) ->
 }
 
 fn person(rng: &mut fastrand::Rng, number: usize, start: Timestamp) -> Person {
-    let (first, last, zone_name, locale) =
-        NAMES.get(number % NAMES.len()).copied().unwrap_or(("Ann", "Smit", "Etc/UTC", "en"));
+    let named = |number: usize| {
+        NAMES.get(number % NAMES.len()).copied().unwrap_or(("Ann", "Smit", "Etc/UTC", "en"))
+    };
+    let (first, _, zone_name, locale) = named(number);
+    // Each first name with another last name every time, so that people can be told apart.
+    let (_, last, ..) = named(number + number / NAMES.len());
     let zone = Zone::parse(zone_name).unwrap_or(Zone::utc());
     let id = format!("c{number:04}");
     let mood = match rng.f64() {

@@ -99,8 +99,8 @@ impl Shop {
             ] {
                 shop.plan_after(opened, mean, who, plan);
             }
-            let first_score = std::cmp::max(opened, start - SCORED_FOR)
-                + Span::HOUR.times(shop.rng.i64(1..6));
+            let first_score =
+                std::cmp::max(opened, start - SCORED_FOR) + Span::HOUR.times(shop.rng.i64(1..6));
             shop.plan(first_score, who, Plan::Rescore);
             // New on trial, half of them look what it would cost; then come three tips within the
             // week, and the cap has something to hold.
