@@ -155,7 +155,7 @@ fn the_page_shows_every_verdict_with_its_why_and_each_customer() {
         ("sent", "every rule let it pass"),
         ("task", "person"),
         ("held_out", "holdout"),
-        ("suppressed", "has not agreed"),
+        ("suppressed", "the customer said no to `marketing`"),
         ("suppressed", "holds it back until"),
         ("deferred", "and quiet until"),
         ("expired", "cap `marketing: 3 per rolling 7d` is held by"),
