@@ -81,6 +81,10 @@ fn what_a_newcomer_gets_is_right_and_is_never_overwritten() {
         assert!(replay.out.contains(said), "{said} is not in\n{}", replay.out);
     }
 
+    // Time goes on for Bob too, after the last that is heard of him.
+    let bob = heedful(&shop, &["explain", "bob", "--events", "events.jsonl"]);
+    assert!(bob.out.contains("cart-reminder: suppressed (no_consent)"), "{}", bob.out);
+
     write(&shop, "heedful.yaml", "# mine\n");
     let again = heedful(folder.path(), &["init", "shop"]);
     assert_eq!(again.code, 2);
