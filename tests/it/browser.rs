@@ -1,4 +1,4 @@
-//! The demo's page in a real browser: Chromium, driven over WebDriver by Debian's own packages.
+//! The demo's page in a real browser: Chromium, driven over `WebDriver` by Debian's own packages.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
