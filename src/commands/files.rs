@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::console::{Console, Error};
 use crate::app;
-use crate::catalog::{Folders, Unreadable};
+use crate::catalog::{Folders, Unreadable, read};
 use crate::clock;
 use crate::config::{Config, Flags, ProcessEnv};
 use crate::declare::fault::Text;
@@ -202,10 +202,10 @@ fn folders_of(path: &Path) -> Result<Folders, Error> {
     Ok(Folders { triggers: Path::new(".").join(folder), models: Path::new(".").join(models) })
 }
 
-/// Without `./` in front, as people write paths in messages.
+/// As messages show it, where the folder one stands in is `.`.
 fn clean(path: &Path) -> PathBuf {
-    let cleaned: PathBuf = path.components().filter(|part| part.as_os_str() != ".").collect();
-    if cleaned.as_os_str().is_empty() { PathBuf::from(".") } else { cleaned }
+    let plain = read::plain(path);
+    if plain.as_os_str().is_empty() { PathBuf::from(".") } else { plain }
 }
 
 /// A file that cannot be read is a fault like any other: the rest of the set is still looked at.

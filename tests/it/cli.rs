@@ -53,7 +53,7 @@ send:
 
 #[test]
 fn our_own_files_are_right_and_do_what_their_tests_say() {
-    for folder in [".", "tests/workload"] {
+    for folder in [".", "tests/workload", "examples/first-outreach"] {
         let check = heedful(here(), &["check", folder]);
         assert_eq!((check.code, check.err.as_str()), (0, ""), "{}", check.out);
         let test = heedful(here(), &["test", folder]);
@@ -75,6 +75,15 @@ fn what_a_newcomer_gets_is_right_and_is_never_overwritten() {
     for file in ["heedful.yaml", ".vscode/settings.json", "schemas/trigger.json"] {
         assert!(shop.join(file).exists(), "{file}");
     }
+
+    let replay = heedful(&shop, &["replay", "--events", "events.jsonl"]);
+    for said in ["3 matched", "2 sent", "1 no_consent"] {
+        assert!(replay.out.contains(said), "{said} is not in\n{}", replay.out);
+    }
+
+    // Time goes on for Bob too, after the last that is heard of him.
+    let bob = heedful(&shop, &["explain", "bob", "--events", "events.jsonl"]);
+    assert!(bob.out.contains("cart-reminder: suppressed (no_consent)"), "{}", bob.out);
 
     write(&shop, "heedful.yaml", "# mine\n");
     let again = heedful(folder.path(), &["init", "shop"]);

@@ -52,7 +52,10 @@ impl Story {
             }
         }
         bar.finish_and_clear();
-        story.known_or_refused(customer, at)
+        let mut story = story.known_or_refused(customer, at)?;
+        // As in a replay, time goes on for everybody until the last that was heard of anybody.
+        story.pass_until(story.now(at, Timestamp::MIN));
+        Ok(story)
     }
 
     /// Reads the state and decisions of a customer; as of an earlier time, from the log.
@@ -83,7 +86,11 @@ impl Story {
             from = store.mark(shard).map_err(failed)?.map_or(1, |mark| mark.position + 1);
         }
         story.follow_log(&log, shard, from, at)?;
-        story.known_or_refused(customer, at)
+        let mut story = story.known_or_refused(customer, at)?;
+        if let Some(at) = at {
+            story.pass_until(at);
+        }
+        Ok(story)
     }
 
     /// Applies what the log holds from a position on, as the service would when it starts.
@@ -117,14 +124,11 @@ impl Story {
         }
     }
 
-    fn known_or_refused(mut self, customer: &str, at: Option<Timestamp>) -> Result<Self, Error> {
+    fn known_or_refused(self, customer: &str, at: Option<Timestamp>) -> Result<Self, Error> {
         if !self.is_heard() {
             let when = at.map(|at| format!(" until {at}")).unwrap_or_default();
             let what = format!("nothing was ever heard of a customer `{customer}`{when}");
             return Err(Error::refused(what, "ids are compared letter by letter"));
-        }
-        if let Some(at) = at {
-            self.pass_until(at);
         }
         Ok(self)
     }
