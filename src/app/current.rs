@@ -14,7 +14,7 @@ use crate::clock::Shared as Clock;
 use crate::config::Retention;
 use crate::log::Log as _;
 use crate::log::embedded::Embedded;
-use crate::store::Store;
+use crate::store::{self, Store};
 use crate::telemetry::Metrics;
 use crate::worker::{Unanswered, Workers, workers};
 
@@ -30,7 +30,7 @@ const OFFER_AGAIN: Duration = Duration::from_millis(50);
 const FOLD_EVERY: Duration = Duration::from_secs(5);
 /// How often what is too old is dropped.
 const TIDY_EVERY: Duration = Duration::from_secs(60);
-/// Decisions, or frames of the log, dropped in one go.
+/// Decisions dropped in one go.
 const TIDY_AT_ONCE: usize = 5_000;
 /// Goes in one round: the rest waits for the next.
 const TIDY_ROUNDS_MAX: usize = 20;
@@ -148,12 +148,11 @@ pub(super) async fn keep_tidy(
                     break;
                 }
             }
-            for shard in 0..store.shards() {
-                let applied = store.mark(shard)?.map_or(0, |mark| mark.position);
-                let trimmed = log.trim(shard, applied, now - retention.log, TIDY_AT_ONCE);
-                if let Err(error) = trimmed {
-                    tracing::warn!(shard, %error, "old events cannot be dropped from the log");
-                }
+            let position = |shard| Ok(store.mark(shard)?.map_or(0, |mark| mark.position));
+            let applied: Vec<_> =
+                (0..store.shards()).map(position).collect::<Result<_, store::Error>>()?;
+            if let Err(error) = log.trim(&applied, now - retention.log) {
+                tracing::warn!(%error, "old events cannot be dropped from the log");
             }
             store.compact_after_erasures().map(drop)
         });

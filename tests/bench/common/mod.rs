@@ -2,7 +2,10 @@
 #![expect(dead_code, reason = "each bench uses its part")]
 
 pub(crate) mod baseline;
+pub(crate) mod load;
 pub(crate) mod meter;
+pub(crate) mod people;
+pub(crate) mod process;
 pub(crate) mod table;
 pub(crate) mod triggers;
 pub(crate) mod workload;
