@@ -249,6 +249,9 @@ impl Building<'_, '_> {
             sound: raw.sound,
         };
         let mut clause = self.clause(&clause)?;
+        if let (Some(count), Some(_)) = (&raw.times, &raw.dwell) {
+            self.not_both(count.extent, "dwell");
+        }
         if let Some(dwell) = &raw.dwell {
             let hold = self.some_time(dwell)?;
             let events = self.events(raw.not_followed_by.as_ref());
@@ -287,6 +290,9 @@ impl Building<'_, '_> {
         let affects = self.filter(words.affects);
         let times = self.times(words);
         let absence = self.absence(words);
+        if let (Some(count), Some(_)) = (words.times, words.hold) {
+            self.not_both(count.extent, "for");
+        }
         Some(EventClause {
             event,
             filter: filter?,
@@ -354,6 +360,13 @@ impl Building<'_, '_> {
         let events = self.events(Some(followers));
         let hold = self.some_time(hold)?;
         Some(Some(Absence { events, scope: AbsenceScope::Named, hold }))
+    }
+
+    /// A silence begins with each event: a count of them would have nothing to say.
+    fn not_both(&mut self, extent: Extent, silence: &str) {
+        let message = format!("`times` and `{silence}` do not go together");
+        let help = "count in a condition: `if: count(\"Event\", \"1h\") >= 3`".to_owned();
+        self.faults.error("E007", extent, message, help);
     }
 
     fn events(

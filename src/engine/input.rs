@@ -83,7 +83,8 @@ pub enum Reach {
     /// The same, but the customer was not there (a background job of the app, a change made by
     /// another system): it moves neither their session nor when they were last seen.
     Background,
-    /// Imported history: it updates state, nothing else.
+    /// Imported history: it updates state and ends the waits that it contradicts. It matches
+    /// nothing.
     Historical,
     /// It carries no customer; it is offered to all. Only clauses with `affects` match, and only
     /// suppressions that wait for it end.

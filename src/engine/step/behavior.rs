@@ -141,6 +141,7 @@ impl<'a> Step<'a> {
             }
             let found = Found { slot, trigger, clause: number };
             match role {
+                Role::Matches if event.reach == Reach::Historical => {}
                 Role::Follows => self.followed(&found, event, at),
                 Role::Matches if fired == Fired::No => {
                     let scope = self.scope(event.properties, at);

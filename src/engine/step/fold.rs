@@ -232,8 +232,8 @@ fn answer_of(value: &Value) -> Option<Answer> {
     match value {
         Value::Bool(true) => Some(Answer::Granted),
         Value::Bool(false) => Some(Answer::Denied),
-        Value::Num(number) if *number == 1.0 => Some(Answer::Granted),
-        Value::Num(number) if *number == 0.0 => Some(Answer::Denied),
+        Value::Num(number) if number.total_cmp(&1.0).is_eq() => Some(Answer::Granted),
+        Value::Num(number) if number.abs().total_cmp(&0.0).is_eq() => Some(Answer::Denied),
         Value::Str(text) if said(text.trim(), &YES) => Some(Answer::Granted),
         Value::Str(text) if said(text.trim(), &NO) => Some(Answer::Denied),
         Value::Num(_) | Value::Str(_) | Value::List(_) | Value::Map(_) => None,

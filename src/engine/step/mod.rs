@@ -115,6 +115,10 @@ impl Step<'_> {
             Reach::Historical => {
                 self.fold_traits(event, at);
                 self.fold_history(event, at);
+                // What was missing and is imported after all came all the same.
+                if !(self.state.timers.is_empty() && self.state.waiting.is_empty()) {
+                    self.match_event(event, at);
+                }
             }
             Reach::Live | Reach::Background => {
                 self.fold_traits(event, at);

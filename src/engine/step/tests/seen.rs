@@ -64,6 +64,20 @@ fn what_happens_without_the_customer_is_neither_a_visit_nor_seen() {
 }
 
 #[test]
+fn what_was_missing_and_is_imported_came_all_the_same() {
+    check(
+        &catalog(&["checkout"]),
+        "0s   Checkout cart=20
+         1m   import Checkout cart=20 occurred=30s
+         2m   import Order occurred=1m
+         4m   tick
+         1h   Checkout cart=20
+         61m  import Order occurred=30m
+         2h   tick                  -> checkout sent in_app at 1h3m",
+    );
+}
+
+#[test]
 fn two_silences_that_begin_at_one_instant_are_two_causes() {
     let both = catalog_with(&["checkout"], |mut shop| {
         let slot = |name: &str| {
