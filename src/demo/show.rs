@@ -27,9 +27,9 @@ const PAST: Span = Span::from_millis(30 * 86_400_000);
 const PAST_STEP: Span = Span::from_millis(6 * 3_600_000);
 /// How much of the past Heedful was there for, so that there are decisions to look at from the
 /// first moment, and caps with something in them.
-const WEEK: Span = Span::from_millis(9 * 86_400_000);
-/// How much of that week is told at a time.
-const WEEK_STEP: Span = Span::from_millis(15 * 60_000);
+const WATCHED: Span = Span::from_millis(9 * 86_400_000);
+/// How much of that time is told at once.
+const WATCHED_STEP: Span = Span::from_millis(15 * 60_000);
 /// How often the present is told.
 const PRESENT_STEP: Duration = Duration::from_millis(20);
 /// How long the workers get for each step of the past.
@@ -113,13 +113,13 @@ impl Show {
     /// When the log does not take it.
     pub async fn tell_the_past(&mut self, told: impl Fn(f64)) -> Result<(), Error> {
         let begin = self.wish.start - PAST;
-        let week = self.wish.start - WEEK;
+        let watched = self.wish.start - WATCHED;
         let mut now = begin;
         while now < self.wish.start {
-            let telling = if now < week { Telling::Past } else { Telling::Present };
+            let telling = if now < watched { Telling::Past } else { Telling::Present };
             now = match telling {
-                Telling::Past => std::cmp::min(now + PAST_STEP, week),
-                Telling::Present => std::cmp::min(now + WEEK_STEP, self.wish.start),
+                Telling::Past => std::cmp::min(now + PAST_STEP, watched),
+                Telling::Present => std::cmp::min(now + WATCHED_STEP, self.wish.start),
             };
             self.clock.set(now);
             let happened = self.shop.until(now);

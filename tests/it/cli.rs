@@ -93,6 +93,18 @@ fn what_a_newcomer_gets_is_right_and_is_never_overwritten() {
 }
 
 #[test]
+fn files_are_checked_where_the_secrets_of_the_service_are_not() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "triggers/thanks.yaml", &trigger("thanks", ""));
+    let config = "listen: 0.0.0.0:8080
+channels: {email: {type: webhook, url: \"https://mail.example\", secret: \"${NOT_SET_HERE}\"}}
+";
+    write(folder.path(), "heedful.yaml", config);
+    let check = heedful(folder.path(), &["check"]);
+    assert_eq!((check.code, check.err.as_str()), (0, ""), "{}", check.out);
+}
+
+#[test]
 fn all_faults_of_all_files_are_told_at_once_with_their_places() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "triggers/a.yaml", &trigger("a", "if: customer.tier = \"gold\"\n"));

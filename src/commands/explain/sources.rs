@@ -1,13 +1,14 @@
 //! Where stories come from: recorded events, or the data of a stopped service.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::BufReader;
 use std::path::Path;
 
 use super::story::Story;
 use crate::app;
 use crate::commands::console::Error;
 use crate::commands::files;
+use crate::commands::lines;
 use crate::commands::progress;
 use crate::config::Config;
 use crate::decode::{Record, Subject, shard_of};
@@ -34,16 +35,11 @@ impl Story {
         let file = File::open(path).map_err(|source| Error::read(path, source))?;
         let size = file.metadata().map_err(|source| Error::read(path, source))?.len();
         let bar = progress::over_bytes(size, "replaying");
-        let mut lines = BufReader::new(bar.wrap_read(file));
+        let mut text_lines = BufReader::new(bar.wrap_read(file));
         let mut story = Self::new(catalog, customer);
         let mut line = Vec::new();
         let mut number = 0;
-        loop {
-            line.clear();
-            let read = lines.read_until(b'\n', &mut line);
-            if read.map_err(|source| Error::read(path, source))? == 0 {
-                break;
-            }
+        while lines::next(&mut text_lines, &mut line).map_err(|source| Error::read(path, source))? {
             number += 1;
             let text = line.trim_ascii();
             // What is refused concerns nobody; `heedful replay` counts it.
