@@ -4,7 +4,7 @@
 mod block;
 mod segment;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -20,7 +20,9 @@ use segment::{Segment, Stand};
 const SEGMENT_BYTES_MAX: u64 = 64 * 1_024 * 1_024;
 /// A file whose first block is older than this takes no more: only whole files can be dropped.
 const SEGMENT_AGE_MAX: Span = Span::DAY;
-/// What is read of a block at first: all of most blocks, the table of parts of the others.
+/// Bytes of the latest blocks that stay in memory: whoever keeps up reads nothing from the disk.
+const RECENT_BYTES_MAX: usize = 8 * 1_024 * 1_024;
+/// What is read of a block at first: all of most of them.
 const LOOK_BYTES: usize = 16 * 1_024;
 
 /// A log in a folder.
@@ -61,8 +63,6 @@ struct Place {
 struct Writing {
     last: Arc<Segment>,
     begun: Option<Timestamp>,
-    /// Kept from one block to the next.
-    block: Vec<u8>,
 }
 
 /// All files by number, and the end of what is durable.
@@ -70,6 +70,33 @@ struct Writing {
 struct Files {
     by_number: BTreeMap<u64, Arc<Segment>>,
     end: Place,
+    recent: Recent,
+}
+
+/// The latest blocks, in the order of their places.
+#[derive(Debug, Default)]
+struct Recent {
+    blocks: VecDeque<(Place, Bytes)>,
+    bytes: usize,
+}
+
+impl Recent {
+    fn put(&mut self, place: Place, block: Bytes) {
+        self.bytes = self.bytes.saturating_add(block.len());
+        self.blocks.push_back((place, block));
+        // The latest always stays, however large.
+        while RECENT_BYTES_MAX < self.bytes
+            && 1 < self.blocks.len()
+            && let Some((_, gone)) = self.blocks.pop_front()
+        {
+            self.bytes = self.bytes.saturating_sub(gone.len());
+        }
+    }
+
+    fn find(&self, place: Place) -> Option<Bytes> {
+        let index = self.blocks.binary_search_by_key(&place, |(place, _)| *place).ok()?;
+        self.blocks.get(index).map(|(_, block)| block.clone())
+    }
 }
 
 /// Where the reading of a shard goes on.
@@ -114,9 +141,9 @@ impl Embedded {
         Ok(Self {
             dir: dir.to_owned(),
             clock,
-            writing: Mutex::new(Writing { last: Arc::clone(last), begun, block: Vec::new() }),
+            writing: Mutex::new(Writing { last: Arc::clone(last), begun }),
             ends: Mutex::new(ends),
-            files: Mutex::new(Files { by_number, end }),
+            files: Mutex::new(Files { by_number, end, recent: Recent::default() }),
             cursors: (0..shards).map(|_| Mutex::default()).collect(),
             opened: end,
         })
@@ -211,11 +238,13 @@ impl Embedded {
         if is_old || SEGMENT_BYTES_MAX <= lock(&self.files).end.at {
             self.begin_file(writing)?;
         }
-        block::write(drafts, &mut writing.block)?;
-        writing.last.append(&writing.block)?;
+        let block = Bytes::from(block::write(drafts)?);
+        writing.last.append(&block)?;
         writing.begun.get_or_insert(at);
         let mut files = lock(&self.files);
-        files.end.at = files.end.at.saturating_add(writing.block.len() as u64);
+        let place = files.end;
+        files.end.at = place.at.saturating_add(block.len() as u64);
+        files.recent.put(place, block);
         Ok(())
     }
 
@@ -274,14 +303,16 @@ impl Embedded {
     fn advance(&self, cursor: &mut Cursor, shard: u16, from: u64) -> Result<Found, Error> {
         while let Some(file) = self.file_at(&mut cursor.place)? {
             let at = cursor.place.at;
-            let look = file.read(at, LOOK_BYTES)?;
+            let recent = lock(&self.files).recent.find(cursor.place);
+            let mut bytes = match recent {
+                Some(block) => block,
+                None => Bytes::from(file.read(at, LOOK_BYTES)?),
+            };
             let torn = || damaged(shard, from, "a block is cut off");
-            let (length, sum) = block::prefix(&look).ok_or_else(torn)?;
+            let (length, sum) = block::prefix(&bytes).ok_or_else(torn)?;
             let behind = at.saturating_add(PREFIX_BYTES as u64);
             let all = PREFIX_BYTES.saturating_add(length);
-            let mut bytes = Bytes::from(look);
             if bytes.len() < all {
-                // The table might be longer than what was looked at; blocks are seldom so large.
                 bytes = Bytes::from(file.read(at, all)?);
             }
             if bytes.len() < all {
@@ -398,7 +429,8 @@ fn recover(last: &Segment) -> Result<(Vec<Stand>, u64, Option<Timestamp>), Error
             break;
         };
         for part in parts {
-            let place = stands.get_mut(usize::from(part.shard)).ok_or(Error::NoShard(part.shard))?;
+            let place =
+                stands.get_mut(usize::from(part.shard)).ok_or(Error::NoShard(part.shard))?;
             *place = Stand { position: part.last(), appended_at: part.appended_at };
             begun.get_or_insert(part.appended_at);
         }

@@ -288,16 +288,17 @@ impl Shard {
         self.after(number);
     }
 
-    /// Puts another catalog in force: every customer is written down by names and read back under
-    /// its slots, and bound to it. Gives the customers whose written states have changed by it.
+    /// A shard under another catalog: every customer is written down by names and read back under
+    /// its slots, and bound to it. Gives also the customers whose written states differ by it. This
+    /// shard stays as it was; [`Shard::become_next`] puts the other in its place.
     ///
     /// # Errors
-    /// When a state does not survive; the shard is then as it was.
-    pub fn rebind(
+    /// When a state does not survive.
+    pub fn bound_to(
         &mut self,
         catalog: Arc<Catalog>,
         now: Timestamp,
-    ) -> Result<Vec<CustomerNumber>, format::Error> {
+    ) -> Result<(Self, Vec<CustomerNumber>), format::Error> {
         let mut next = Self::new(catalog);
         let mut changed = Vec::new();
         let (mut before, mut after) = (Vec::new(), Vec::new());
@@ -313,10 +314,14 @@ impl Shard {
                 changed.push(number);
             }
         }
+        Ok((next, changed))
+    }
+
+    /// Becomes the shard that [`Shard::bound_to`] gave. Nothing may have been applied in between.
+    pub fn become_next(&mut self, mut next: Self) {
         next.funnels = std::mem::take(&mut self.funnels);
         next.core.blind = std::mem::take(&mut self.core.blind);
         *self = next;
-        Ok(changed)
     }
 
     fn settle(&mut self, stepped: &Stepped) {

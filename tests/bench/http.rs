@@ -4,9 +4,9 @@
 //!
 //! `cargo bench --bench http [-- --rounds=3] [--seconds=4]`
 //!
-//! Rates are those of the wall, because every row is measured in the same way: processes on the
-//! same machine, which generator and service share. What the service itself took of the processor
-//! is printed beside it. The latency is measured in an open loop: requests have times at which they
+//! Generator and service share the machine, so that what both take of the processor for a request
+//! decides how many there are in a second. Ratios are made of that time, because other programs on
+//! the machine stretch only the wall's; rates per second are those of the wall. The latency is measured in an open loop: requests have times at which they
 //! are due, and a decision's time counts from then on, however late its request could be sent. It
 //! ends when the decision is read from `/api/v1/live`, where only what is on disk is told.
 #![expect(clippy::print_stdout, reason = "a bench reports by printing")]
@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use common::Fallible;
 use common::load::{Answered, Live, Numbers, Timed, Until, at_times, flat_out};
-use common::meter::median;
+use common::meter::{self, median};
 use common::people::{People, Request};
 use common::process::{Place, Process};
 use common::table::{Goal, Table};
@@ -65,7 +65,10 @@ fn main() -> Fallible<()> {
         println!("round {round} of {rounds}: {}", seen.last());
         let [ruled, applied] = ["heedful_matched_total", "heedful_inputs_applied_total"]
             .map(|name| process.metric(name).unwrap_or_default());
-        println!("{applied:.0} events and outcomes applied, {:.2} % matched", ruled * 100.0 / applied);
+        println!(
+            "{applied:.0} events and outcomes applied, {:.2} % matched",
+            ruled * 100.0 / applied
+        );
     }
     seen.report();
     process.stop()?;
@@ -120,8 +123,10 @@ struct Bench<'a> {
 #[derive(Clone, Copy, Debug, Default)]
 struct Rate {
     per_second: f64,
-    /// Of the service's processor time, in microseconds for each.
+    /// Processor time of the service for each, in microseconds.
     micros: f64,
+    /// And of the service and the generator together.
+    together: f64,
 }
 
 impl Bench<'_> {
@@ -136,12 +141,15 @@ impl Bench<'_> {
         let single_max = answered.events_per_second();
 
         let requests = batches(self.people, 0);
-        let watch = Stopwatch::start();
+        let (watch, before) = (Stopwatch::start(), self.process.cpu()?);
         let (answered, rate) = self.flat_out(requests)?;
         seen.batch.push(Rate { per_second: answered.events_per_second(), ..rate });
         self.all_decided()?;
+        let decided_after = self.process.cpu()?.saturating_sub(before);
         let decided_max = answered.events as f64 / watch.elapsed().as_secs_f64();
-        seen.decided.push(Rate { per_second: decided_max, ..Rate::default() });
+        let micros = decided_after.as_secs_f64() * 1e6 / answered.events.max(1) as f64;
+        let together = micros + rate.together - rate.micros;
+        seen.decided.push(Rate { per_second: decided_max, micros, together });
 
         let requests = batches(self.people, 1);
         let per_second = decided_max / 2.0 / BATCH as f64;
@@ -154,13 +162,19 @@ impl Bench<'_> {
     fn flat_out(&self, connections: Vec<Vec<Request>>) -> Fallible<(Answered, Rate)> {
         let before = self.process.cpu()?;
         let until = Until::Elapsed(self.time);
-        let answered = flat_out(self.process.address(), connections, self.numbers, until)?;
+        let send = || flat_out(self.process.address(), connections, self.numbers, until);
+        let (answered, own) = meter::together(send);
+        let answered = answered?;
         let cpu = self.process.cpu()?.saturating_sub(before);
         if answered.other != 0 {
             println!("{} of {} requests got no 200", answered.other, answered.good);
         }
         let each = answered.events.max(answered.good).max(1) as f64;
-        Ok((answered, Rate { per_second: 0.0, micros: cpu.as_secs_f64() * 1e6 / each }))
+        let micros = |time: Duration| time.as_secs_f64() * 1e6 / each;
+        Ok((
+            answered,
+            Rate { micros: micros(cpu), together: micros(cpu + own.cpu), ..Rate::default() },
+        ))
     }
 
     /// Waits until everything that was acknowledged is decided: events posted now come after it.
@@ -297,7 +311,7 @@ impl Seen {
     /// The ratio of each round to the baseline of the same round; the middle one.
     fn ratio(&self, rates: &[Rate]) -> f64 {
         let pairs = self.health.iter().zip(rates);
-        median(pairs.map(|(base, rate)| rate.per_second / base.per_second).collect())
+        median(pairs.map(|(base, rate)| base.together / rate.together).collect())
     }
 
     fn report(&self) {
@@ -314,7 +328,9 @@ impl Seen {
             let middle = |of: fn(&Rate) -> f64| median(rates.iter().map(of).collect());
             let per_second = middle(|rate| rate.per_second) / 1e3;
             let micros = middle(|rate| rate.micros);
-            let measured = format!("{per_second:.1} k/s, {micros:.2} us cpu each");
+            let wall = middle(|rate| rate.per_second)
+                / median(self.health.iter().map(|base| base.per_second).collect());
+            let measured = format!("{per_second:.1} k/s ({wall:.2} x), {micros:.2} us cpu");
             table.add(what, measured, (self.ratio(rates), "x"), goal);
         }
         for (what, all) in [

@@ -124,8 +124,7 @@ fn service(customers: u32, table: &mut Table) -> Fallible<()> {
     table.add("the service after it, per customer", measured, (each, "B"), Goal::AtMost(600.0));
 
     let load = requests(&mut people);
-    let timed =
-        at_times(process.address(), load, &numbers, KILLED_UNDER, &Stopwatch::start())?;
+    let timed = at_times(process.address(), load, &numbers, KILLED_UNDER, &Stopwatch::start())?;
     process.kill()?;
     let (process, took) = place.start()?;
     let measured = format!(

@@ -77,7 +77,9 @@ impl Step<'_> {
             let When::Score { crossing, .. } = &trigger.when else { continue };
             if self.crosses(watcher, *crossing, before, value) {
                 let transitions = self.state.progress_mut(watcher, 0).transitions;
-                self.reached(watcher, trigger, &format!("score:{transitions}"), at);
+                // Somebody who was forgotten and returns counts from one again, but began later.
+                let occurrence = format!("score:{transitions}:{}", self.state.first_seen);
+                self.reached(watcher, trigger, &occurrence, at);
             }
         }
     }

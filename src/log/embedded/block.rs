@@ -73,12 +73,11 @@ impl Draft {
     }
 }
 
-/// Writes drafts as one block into an emptied buffer.
+/// Drafts as one block.
 ///
 /// # Errors
 /// When it would be too large.
-pub(super) fn write(drafts: &[Draft], block: &mut Vec<u8>) -> Result<(), Error> {
-    block.clear();
+pub(super) fn write(drafts: &[Draft]) -> Result<Vec<u8>, Error> {
     let size = drafts.iter().map(|draft| PART_BYTES + draft.bytes).sum::<usize>();
     let size = size.saturating_add(PREFIX_BYTES + HEAD_BYTES);
     let too_large = || Error::Storage("records of more than a gibibyte at once".to_owned());
@@ -86,7 +85,7 @@ pub(super) fn write(drafts: &[Draft], block: &mut Vec<u8>) -> Result<(), Error> 
         return Err(too_large());
     }
     let number = |size: usize| u32::try_from(size).map_err(|_| too_large());
-    block.reserve(size);
+    let mut block = Vec::with_capacity(size);
     block.extend_from_slice(&number(size - PREFIX_BYTES)?.to_le_bytes());
     block.extend_from_slice(&[0; SUM_BYTES]);
     block.push(VERSION);
@@ -107,7 +106,7 @@ pub(super) fn write(drafts: &[Draft], block: &mut Vec<u8>) -> Result<(), Error> 
     if let Some(place) = block.get_mut(4..PREFIX_BYTES) {
         place.copy_from_slice(&sum);
     }
-    Ok(())
+    Ok(block)
 }
 
 /// The length of a block behind its prefix, and the sum that it must have.
@@ -173,13 +172,11 @@ mod tests {
         assert_eq!(first.add(&[]), (6, 6));
         let mut second = Draft::new(3, 0, at);
         second.add(&[Bytes::from_static(b"xyz")]);
-        let mut block = Vec::new();
-        write(&[first, second], &mut block).unwrap();
+        let block = write(&[first, second]).unwrap();
         let (length, expected) = prefix(&block).unwrap();
         assert_eq!((length, expected), (block.len() - PREFIX_BYTES, sum(&block[PREFIX_BYTES..])));
         let found = parts(&block[PREFIX_BYTES..]).unwrap();
-        let told: Vec<_> =
-            found.iter().map(|part| (part.shard, part.first, part.last())).collect();
+        let told: Vec<_> = found.iter().map(|part| (part.shard, part.first, part.last())).collect();
         assert_eq!(told, [(0, 5, 6), (3, 1, 1)]);
         let whole = Bytes::from(block[PREFIX_BYTES..].to_vec());
         let (one, rest) = record(&whole.slice(found[0].from..found[0].to)).unwrap();

@@ -49,8 +49,12 @@ impl Segment {
             head.extend_from_slice(&start.appended_at.as_millis().to_le_bytes());
         }
         head.extend_from_slice(&block::sum(&head));
-        let mut file =
-            OpenOptions::new().read(true).append(true).create_new(true).open(&path).map_err(failed)?;
+        let mut file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create_new(true)
+            .open(&path)
+            .map_err(failed)?;
         file.write_all(&head).and_then(|()| file.sync_all()).map_err(failed)?;
         sync_dir(dir)?;
         Ok(Self { path, file, starts: starts.to_vec() })

@@ -369,10 +369,10 @@ fn an_inbox_takes_each_message_once() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     for number in [1, 2] {
-        assert!(store.put_inbox(&message(number, "a")).unwrap());
+        store.put_inbox(&[message(number, "a")]).unwrap();
     }
-    assert!(!store.put_inbox(&message(1, "a")).unwrap());
-    store.put_inbox(&message(3, "ab")).unwrap();
+    store.put_inbox(&[message(1, "a")]).unwrap();
+    store.put_inbox(&[message(3, "ab")]).unwrap();
     let page = store.inbox("a", None, 1).unwrap();
     assert_eq!(page.items, [message(2, "a")]);
     let rest = store.inbox("a", page.next.as_deref(), 5).unwrap();
@@ -401,7 +401,7 @@ fn a_forgotten_customer_leaves_nothing_and_others_stay() {
     full.tasks = vec![task(1, canary, 1, None), task(2, "other", 1, None)];
     full.exposures = vec![exposure(canary), exposure("other")];
     store.commit(&mut [full]).unwrap();
-    store.put_inbox(&message(1, canary)).unwrap();
+    store.put_inbox(&[message(1, canary)]).unwrap();
     assert_eq!(store.mentions(canary).unwrap().len(), 9, "{:?}", store.mentions(canary));
     let mut last = ruled(3, canary, "cart", 2, "cancelled");
     last.replaces = Some(VerdictKind::Defer);
