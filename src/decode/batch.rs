@@ -249,6 +249,26 @@ impl<'a> Body<'a> {
 /// Different keys looked at in one body.
 const KEYS_MAX: usize = 4;
 
+/// Reads recorded lines, one after the other.
+#[derive(Debug, Default)]
+pub struct Lines(Tracks<Option<Special>>);
+
+impl Lines {
+    /// The next line as a record; `None` when its sender says that it is not for us.
+    ///
+    /// # Errors
+    /// When the event is refused.
+    pub fn read(
+        &mut self,
+        bytes: &[u8],
+        arrival: Arrival,
+        shards: u16,
+        fresh_id: impl FnOnce() -> String,
+    ) -> Result<Option<Accepted>, Refusal> {
+        read_line(bytes, (arrival, shards), fresh_id, &mut self.0)
+    }
+}
+
 /// One recorded line as a record; `None` when its sender says that it is not for us.
 ///
 /// # Errors
@@ -259,13 +279,22 @@ pub fn line(
     shards: u16,
     fresh_id: impl FnOnce() -> String,
 ) -> Result<Option<Accepted>, Refusal> {
+    read_line(bytes, (arrival, shards), fresh_id, &mut Tracks::forgetful())
+}
+
+fn read_line(
+    bytes: &[u8],
+    (arrival, shards): (Arrival, u16),
+    fresh_id: impl FnOnce() -> String,
+    tracks: &mut Tracks<Option<Special>>,
+) -> Result<Option<Accepted>, Refusal> {
     let json = json::text(bytes)?;
     let mut scanner = Scanner::new(json);
     if !scanner.at_object() {
         return Err(not_an_object(&mut scanner));
     }
     let mut item = Item::default();
-    item.scan(&mut scanner, &mut SpecialsOnly, &mut Tracks::forgetful())?;
+    item.scan(&mut scanner, &mut SpecialsOnly, tracks)?;
     scanner.finish()?;
     let content = &mut Content::default();
     let Some(mut judged) = judge::judge(&item, json.trim_ascii(), None, content)? else {

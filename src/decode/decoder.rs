@@ -10,13 +10,13 @@ use super::judge::{self, Arrival};
 use super::record::{Call, EventRecord, Freshness, PreferenceRecord, Record, Subject};
 use super::refusal::{Refusal, Refused};
 use super::table::{Filling, Tree, Wanted, relend};
-use super::traits::Traits;
+use super::traits::{Single, Traits};
 use crate::engine::catalog::Catalog;
 use crate::engine::input::{Body, Event, Input, Preference, Reach, View};
 use crate::engine::names::Names;
 use crate::engine::slot::{ChannelSlot, EventSlot, PurposeSlot, ScoreSlot, TraitSlot};
 use crate::engine::time::Timestamp;
-use crate::engine::value::Property;
+use crate::engine::value::{Property, Value};
 
 const PAGE: &str = "Page: ";
 const SCREEN: &str = "Screen: ";
@@ -49,16 +49,16 @@ pub struct Decoded<'d> {
     at: Timestamp,
     position: u64,
     body: Body<'d>,
-    traits: Option<&'d mut Traits>,
+    traits: Option<(&'d mut Traits, &'d [Single<'d>])>,
 }
 
 impl<'d> Decoded<'d> {
-    /// The input. `known` says which traits the customer has already: those that the sender wants
-    /// set only once are left out then.
-    pub fn input(self, known: impl Fn(TraitSlot) -> bool) -> Input<'d> {
+    /// The input. `known` gives the traits that the customer has already: what says nothing new is
+    /// left out, and what the sender wants set only once.
+    pub fn input<'k>(self, known: impl Fn(TraitSlot) -> Option<&'k Value>) -> Input<'d> {
         let mut body = self.body;
-        if let (Body::Event(event), Some(traits)) = (&mut body, self.traits) {
-            event.traits = traits.settle(known);
+        if let (Body::Event(event), Some((traits, singles))) = (&mut body, self.traits) {
+            event.traits = traits.settle(singles, known);
         }
         Input { at: self.at, position: self.position, body }
     }
@@ -207,7 +207,7 @@ impl Decoder {
             let occurred_at = Some(occurred_at);
             return Ok(then(Decoded { subject, occurred_at, at, position, body, traits: None }));
         }
-        self.traits.read(content, names)?;
+        let singles = self.traits.read(content, names)?;
         let (name, view) = self.name(&content.name, names);
         let reach = match (subject, event.freshness) {
             (Subject::Everyone, _) => Reach::Broadcast,
@@ -224,7 +224,7 @@ impl Decoder {
             at,
             position,
             body: Body::Event(event),
-            traits: Some(&mut self.traits),
+            traits: Some((&mut self.traits, singles.as_slice())),
         });
         self.traits.recycle();
         Ok(decoded)

@@ -23,7 +23,7 @@ mod segment;
 mod table;
 mod traits;
 
-pub use batch::{Accepted, Body, EVENTS_MAX, Encoded, Home, RefusedEvent, line, structured};
+pub use batch::{Accepted, Body, EVENTS_MAX, Encoded, Home, Lines, RefusedEvent, line, structured};
 pub use cloudevent::Attributes;
 pub use content::{SCORE_UPDATED, TRAIT_BYTES_MAX, TRAITS_MAX};
 pub use decoder::{Decoded, Decoder};

@@ -50,10 +50,9 @@ impl<T: Copy> Track<T> {
     #[inline(always)]
     pub(super) fn find(&self, index: usize, bytes: &[u8], at: usize) -> Option<(T, usize)> {
         let known = self.members.get(index)?;
-        let rest = bytes.get(at..)?;
-        let mut differs = (word(rest)? ^ known.key[0]) & known.mask[0];
+        let mut differs = (word(bytes, at)? ^ known.key[0]) & known.mask[0];
         if HALF < known.len {
-            differs |= (word(rest.get(HALF..)?)? ^ known.key[1]) & known.mask[1];
+            differs |= (word(bytes, at + HALF)? ^ known.key[1]) & known.mask[1];
         }
         (differs == 0).then_some((known.what, at + known.len))
     }
@@ -68,10 +67,7 @@ impl<T: Copy> Track<T> {
         for ((padded, mask), byte) in padded.iter_mut().zip(mask).zip(key) {
             (*padded, *mask) = (*byte, u8::MAX);
         }
-        let halves = |bytes: &[u8; KEY_BYTES]| {
-            let (first, second) = bytes.split_at(HALF);
-            [word(first).unwrap_or_default(), word(second).unwrap_or_default()]
-        };
+        let halves = |bytes: &[u8]| [0, HALF].map(|half| word(bytes, half).unwrap_or_default());
         let [padded, mask] = &bytes;
         let known = Known { key: halves(padded), mask: halves(mask), len: key.len(), what };
         if let Some(place) = self.members.get_mut(index) {
@@ -82,8 +78,58 @@ impl<T: Copy> Track<T> {
     }
 }
 
-/// The first sixteen bytes as a number; `None` when there are fewer.
+/// Sixteen bytes from a place on as a number, zeros for those behind the end; `None` when there is
+/// nothing at all.
 #[inline(always)]
-fn word(bytes: &[u8]) -> Option<u128> {
-    bytes.first_chunk().map(|chunk| u128::from_le_bytes(*chunk))
+fn word(bytes: &[u8], at: usize) -> Option<u128> {
+    let rest = bytes.get(at..)?;
+    match rest.first_chunk() {
+        Some(chunk) => Some(u128::from_le_bytes(*chunk)),
+        None => last_word(bytes, rest.len()),
+    }
+}
+
+/// The last `len` bytes, fewer than sixteen.
+#[inline(never)]
+fn last_word(bytes: &[u8], len: usize) -> Option<u128> {
+    let last = u128::from_le_bytes(*bytes.last_chunk()?);
+    let passed = u32::try_from(HALF - len).ok()? * 8;
+    last.checked_shr(passed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_found_only_where_it_stands_whole() {
+        let keys = ["\"a\":", "\"exactly_13_by\":", "\"more_than_sixteen_bytes\":"];
+        for key in keys {
+            let mut track = Track::default();
+            track.learn(0, key.as_bytes(), 7);
+            for before in 0..40 {
+                let text = format!("{}{key}", " ".repeat(before));
+                let found = track.find(0, text.as_bytes(), before);
+                let is_long = HALF <= text.len();
+                assert_eq!(found, is_long.then_some((7, text.len())), "{text:?}");
+                let longer = format!("{text}1}}");
+                assert_eq!(
+                    track.find(0, longer.as_bytes(), before).is_some(),
+                    HALF <= longer.len(),
+                    "{longer:?}"
+                );
+                let cut = text.as_bytes().split_last().unwrap().1;
+                assert_eq!(track.find(0, cut, before), None, "{text:?}");
+                let other = text.replace(':', ";");
+                assert_eq!(track.find(0, other.as_bytes(), before), None, "{other:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_forgetful_track_finds_nothing() {
+        let mut track = Track::forgetful();
+        track.learn(0, b"\"a\":", 7);
+        assert_eq!(track.find(0, b"\"a\":1234567890123456", 0), None);
+    }
 }

@@ -8,7 +8,7 @@ use super::super::customer::{Cause, CustomerState, spare_room};
 use super::super::decision::Truth;
 use super::super::evaluate::{self, Scope};
 use super::super::index::{Candidate, Candidates, Filter, Gate, Role};
-use super::super::input::{Event, Reach, View};
+use super::super::input::{Event, Reach};
 use super::super::slot::TriggerSlot;
 use super::super::time::{Span, Timestamp};
 use super::super::timer::TimerKind;
@@ -79,7 +79,7 @@ pub fn concerns(
         suppress.is_some_and(|suppress| suppress.until == Some(name))
     });
     let mut candidates = Candidates::new();
-    catalog.index.candidates((name, View::Other), event.properties, |_| true, &mut candidates);
+    catalog.index.candidates((name, event.view), event.properties, |_| true, &mut candidates);
     let scope = Scope { catalog, state, properties: event.properties, now: at };
     ends_freeze
         || candidates.iter().any(|candidate| {
