@@ -60,7 +60,7 @@ fn a_call_made_while_the_customer_was_away_says_so() {
         );
         let fresh = || "fresh".to_owned();
         let decoded = decoder.decode_line(line.as_bytes(), (arrival, 1), fresh, &mut names, |d| {
-            let Input::Event(event) = d.input(|_| false).body else { panic!() };
+            let Input::Event(event) = d.input(|_| None).body else { panic!() };
             (event.reach, event.id.to_owned())
         });
         let (reach, id) = decoded.unwrap().unwrap();
