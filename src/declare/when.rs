@@ -253,7 +253,7 @@ impl Building<'_, '_> {
             self.not_both(count.extent, "dwell");
         }
         if let Some(dwell) = &raw.dwell {
-            let hold = self.some_time(dwell)?;
+            let hold = some_time(dwell, self.faults)?;
             let events = self.events(raw.not_followed_by.as_ref());
             clause.absence = Some(Absence { events, scope: AbsenceScope::AnyPage, hold });
         } else if let Some(word) = raw.not_followed_by.as_ref().and_then(|words| words.0.first()) {
@@ -332,7 +332,7 @@ impl Building<'_, '_> {
             self.faults.error("E005", count.extent, "`times` is from 2 to 100", None);
             return None;
         }
-        Some(Some(Times { count: count.value.0, within: self.some_time(within)? }))
+        Some(Some(Times { count: count.value.0, within: some_time(within, self.faults)? }))
     }
 
     fn absence(&mut self, words: &ClauseWords<'_>) -> Option<Option<Absence>> {
@@ -358,7 +358,7 @@ impl Building<'_, '_> {
         };
         self.bounded(followers.0.len(), words.owner)?;
         let events = self.events(Some(followers));
-        let hold = self.some_time(hold)?;
+        let hold = some_time(hold, self.faults)?;
         Some(Some(Absence { events, scope: AbsenceScope::Named, hold }))
     }
 
@@ -390,7 +390,7 @@ impl Building<'_, '_> {
             self.faults.lacks(raw, "E003", message, help.to_owned());
             return None;
         };
-        let within = self.some_time(within)?;
+        let within = some_time(within, self.faults)?;
         Some(When::Sequence { steps: steps.into_iter().collect::<Option<_>>()?, within })
     }
 
@@ -405,7 +405,7 @@ impl Building<'_, '_> {
             SessionWord::Ended => SessionEdge::Ended,
         };
         if let Some(idle) = &raw.idle {
-            self.some_time(idle)?;
+            some_time(idle, self.faults)?;
         }
         let sight = Sight::Customer("a session is more than one event");
         let filter = match &raw.r#where {
@@ -559,10 +559,6 @@ impl Building<'_, '_> {
             }
         }
         (!names.is_empty()).then(|| format!("{clock} * * {}", names.join(",")))
-    }
-
-    fn some_time(&mut self, span: &Located<Span>) -> Option<Span> {
-        some_time(span, self.faults)
     }
 
     fn bounded(&mut self, count: usize, extent: Extent) -> Option<()> {
