@@ -201,7 +201,7 @@ mod tests {
     use crate::worker::testing::catalog;
 
     /// Answers one reload; says whether it was told to go.
-    fn answering(messages: Receiver<Message>, answer: Result<(), String>) -> bool {
+    fn answering(messages: &Receiver<Message>, answer: Result<(), String>) -> bool {
         let Ok(Message::Reload { ready, go, done, .. }) = messages.recv() else { panic!() };
         // Whoever asked goes away as soon as another shard has refused.
         drop(ready.send(answer));
@@ -228,7 +228,7 @@ mod tests {
             let threads: Vec<_> = owners
                 .into_iter()
                 .zip(answers)
-                .map(|(messages, answer)| scope.spawn(|| answering(messages, answer)))
+                .map(|(messages, answer)| scope.spawn(move || answering(&messages, answer)))
                 .collect();
             let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
             let reloaded = runtime.block_on(workers.reload(&catalog()));
