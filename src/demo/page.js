@@ -7,6 +7,9 @@ const feed = document.getElementById("feed");
 let people = {};
 let filter = "";
 let paused = false;
+// The number of the latest question for decisions, and what was told live while it is open.
+let asked = 0;
+let meanwhile = null;
 
 function element(name, attributes, ...children) {
   const made = document.createElement(name);
@@ -129,13 +132,22 @@ function add(record) {
 
 async function choose(verdict) {
   filter = verdict;
+  const mine = ++asked;
+  meanwhile = [];
   for (const button of document.querySelectorAll("#verdicts button")) {
     button.setAttribute("aria-pressed", String(button.dataset.verdict === verdict));
   }
-  const query = verdict ? `?limit=60&verdict=${encodeURIComponent(verdict)}` : "?limit=60";
-  const page = await fetched(`/api/v1/decisions${query}`);
-  feed.replaceChildren(...page.items.map(row));
-  if (page.items.length === 0) feed.append(empty("None yet."));
+  try {
+    const query = verdict ? `?limit=60&verdict=${encodeURIComponent(verdict)}` : "?limit=60";
+    const page = await fetched(`/api/v1/decisions${query}`);
+    // Whoever has chosen again since does not want this answer any more.
+    if (mine !== asked) return;
+    feed.replaceChildren(...page.items.map(row));
+    if (page.items.length === 0) feed.append(empty("None yet."));
+    for (const record of meanwhile) add(record);
+  } finally {
+    if (mine === asked) meanwhile = null;
+  }
 }
 
 function healthBar(customer) {
@@ -293,7 +305,11 @@ function connect() {
     if (!paused) choose(filter).catch(() => {});
   });
   stream.addEventListener("error", () => { status.textContent = "connection lost, trying again"; });
-  stream.addEventListener("decision", (event) => add(JSON.parse(event.data)));
+  stream.addEventListener("decision", (event) => {
+    const record = JSON.parse(event.data);
+    if (meanwhile) meanwhile.push(record);
+    add(record);
+  });
 }
 
 async function loop() {

@@ -163,15 +163,14 @@ fn the_page_shows_every_verdict_with_its_why_and_each_customer() {
         browser.click(&format!("button[data-verdict={verdict}]"));
         // Code stands between backticks in the API and in a face of its own on the page.
         let why = why.replace('`', "");
-        let rows = format!("#feed details.{verdict} .why");
-        let all =
-            format!("return [...document.querySelectorAll({rows:?})].map((one) => one.innerText)");
-        let others =
-            format!("return document.querySelectorAll('#feed details:not(.{verdict})').length");
-        // The list changes a moment after the click.
-        until(&format!("nothing beside {verdict}"), || browser.run(&others) == 0);
-        until(&format!("{verdict}, because {why}"), || {
-            browser.run(&all).to_string().contains(&why)
+        let seen = format!(
+            "return [[...document.querySelectorAll('#feed details.{verdict} .why')]
+                .map((one) => one.innerText).join(),
+              document.querySelectorAll('#feed details:not(.{verdict})').length]"
+        );
+        until(&format!("nothing but {verdict}, because {why}"), || {
+            let seen = browser.run(&seen);
+            seen[0].as_str().unwrap().contains(&why) && seen[1] == 0
         });
     }
     browser.click("#pause");
