@@ -52,26 +52,25 @@ const LOOK: Duration = Duration::from_millis(2);
 fn main() -> Fallible<()> {
     let rounds = asked("--rounds=").unwrap_or(ROUNDS);
     let time = Duration::from_secs(asked("--seconds=").unwrap_or(SECONDS));
-    let place = Place::new(TRIGGERS)?;
-    let (process, _) = place.start()?;
-    let mut people = People::new(CUSTOMERS, 42);
-    let numbers = Numbers::default();
-    let warm = batches(&mut people, 0);
-    flat_out(process.address(), warm, &numbers, Until::Elapsed(WARM_UP))?;
     let mut seen = Seen::default();
     for round in 1..=rounds {
+        // Each with a store of its own: customers with a longer history cost more.
+        let place = Place::new(TRIGGERS)?;
+        let (process, _) = place.start()?;
+        let mut people = People::new(CUSTOMERS, 42);
+        let numbers = Numbers::default();
+        let warm = batches(&mut people, 0);
+        flat_out(process.address(), warm, &numbers, Until::Elapsed(WARM_UP))?;
         let mut bench = Bench { process: &process, people: &mut people, numbers: &numbers, time };
         bench.round(&mut seen)?;
         println!("round {round} of {rounds}: {}", seen.last());
         let [ruled, applied] = ["heedful_matched_total", "heedful_inputs_applied_total"]
             .map(|name| process.metric(name).unwrap_or_default());
-        println!(
-            "{applied:.0} events and outcomes applied, {:.2} % matched",
-            ruled * 100.0 / applied
-        );
+        let matched = ruled * 100.0 / applied.max(1.0);
+        println!("  of {applied:.0} events and outcomes {matched:.2} % matched");
+        process.stop()?;
     }
     seen.report();
-    process.stop()?;
     Ok(())
 }
 

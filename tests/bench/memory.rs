@@ -93,7 +93,8 @@ fn service(customers: u32, table: &mut Table) -> Fallible<()> {
     let place = Place::new(TRIGGERS)?;
     let (process, took) = place.start()?;
     let empty = process.resident_bytes()?;
-    let started = format!("{:.1} MB resident", empty as f64 / 1e6);
+    let cpu = process.cpu()?.as_secs_f64();
+    let started = format!("{:.1} MB resident, {cpu:.2} s cpu", empty as f64 / 1e6);
     table.add("start, empty", started, (took.as_secs_f64(), "s"), Goal::None);
 
     let watch = Stopwatch::start();
@@ -116,7 +117,8 @@ fn service(customers: u32, table: &mut Table) -> Fallible<()> {
 
     let stopping = process.stop()?.as_secs_f64();
     let (process, took) = place.start()?;
-    let measured = format!("the stop took {stopping:.1} s");
+    let cpu = process.cpu()?.as_secs_f64();
+    let measured = format!("{cpu:.2} s cpu, the stop took {stopping:.1} s");
     let took = (took.as_secs_f64(), "s");
     table.add("start after a clean stop", measured, took, Goal::AtMost(3.0));
     let each = per_customer(&process)?;
@@ -124,13 +126,13 @@ fn service(customers: u32, table: &mut Table) -> Fallible<()> {
     table.add("the service after it, per customer", measured, (each, "B"), Goal::AtMost(600.0));
 
     let load = requests(&mut people);
-    let timed = at_times(process.address(), load, &numbers, KILLED_UNDER, &Stopwatch::start())?;
+    at_times(process.address(), load, &numbers, KILLED_UNDER, &Stopwatch::start())?;
     process.kill()?;
     let (process, took) = place.start()?;
     let measured = format!(
-        "killed under {:.0} events/s, {} refused",
+        "{:.2} s cpu, under {:.0} events/s",
+        process.cpu()?.as_secs_f64(),
         KILLED_UNDER.0 * BATCH as f64,
-        timed.other
     );
     let took = (took.as_secs_f64(), "s");
     table.add("start after kill -9", measured, took, Goal::AtMost(3.0));
