@@ -9,6 +9,11 @@
 //! its caches and queues in it. A start is timed from the spawning of the process to the first
 //! `/readyz` that says so; what the disk holds may be in the system's cache.
 #![expect(clippy::print_stdout, reason = "a bench reports by printing")]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::float_cmp,
+    reason = "a bench that is wrong stops where it stands"
+)]
 
 #[path = "common/mod.rs"]
 mod common;

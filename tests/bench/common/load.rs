@@ -1,4 +1,10 @@
 //! Load from connections that are kept open: as much as is answered, or at times set beforehand.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a bench that is wrong stops where it stands"
+)]
 
 use std::cell::Cell;
 use std::io::{self, BufRead, BufReader, Write};
