@@ -292,3 +292,18 @@ async fn a_part_that_fails_is_told_and_makes_the_service_unready() {
     assert!(text.contains("the store failed"), "{text}");
     assert!(service.stop().await.unwrap_err().contains("EIO"));
 }
+
+#[tokio::test]
+async fn a_store_whose_log_is_gone_or_shorter_is_refused() {
+    let sink = Sink::start().await;
+    let bench = Bench::new(&sink);
+    let service = bench.start().await;
+    bench.sign_up(&service, "ada").await;
+    sink.received(1).await;
+    let log = service.store().log_dir();
+    service.stop().await.unwrap();
+    std::fs::remove_dir_all(log).unwrap();
+    let clock = crate::clock::System::shared();
+    let refused = super::open(&bench.config, &clock).map(drop).unwrap_err().to_string();
+    assert!(refused.contains("ends before what the store has applied"), "{refused}");
+}

@@ -72,3 +72,25 @@ fn copy_files(from: &Path, to: &Path) -> std::io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Options;
+
+    #[test]
+    fn a_copy_holds_the_files_of_the_log_too() {
+        let (dir, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let store = Store::open(dir.path(), Options::default()).unwrap();
+        std::fs::create_dir(store.log_dir()).unwrap();
+        for name in ["01.log", "02.log"] {
+            std::fs::write(store.log_dir().join(name), name).unwrap();
+        }
+        store.backup(copy.path()).unwrap();
+        drop(store);
+        let copied = Store::open(copy.path(), Options::default()).unwrap();
+        for name in ["01.log", "02.log"] {
+            assert_eq!(std::fs::read_to_string(copied.log_dir().join(name)).unwrap(), name);
+        }
+    }
+}
