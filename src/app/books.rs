@@ -21,9 +21,9 @@ use crate::store::{self, Store};
 use crate::telemetry::DeadLettered;
 use crate::worker::{Unanswered, Workers};
 
-/// Changes of outbox rows that wait for the disk at most.
+/// Changes of outbox rows, and in-app messages, that wait for the disk at most.
 const SAVES_MAX: usize = 1_024;
-/// Changes of outbox rows that share one flush.
+/// How many of them share one flush.
 const SAVES_AT_ONCE: usize = 256;
 
 /// Writes into the outbox and the log, asks the governor, fills inboxes.
@@ -35,11 +35,13 @@ pub(super) struct Books {
     saves: mpsc::Sender<Save>,
 }
 
-/// A row to be changed.
+/// What is to be made durable, and whom to tell.
 #[derive(Debug)]
-pub(super) struct Save {
-    row: OutboxRow,
-    answer: oneshot::Sender<Result<Saved, Trouble>>,
+pub(super) enum Save {
+    /// A row of the outbox, if it is still there.
+    Row(OutboxRow, oneshot::Sender<Saved>),
+    /// A message in an inbox.
+    Message(InboxRow, oneshot::Sender<()>),
 }
 
 impl Books {
@@ -54,8 +56,8 @@ impl Books {
     }
 }
 
-/// Makes changes of the outbox durable, many with one flush, until the books are closed. Blocks:
-/// it wants a thread of its own.
+/// Makes changes of the outbox and messages durable, many of a kind with one flush, until the books
+/// are closed. Blocks: it wants a thread of its own.
 ///
 /// # Errors
 /// When the store fails. The process must stop.
@@ -70,25 +72,46 @@ pub(super) fn keep_saving(
         {
             saves.push(next);
         }
-        let (rows, answers): (Vec<_>, Vec<_>) =
-            saves.into_iter().map(|save| (save.row, save.answer)).unzip();
-        let there = store.update_outbox(&rows)?;
-        for (there, answer) in there.into_iter().zip(answers) {
-            // Whoever asked may have been stopped.
-            drop(answer.send(Ok(if there { Saved::Kept } else { Saved::Gone })));
+        let (mut rows, mut row_answers) = (Vec::new(), Vec::new());
+        let (mut messages, mut message_answers) = (Vec::new(), Vec::new());
+        for save in saves {
+            match save {
+                Save::Row(row, answer) => {
+                    rows.push(row);
+                    row_answers.push(answer);
+                }
+                Save::Message(message, answer) => {
+                    messages.push(message);
+                    message_answers.push(answer);
+                }
+            }
+        }
+        if !rows.is_empty() {
+            for (there, answer) in store.update_outbox(&rows)?.into_iter().zip(row_answers) {
+                tell(answer, if there { Saved::Kept } else { Saved::Gone });
+            }
+        }
+        if !messages.is_empty() {
+            store.put_inbox(&messages)?;
+            message_answers.into_iter().for_each(|answer| tell(answer, ()));
         }
     }
     Ok(())
+}
+
+/// Whoever asked may have been stopped.
+fn tell<T>(to: oneshot::Sender<T>, answer: T) {
+    drop(to.send(answer));
 }
 
 impl Ledger for Books {
     fn save<'a>(&'a self, row: &'a OutboxRow) -> BoxFuture<'a, Result<Saved, Trouble>> {
         Box::pin(async move {
             let (answer, later) = oneshot::channel();
-            let save = Save { row: row.clone(), answer };
+            let save = Save::Row(row.clone(), answer);
             let over = || Trouble::Over("the outbox is closed".to_owned());
             self.saves.send(save).await.map_err(|_| over())?;
-            later.await.map_err(|_| over())?
+            later.await.map_err(|_| over())
         })
     }
 
@@ -141,8 +164,13 @@ impl Gate for Books {
 
 impl Inbox for Books {
     fn put<'a>(&'a self, message: &'a InboxRow) -> BoxFuture<'a, Result<(), String>> {
-        let (store, message) = (Arc::clone(&self.store), message.clone());
-        Box::pin(async move { blocking(move || store.put_inbox(&message)).await.map(drop) })
+        Box::pin(async move {
+            let (answer, later) = oneshot::channel();
+            let over = || "the inboxes are closed".to_owned();
+            let save = Save::Message(message.clone(), answer);
+            self.saves.send(save).await.map_err(|_| over())?;
+            later.await.map_err(|_| over())
+        })
     }
 }
 

@@ -14,7 +14,8 @@ use crate::clock::Shared as Clock;
 use crate::config::Retention;
 use crate::log::Source as _;
 use crate::log::embedded::Embedded;
-use crate::store::Store;
+use crate::store::inbox::INBOX_KEEP;
+use crate::store::{self, Store};
 use crate::telemetry::Metrics;
 use crate::worker::{Unanswered, Workers, workers};
 
@@ -30,8 +31,10 @@ const OFFER_AGAIN: Duration = Duration::from_millis(50);
 const FOLD_EVERY: Duration = Duration::from_secs(5);
 /// How often what is too old is dropped.
 const TIDY_EVERY: Duration = Duration::from_secs(60);
-/// Decisions, or frames of the log, dropped in one go.
+/// Decisions dropped in one go.
 const TIDY_AT_ONCE: usize = 5_000;
+/// In-app messages looked at in one go: all of them are, go after go.
+const INBOX_LOOK_MAX: usize = 20_000;
 /// Goes in one round: the rest waits for the next.
 const TIDY_ROUNDS_MAX: usize = 20;
 
@@ -60,6 +63,7 @@ impl Current {
 
     async fn look(&self) {
         let catalogs = Arc::clone(&self.catalogs);
+        let before = catalogs.in_force();
         // Reading and checking takes a while: it must not hold up requests.
         let Ok(reading) = tokio::task::spawn_blocking(move || catalogs.reload()).await else {
             return;
@@ -74,7 +78,7 @@ impl Current {
                         tokio::time::sleep(OFFER_AGAIN).await;
                     }
                     Err(error) => {
-                        tracing::error!(%error, "a shard did not take the new catalog");
+                        self.catalogs.take_back(before, error.to_string());
                         break;
                     }
                 }
@@ -140,25 +144,32 @@ pub(super) async fn keep_tidy(
     clock: Clock,
     stop: CancellationToken,
 ) {
+    let mut inbox_at = None;
     while !slept(TIDY_EVERY, &stop).await {
         let (store, log, now) = (Arc::clone(&store), Arc::clone(&log), clock.now());
+        let looked_at = inbox_at.take();
         let tidied = tokio::task::spawn_blocking(move || {
             for _ in 0..TIDY_ROUNDS_MAX {
                 if store.prune_decisions(now - retention.decisions, TIDY_AT_ONCE)? < TIDY_AT_ONCE {
                     break;
                 }
             }
-            for shard in 0..store.shards() {
-                let applied = store.mark(shard)?.map_or(0, |mark| mark.position);
-                let trimmed = log.trim(shard, applied, now - retention.log, TIDY_AT_ONCE);
-                if let Err(error) = trimmed {
-                    tracing::warn!(shard, %error, "old events cannot be dropped from the log");
-                }
+            let position = |shard| Ok(store.mark(shard)?.map_or(0, |mark| mark.position));
+            let applied: Vec<_> =
+                (0..store.shards()).map(position).collect::<Result<_, store::Error>>()?;
+            if let Err(error) = log.trim(&applied, now - retention.log) {
+                tracing::warn!(%error, "old events cannot be dropped from the log");
             }
-            store.compact_after_erasures().map(drop)
+            store.prune_dead_letters(now - retention.dead_letters, TIDY_AT_ONCE)?;
+            let inbox_at = store.prune_inbox(now - INBOX_KEEP, looked_at, INBOX_LOOK_MAX)?;
+            store.compact_after_erasures()?;
+            Ok::<_, store::Error>(inbox_at)
         });
-        if let Ok(Err(error)) = tidied.await {
-            tracing::warn!(%error, "what is too old cannot be dropped");
+        match tidied.await {
+            Ok(Ok(at)) => inbox_at = at,
+            Ok(Err(error)) => tracing::warn!(%error, "what is too old cannot be dropped"),
+            // The service is ending.
+            Err(_) => {}
         }
     }
 }
@@ -186,4 +197,53 @@ pub(super) async fn caught_up(workers: &Workers, store: &Store, goals: &[u64]) {
 /// The end of each shard's log.
 pub(super) fn ends(log: &Embedded) -> Vec<u64> {
     (0..log.shards()).map(|shard| log.end(shard)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::clock::Manual;
+    use crate::engine::catalog::Sending;
+    use crate::log::memory::Memory;
+    use crate::store::Options;
+    use crate::worker::committer;
+    use crate::worker::thread::{self, Parts};
+
+    fn trigger(name: &str) -> String {
+        format!(
+            "trigger: {name}\nkind: behavior\nabout: A test.\nowner: a@b.example\n\
+             when: {{event: bought}}\nsend:\n  purpose: transactional\n  via: [email]\n  \
+             message:\n    en: {{body: Hello.}}\n"
+        )
+    }
+
+    #[tokio::test]
+    async fn a_catalog_that_a_shard_does_not_take_is_in_force_nowhere_and_the_fault_is_shown() {
+        let dir = tempfile::tempdir().unwrap();
+        let triggers = dir.path().join("triggers");
+        std::fs::create_dir(&triggers).unwrap();
+        std::fs::write(triggers.join("one.yaml"), trigger("one")).unwrap();
+        let clock: Clock = Arc::new(Manual::at(crate::engine::time::Timestamp::MIN));
+        let folders = Folders { triggers: triggers.clone(), models: PathBuf::from("none") };
+        let catalogs = Catalogs::open(folders, Sending::DryRun, Arc::clone(&clock)).unwrap();
+        let catalogs = Arc::new(catalogs);
+        let store = Store::open(&dir.path().join("store"), Options::default()).unwrap();
+        let (sink, _committed) = tokio::sync::mpsc::channel(1);
+        let (commits, _committer) = committer::pair(Arc::clone(&store), sink);
+        let log = Arc::new(Memory::new(1, Arc::clone(&clock)));
+        let parts = Parts { log, store: Arc::clone(&store), clock, commits };
+        // Its worker is gone: it takes nothing.
+        let (mailbox, _) = thread::pair(0, catalogs.current(), parts);
+        let workers = Workers::new(vec![mailbox], store);
+        let current = Current { catalogs, workers, hub: Arc::new(Hub::new()) };
+        let before = current.catalogs.current();
+        std::fs::write(triggers.join("two.yaml"), trigger("two")).unwrap();
+        current.look().await;
+        let status = current.catalogs.status();
+        assert_eq!(current.catalogs.current().revision, before.revision);
+        assert_eq!((&status.revision, status.triggers), (&before.revision, 1));
+        assert!(status.faults[0].contains("stopped"), "{:?}", status.faults);
+    }
 }

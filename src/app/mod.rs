@@ -37,6 +37,7 @@ use crate::dispatch::{Dispatcher, Setup, Unusable};
 use crate::engine::decision::VerdictKind;
 use crate::engine::id::DecisionId;
 use crate::ingest::{Ingest, Keys, Now};
+use crate::log::Source as _;
 use crate::log::appender::{self, Appender};
 use crate::log::embedded::Embedded;
 use crate::store::{self, Options, Store};
@@ -418,7 +419,15 @@ pub fn open(config: &Config, clock: &Clock) -> Result<(Arc<Store>, Arc<Embedded>
     let cores = cores.ok().and_then(|cores| u16::try_from(cores).ok()).unwrap_or(SHARDS_UNTOLD);
     let shards = config.shards.unwrap_or(cores);
     let store = Store::open(&path, Options { shards, ..Options::default() })?;
-    let log = Embedded::open(store.database(), store.shards(), Arc::clone(clock))?;
+    let log = Embedded::open(&store.log_dir(), store.shards(), Arc::clone(clock))?;
+    for shard in 0..store.shards() {
+        let (applied, end) = (store.mark(shard)?.map_or(0, |mark| mark.heard), log.end(shard));
+        if end < applied {
+            // Positions would be given out again that states have already taken in.
+            let what = "it ends before what the store has applied: restore both from one backup";
+            return Err(crate::log::Error::Damaged { shard, near: end, what }.into());
+        }
+    }
     Ok((store, Arc::new(log)))
 }
 

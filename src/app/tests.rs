@@ -48,7 +48,7 @@ async fn with_sending_off_everything_is_decided_and_nothing_leaves() {
     bench.until_decided(&service, 1).await;
     bench.until("the row is gone", || service.store().outbox().next().is_none()).await;
     let decisions = bench.get(&service, "/api/v1/decisions").await;
-    assert_eq!(decisions["items"][0]["verdict"], "sent");
+    assert_eq!(decisions["items"][0]["verdict"], "sent", "{decisions}");
     assert_eq!(decisions["items"][0]["dry_run"], true);
     service.stop().await.unwrap();
     assert!(sink.received(0).await.is_empty());
@@ -291,4 +291,19 @@ async fn a_part_that_fails_is_told_and_makes_the_service_unready() {
     assert_eq!(status, 503);
     assert!(text.contains("the store failed"), "{text}");
     assert!(service.stop().await.unwrap_err().contains("EIO"));
+}
+
+#[tokio::test]
+async fn a_store_whose_log_is_gone_or_shorter_is_refused() {
+    let sink = Sink::start().await;
+    let bench = Bench::new(&sink);
+    let service = bench.start().await;
+    bench.sign_up(&service, "ada").await;
+    sink.received(1).await;
+    let log = service.store().log_dir();
+    service.stop().await.unwrap();
+    std::fs::remove_dir_all(log).unwrap();
+    let clock = crate::clock::System::shared();
+    let refused = open(&bench.config, &clock).map(drop).unwrap_err().to_string();
+    assert!(refused.contains("ends before what the store has applied"), "{refused}");
 }

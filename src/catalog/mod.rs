@@ -96,6 +96,20 @@ impl Catalogs {
         &self.folders
     }
 
+    /// The catalog in force and its status, for [`Catalogs::take_back`].
+    pub fn in_force(&self) -> (Arc<Catalog>, Arc<Status>) {
+        (self.current(), self.status())
+    }
+
+    /// Goes back to what was in force before a reading that a shard could not follow, and says why.
+    /// The files are not tried again before they change.
+    pub fn take_back(&self, (catalog, status): (Arc<Catalog>, Arc<Status>), fault: String) {
+        let _reading = self.last_read.lock().unwrap_or_else(PoisonError::into_inner);
+        CatalogRead::Refused { faults: 1, first: &fault }.emit();
+        self.current.store(catalog);
+        self.status.store(Arc::new(Status { faults: vec![fault], ..(*status).clone() }));
+    }
+
     /// Reads the files again and brings them into force if they are without fault.
     pub fn reload(&self) -> Reading {
         let mut last_read = self.last_read.lock().unwrap_or_else(PoisonError::into_inner);

@@ -135,7 +135,7 @@ impl Reader {
                     let why = format!("the files together are larger than {SET_BYTES_MAX} bytes");
                     return self.refuse(path, why);
                 }
-                let path: Arc<str> = shown(path).into();
+                let path: Arc<str> = plain(path).display().to_string().into();
                 self.sources.push(Source { path, text: text.into(), kind });
             }
             Err(why) => self.refuse(path, why),
@@ -171,7 +171,6 @@ fn read_text(path: &Path) -> Result<String, String> {
 }
 
 /// Without `./` in front, as people write paths in messages.
-fn shown(path: &Path) -> String {
-    let parts: PathBuf = path.components().filter(|part| part.as_os_str() != ".").collect();
-    parts.display().to_string()
+pub fn plain(path: &Path) -> PathBuf {
+    path.components().filter(|part| part.as_os_str() != ".").collect()
 }

@@ -61,7 +61,8 @@ impl Log for Door {
             value: Some(split.value),
             headers,
         });
-        let offsets = self.writer.write(messages).map_err(|error| Error::Storage(error.to_string()))?;
+        let offsets =
+            self.writer.write(messages).map_err(|error| Error::Storage(error.to_string()))?;
         let mut offsets = offsets.into_iter().map(|offset| offset.saturating_add(1));
         let mut positions = Vec::with_capacity(groups.len());
         for group in groups {

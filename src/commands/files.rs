@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use super::console::{Console, Error};
 use crate::app;
-use crate::catalog::{Folders, Unreadable};
+use crate::catalog::{Folders, Unreadable, read};
 use crate::clock;
-use crate::config::{Config, Flags, ProcessEnv};
+use crate::config::{Config, Env as _, Flags, ProcessEnv};
 use crate::declare::fault::Text;
 use crate::declare::render::{Drawing, render};
 use crate::declare::{Extent, Fault, Loaded, Severity, Source, SourceKind, load};
@@ -122,8 +122,8 @@ pub fn find(paths: &[PathBuf]) -> Result<FileSet, Error> {
 /// When it is wrong otherwise.
 pub fn config(flags: &Flags) -> Result<Config, Error> {
     let config = Config::load(flags.clone(), &ProcessEnv).or_else(|_| {
-        let stand_in = |name: &str| (!name.starts_with("HEEDFUL_")).then(|| STAND_IN.to_owned());
-        Config::load(flags.clone(), &stand_in)
+        let env = |name: &str| stand_in(name, ProcessEnv.var(name));
+        Config::load(flags.clone(), &env)
     });
     config.map_err(|faults| Error::refused(faults.to_string(), ""))
 }
@@ -158,6 +158,13 @@ pub fn open_store(config: &Config, through: &str) -> Result<(Arc<Store>, Arc<Emb
         };
         Error::refused(error.to_string(), help)
     })
+}
+
+/// A variable as it is set; one that is not is taken for a secret of another machine. Files with
+/// secrets are not looked for here at all.
+fn stand_in(name: &str, set: Option<String>) -> Option<String> {
+    let is_file = name.starts_with("HEEDFUL_") && name.ends_with("_FILE");
+    (!is_file).then(|| set.unwrap_or_else(|| STAND_IN.to_owned()))
 }
 
 /// What stands for a secret that is not set.
@@ -202,10 +209,10 @@ fn folders_of(path: &Path) -> Result<Folders, Error> {
     Ok(Folders { triggers: Path::new(".").join(folder), models: Path::new(".").join(models) })
 }
 
-/// Without `./` in front, as people write paths in messages.
+/// As messages show it, where the folder one stands in is `.`.
 fn clean(path: &Path) -> PathBuf {
-    let cleaned: PathBuf = path.components().filter(|part| part.as_os_str() != ".").collect();
-    if cleaned.as_os_str().is_empty() { PathBuf::from(".") } else { cleaned }
+    let plain = read::plain(path);
+    if plain.as_os_str().is_empty() { PathBuf::from(".") } else { plain }
 }
 
 /// A file that cannot be read is a fault like any other: the rest of the set is still looked at.
@@ -218,5 +225,18 @@ fn fault_of(unreadable: &Unreadable) -> Fault {
         place: Place { file, line: 1, column: 1 },
         extent: Extent::default(),
         help: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_not_set_is_stood_in_for() {
+        assert_eq!(stand_in("DATA_DIR", Some("/data".to_owned())).unwrap(), "/data");
+        assert_eq!(stand_in("MAILER_SECRET", None).unwrap(), STAND_IN);
+        assert_eq!(stand_in("HEEDFUL_API_TOKEN", None).unwrap(), STAND_IN);
+        assert_eq!(stand_in("HEEDFUL_API_TOKEN_FILE", Some("/not/here".to_owned())), None);
     }
 }

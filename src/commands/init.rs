@@ -7,6 +7,14 @@ use super::Ending;
 use super::console::{Console, Error, GOOD, STRONG};
 use super::schema::{self, Kind};
 
+/// A file of the example that stands in the repository: what a newcomer reads there is what they
+/// get here.
+macro_rules! example {
+    ($path:literal) => {
+        include_str!(concat!("../../examples/first-outreach/", $path))
+    };
+}
+
 /// Write a first set of files: two triggers, a policy, a scorecard, editor settings
 ///
 /// Existing files are never overwritten.
@@ -20,12 +28,13 @@ pub struct Args {
 
 /// What is written, beside the schemas.
 const FILES: &[(&str, &str)] = &[
-    ("heedful.yaml", include_str!("init/files/heedful.yaml")),
-    ("triggers/cart-reminder.yaml", include_str!("init/files/cart-reminder.yaml")),
-    ("triggers/at-risk-call.yaml", include_str!("init/files/at-risk-call.yaml")),
-    ("triggers/policy.yaml", include_str!("init/files/policy.yaml")),
-    ("models/health.yaml", include_str!("init/files/health.yaml")),
-    (".vscode/settings.json", include_str!("init/files/settings.json")),
+    ("heedful.yaml", example!("heedful.yaml")),
+    ("triggers/cart-reminder.yaml", example!("triggers/cart-reminder.yaml")),
+    ("triggers/at-risk-call.yaml", example!("triggers/at-risk-call.yaml")),
+    ("triggers/policy.yaml", example!("triggers/policy.yaml")),
+    ("models/health.yaml", example!("models/health.yaml")),
+    ("events.jsonl", example!("events.jsonl")),
+    (".vscode/settings.json", example!(".vscode/settings.json")),
 ];
 
 /// Runs the command.
@@ -46,13 +55,14 @@ pub fn run(args: &Args, console: &mut Console) -> Result<Ending, Error> {
         write(&args.folder.join(path), text)?;
         console.line(format!("  {GOOD}wrote{GOOD:#}  {path}"))?;
     }
-    let step = |command: &str, what: &str| format!("  {STRONG}{command:<16}{STRONG:#}  {what}");
+    let step = |command: &str, what: &str| format!("  {STRONG}{command:<37}{STRONG:#}  {what}");
     console.line("")?;
     if args.folder != Path::new(".") {
         console.line(step(&format!("cd {}", args.folder.display()), "go there"))?;
     }
     console.line(step("heedful check", "are the files right?"))?;
     console.line(step("heedful test", "do they do what their tests say?"))?;
+    console.line(step("heedful replay --events events.jsonl", "what would they have decided?"))?;
     console.line(step("heedful serve", "hear events; nothing is sent without --send"))?;
     Ok(Ending::Clean)
 }

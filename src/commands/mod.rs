@@ -8,6 +8,7 @@ pub mod explain;
 pub mod files;
 pub mod import;
 pub mod init;
+pub mod lines;
 pub mod progress;
 pub mod replay;
 pub mod schema;

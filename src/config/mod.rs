@@ -86,6 +86,8 @@ pub struct Retention {
     pub decisions: Span,
     /// Events in the log that have been applied: what can be replayed and looked up.
     pub log: Span,
+    /// Inputs that were refused.
+    pub dead_letters: Span,
 }
 
 /// What the command line says; `None` is unsaid.
@@ -144,7 +146,11 @@ impl Default for Config {
             channels: Vec::new(),
             kafka: None,
             limits: Limits { connections: 1024, request: Span::from_millis(30_000) },
-            retention: Retention { decisions: Span::DAY.times(90), log: Span::DAY.times(30) },
+            retention: Retention {
+                decisions: Span::DAY.times(90),
+                log: Span::DAY.times(30),
+                dead_letters: Span::DAY.times(30),
+            },
         }
     }
 }
@@ -316,7 +322,11 @@ impl Limits {
 impl Retention {
     fn read(&mut self, node: Node, reading: &mut Reading<'_>) {
         let mut table = reading.table(node);
-        let spans = [("decisions", &mut self.decisions), ("log", &mut self.log)];
+        let spans = [
+            ("decisions", &mut self.decisions),
+            ("log", &mut self.log),
+            ("dead_letters", &mut self.dead_letters),
+        ];
         for (key, kept) in spans {
             if let Some(span) = table.take(key).and_then(|node| reading.span(&node)) {
                 *kept = span;

@@ -180,3 +180,29 @@ fn secrets_come_from_files_too() {
     let found = load("", &missing, Flags::default()).unwrap_err();
     assert!(found.starts_with("HEEDFUL_API_TOKEN_FILE: the file `/nowhere/token`"), "{found}");
 }
+
+#[test]
+fn the_example_names_every_key_with_its_default() {
+    let example = include_str!("../../examples/first-outreach/heedful.yaml");
+    // Prose stays a comment: it does not begin with a key.
+    let is_key =
+        |line: &&str| line.trim_start().split(' ').next().is_some_and(|word| word.ends_with(':'));
+    let lines = example.lines().filter_map(|line| line.strip_prefix("# ")).filter(is_key);
+    let text = lines.collect::<Vec<_>>().join("\n");
+    let env = |name: &str| Some(format!("whsec_{}", "c2VjcmV0".repeat(name.len())));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("heedful.yaml");
+    fs::write(&path, text).unwrap();
+    let flags = Flags { config: Some(path), ..Flags::default() };
+    let said = Config::load(flags, &env).map_err(|faults| faults.to_string()).unwrap();
+    let plain = Config::default();
+    assert_eq!(said.triggers, folder.path().join(plain.triggers));
+    assert_eq!((said.listen, said.sending), (plain.listen, plain.sending));
+    assert_eq!((said.limits, said.retention), (plain.limits, plain.retention));
+    assert!(said.api_token.is_some() && said.shards.is_some());
+    assert_eq!(said.write_keys.len(), 1);
+    let email = said.channels.first().unwrap();
+    assert_eq!(email.concurrency, CONCURRENCY_DEFAULT);
+    let ChannelKind::Webhook(webhook) = &email.kind else { panic!("{email:?}") };
+    assert_eq!(webhook.timeout, WEBHOOK_TIMEOUT_DEFAULT);
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::condition;
 use super::node::Key;
 use super::read::{Entries, Faults, OneOrMany};
-use super::scalar::{Line, Whole, Words};
+use super::scalar::{Line, Whole, Words, life_time, some_time};
 use super::template::{Compiler, Names};
 use super::trigger::{Context, LINES_MAX, text_name};
 use super::words::trigger::{
@@ -89,12 +89,16 @@ impl Building<'_, '_, '_> {
             .map(|word| self.context.registry.channel(word, self.faults))
             .collect();
         let offers = self.offers(raw.offer.as_ref());
+        let expires_after = raw.expires_after.as_ref();
+        let expires_after = expires_after.map(|span| life_time(span, self.faults));
+        let spread_over = raw.spread_over.as_ref();
+        let spread_over = spread_over.map(|span| some_time(span, self.faults));
         let message = raw.message.0.as_ref().and_then(|message| self.message(message));
         Some(SendAction {
             purpose: purpose?,
             via: via.into_iter().collect::<Option<_>>()?,
-            expires_after: raw.expires_after.as_ref().map(|span| span.value),
-            spread_over: raw.spread_over.as_ref().map(|span| span.value),
+            expires_after: expires_after.map_or(Some(None), |span| span.map(Some))?,
+            spread_over: spread_over.map_or(Some(None), |span| span.map(Some))?,
             offers: offers?,
             message: message?,
             on_cap: raw.on_cap.map(|word| match word {

@@ -6,7 +6,7 @@ use super::condition::{self, Sight};
 use super::fault::Located;
 use super::node::Key;
 use super::read::Faults;
-use super::scalar::{Line, Words, is_name};
+use super::scalar::{Line, Words, is_name, some_time};
 use super::trigger::Context;
 use super::words::trigger::{ArmWords, Experiment as Raw, GoalWords, GuardrailWords, UnitWord};
 use crate::engine::catalog::{Arm, ArmOffer, Experiment, Goal, Guardrail, Unit};
@@ -35,8 +35,12 @@ pub(crate) fn build(
         .collect();
     shares(raw, holdout, faults);
     let goal = raw.goal.as_ref().map(|goal| build_goal(goal, context, faults));
-    let guardrails: Vec<_> =
-        raw.guardrails.iter().flatten().map(|words| build_guardrail(words, context)).collect();
+    let guardrails: Vec<_> = raw
+        .guardrails
+        .iter()
+        .flatten()
+        .map(|words| build_guardrail(words, context, faults))
+        .collect();
     let read_at = raw.read_at.as_ref().map(|word| read_at(word, faults));
     Some(Experiment {
         key: Arc::from(trigger),
@@ -120,7 +124,7 @@ fn build_goal(
     let event = words.event.0.as_ref();
     Some(Goal {
         event: context.symbols.event(&event?.text),
-        within: words.within.0.as_ref()?.value,
+        within: some_time(words.within.0.as_ref()?, faults)?,
         value: value.map_or(Some(None), |value| value.map(Some))?,
     })
 }
@@ -139,10 +143,14 @@ fn property(
     None
 }
 
-fn build_guardrail(words: &GuardrailWords, context: &mut Context<'_>) -> Option<Guardrail> {
+fn build_guardrail(
+    words: &GuardrailWords,
+    context: &mut Context<'_>,
+    faults: &mut Faults<'_>,
+) -> Option<Guardrail> {
     Some(Guardrail {
         event: context.symbols.event(&words.event.0.as_ref()?.text),
-        within: words.within.0.as_ref()?.value,
+        within: some_time(words.within.0.as_ref()?, faults)?,
         no_worse_by: words.no_worse_by.0?.0,
     })
 }

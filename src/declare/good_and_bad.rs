@@ -112,6 +112,56 @@ fn a_trigger_that_can_never_send_is_loaded_with_a_warning() {
     assert_eq!((count("W001"), count("W002"), warnings.len()), (3, 5, 8));
 }
 
+/// What a set of one trigger, written from parts, is warned of.
+fn warned(limits: &str, experiment: &str, body: &str) -> Vec<(&'static str, String)> {
+    let text = format!(
+        "trigger: t\nkind: behavior\nabout: a\nowner: a@b.example\nwhen: {{event: E, where: \
+         event.total > customer.limit}}\nif: customer.plan == \"pro\"\nsend:\n  purpose: marketing\n  \
+         via: email\n{limits}  message: {{en: {{body: '{body}'}}}}\n{experiment}"
+    );
+    let source = Source { path: "t.yaml".into(), text: text.into(), kind: SourceKind::Trigger };
+    let warnings = loaded(std::slice::from_ref(&source)).warnings;
+    warnings.into_iter().map(|fault| (fault.code, fault.message)).collect()
+}
+
+#[test]
+fn a_text_that_cannot_be_written_for_everyone_is_loaded_with_a_warning() {
+    let arms = "experiment: {holdout: 10%, arms: {bare: {share: 45%, offer: none, set: {tip: x}}, \
+                full: {share: 45%}}}";
+    let always = "  offer: {use: X}\n";
+    let sometimes = "  offer: {if: customer.plan == \"pro\", use: X}\n";
+    let code = "{{ offer.code }}";
+    let codes = |limits, experiment, body| -> Vec<&str> {
+        warned(limits, experiment, body).into_iter().map(|(code, _)| code).collect()
+    };
+    assert_eq!(codes(always, "", code), Vec::<&str>::new());
+    assert_eq!(codes(sometimes, "", code), ["W003"]);
+    assert_eq!(codes(always, arms, code), ["W003"]);
+    assert_eq!(
+        codes(always, arms, "{% if offer %}{{ offer.code }}{% endif %}"),
+        Vec::<&str>::new()
+    );
+    assert_eq!(codes(always, arms, "{{ arm.tip }}"), ["W003"]);
+    assert_eq!(codes(always, arms, "{{ arm.tip | default(1) }}"), Vec::<&str>::new());
+    assert_eq!(codes("", "", "{{ customer.name }}"), ["W004"]);
+    assert_eq!(codes("", "", "{{ customer.plan }}{{ customer.limit }}"), Vec::<&str>::new());
+    assert_eq!(codes("  spread_over: 2d\n", "", "x"), ["W005"]);
+    assert_eq!(codes("  spread_over: 2d\n  expires_after: 3d\n", "", "x"), Vec::<&str>::new());
+    let told = warned(always, arms, code);
+    assert_eq!(told[0].1, "arm `bare` may offer nothing: this text cannot be written then");
+}
+
+#[test]
+fn a_name_given_in_two_files_is_told_with_the_place_of_the_other() {
+    let mut sources = own();
+    let first = sources.iter().find(|source| source.path.ends_with("trial-tips.yaml")).unwrap();
+    sources.push(Source { path: "triggers/zz.yaml".into(), ..first.clone() });
+    let faults = load(&sources, Sending::DryRun).unwrap_err();
+    let told: Vec<_> = faults.iter().map(|fault| (fault.code, &*fault.place.file)).collect();
+    assert_eq!(told, [("E040", "triggers/zz.yaml")]);
+    assert!(faults[0].help.as_ref().unwrap().contains("triggers/trial-tips.yaml:2"));
+}
+
 #[test]
 fn each_wrong_file_is_answered_with_the_message_beside_it() {
     let update = std::env::var_os("UPDATE_EXPECTED").is_some();

@@ -393,6 +393,17 @@ fn warn(policy: &Policy, triggers: &[Trigger], files: &ReadFiles<'_>, list: &mut
             let message = format!("this can never be sent: cap `{}` allows none", cap.name);
             faults.warning("W001", extent, message, None);
         }
+        let purpose = policy.purposes.get(send.purpose.index());
+        let life = send.expires_after.or(purpose.map(|purpose| purpose.expires_after));
+        if let (Some(spread), Some(life)) = (send.spread_over, life)
+            && life <= spread
+        {
+            let written = file.raw.send.as_ref().and_then(|send| send.spread_over.as_ref());
+            let extent = written.map_or(file.raw.extent, |spread| spread.extent);
+            let message = format!("spread over {spread}, part of them expire first, after {life}");
+            let help = "spread them over less, or let them live longer: `expires_after`".to_owned();
+            faults.warning("W005", extent, message, help);
+        }
         let has = |locale: &str| send.message.variants.iter().any(|(name, _)| **name == *locale);
         if !has(&policy.locale) && !has("default") {
             let message = send.message.variants.first().map_or("", |(locale, _)| locale);

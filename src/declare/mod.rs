@@ -35,6 +35,8 @@ use std::sync::Arc;
 
 pub use fault::{Extent, Fault, Located, Severity};
 pub use load::load;
+#[cfg(test)]
+pub(crate) use template::ROOTS as TEXT_ROOTS;
 pub use tests::TestFile;
 
 use crate::engine::catalog::Catalog;

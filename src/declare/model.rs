@@ -41,7 +41,7 @@ pub(crate) fn build(
 ) -> Option<Score> {
     let kind = raw.r#type.0.as_ref()?;
     misplaced(raw, kind.value, faults);
-    check_bands(raw, faults);
+    check_bands(raw, kind.value, faults);
     let source = match kind.value {
         TypeWord::Scorecard => scorecard(raw, symbols, faults).map(ScoreSource::Scorecard),
         TypeWord::Pushed => Some(ScoreSource::Pushed),
@@ -87,9 +87,26 @@ fn misplaced(raw: &Raw, kind: TypeWord, faults: &mut Faults<'_>) {
     }
 }
 
-fn check_bands(raw: &Raw, faults: &mut Faults<'_>) {
+fn check_bands(raw: &Raw, kind: TypeWord, faults: &mut Faults<'_>) {
     let bands = raw.bands.as_ref().map_or(&[][..], |bands| bands.0.as_slice());
     too_many(bands.len(), raw.extent, faults);
+    let rises = |pair: &[(Key, Located<f64>)]| match pair {
+        [(_, one), (_, next)] => one.value < next.value,
+        _ => true,
+    };
+    let first = bands.windows(2).map(rises).next().unwrap_or(true);
+    let turn = bands.windows(2).find(|pair| rises(pair) != first);
+    if let Some([_, (key, edge)]) = turn {
+        let help = "write the bands from the highest to the lowest, or the other way".to_owned();
+        let message = format!("`{}` stands out of order", key.text);
+        faults.error("E007", edge.extent, message, help);
+    }
+    for (key, edge) in bands {
+        if kind == TypeWord::Scorecard && !(0.0..=100.0).contains(&edge.value) {
+            let message = format!("`{}` begins outside of 0 to 100", key.text);
+            faults.error("E005", edge.extent, message, None);
+        }
+    }
     for (index, (key, edge)) in bands.iter().enumerate() {
         let twice =
             bands.iter().take(index).find(|(_, other)| other.value.total_cmp(&edge.value).is_eq());

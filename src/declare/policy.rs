@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::condition::{self, Sight};
-use super::fault::{Fault, Text};
+use super::fault::{Fault, Located, Text};
 use super::read::{Entries, Faults, Read};
 use super::registry::{BITS_MAX, Registry};
-use super::scalar::{Words, is_name};
+use super::scalar::{Words, is_name, life_time, some_time};
 use super::symbols::Symbols;
 use super::words::policy::{
     BlackoutWords, CapWords, ChannelWords, ConsentWord, CountWord, FreezeWords, Policy as Raw,
@@ -16,8 +16,8 @@ use super::words::policy::{
 use super::words::trigger::OnCapWord;
 use super::{hash, yaml};
 use crate::engine::policy::{
-    Blackout, Cap, CapLimit, CapRule, CapScope, Channel, ConsentRule, FreezeRule, HoldoutRule,
-    OnCap, Period, Policy, Purpose, QuietHours, QuietRule, Together, UnknownZone,
+    AT_MOST_MAX, Blackout, Cap, CapLimit, CapRule, CapScope, Channel, ConsentRule, FreezeRule,
+    HoldoutRule, OnCap, Period, Policy, Purpose, QuietHours, QuietRule, Together, UnknownZone,
 };
 use crate::engine::slot::PurposeSlot;
 use crate::engine::time::{Span, Zone};
@@ -90,14 +90,16 @@ pub(crate) fn build(
     let purposes: Vec<Purpose> = purposes
         .iter()
         .flat_map(|purposes| &purposes.0)
-        .map(|(key, words)| purpose(&key.text, words))
+        .map(|(key, words)| building.purpose(&key.text, words))
         .collect();
+    let act_within = raw.act_within.as_ref().and_then(|span| some_time(span, building.faults));
+    let act_within = act_within.unwrap_or(Span::HOUR);
     let quiet = raw.quiet_hours.as_ref().or(base.raw.quiet_hours.as_ref());
     Policy {
         version: hash(&text.text),
         zone: raw.timezone.clone().or(base.raw.timezone.clone()).unwrap_or(Zone::utc()),
         locale: raw.locale.as_ref().map_or_else(|| Arc::from("en"), |word| Arc::from(&*word.text)),
-        act_within: raw.act_within.as_ref().map_or(Span::HOUR, |span| span.value),
+        act_within,
         channels: building.channels(base, raw),
         tags: registry.tags.clone().into(),
         quiet_hours: quiet
@@ -130,6 +132,36 @@ struct Building<'b, 'f> {
 }
 
 impl Building<'_, '_> {
+    fn purpose(&mut self, name: &str, words: &PurposeWords) -> Purpose {
+        let expires_after = words.expires_after.as_ref();
+        let expires_after = expires_after.and_then(|span| life_time(span, self.faults));
+        Purpose {
+            name: Arc::from(name),
+            consent: match words.consent.0 {
+                Some(ConsentWord::OptOut) => ConsentRule::OptOut,
+                Some(ConsentWord::OptIn) | None => ConsentRule::OptIn,
+            },
+            quiet: quiet(words.quiet_hours),
+            capped: match words.caps {
+                Some(CountWord::Exempt) => CapRule::Exempt,
+                Some(CountWord::Count) | None => CapRule::Counted,
+            },
+            holdout: match words.holdout {
+                Some(WithholdWord::Exempt) => HoldoutRule::Exempt,
+                Some(WithholdWord::Withhold) | None => HoldoutRule::Withheld,
+            },
+            unknown_zone: match words.unknown_zone {
+                Some(ZoneWord::Assume) => UnknownZone::Assume,
+                Some(ZoneWord::Refuse) | None => UnknownZone::Refuse,
+            },
+            expires_after: expires_after.unwrap_or(Span::DAY),
+            together: match words.together {
+                Some(TogetherWord::All) => Together::All,
+                Some(TogetherWord::FirstOnly) | None => Together::FirstOnly,
+            },
+        }
+    }
+
     /// Built-in channels, changed and added to by the file's.
     fn channels(&mut self, base: &File<'_>, raw: &Raw) -> Box<[Channel]> {
         let mut words: BTreeMap<&str, &ChannelWords> = BTreeMap::new();
@@ -255,9 +287,18 @@ impl Building<'_, '_> {
                 return None;
             }
             (None, None, Some(gap)) => {
+                life_time(gap, self.faults)?;
                 return Some((CapLimit::Gap { gap: gap.value }, format!("{} apart", gap.value)));
             }
-            (Some(at_most), Some(per), None) => (at_most.value.0, per),
+            (Some(at_most), Some(per), None) => {
+                if AT_MOST_MAX < at_most.value.0 {
+                    let message = format!("a cap counts up to {AT_MOST_MAX}");
+                    let help = "more contacts are not remembered of a customer".to_owned();
+                    self.faults.error("E070", at_most.extent, message, help);
+                    return None;
+                }
+                (at_most.value.0, per)
+            }
             _ => {
                 let help = "write `at_most: 3, per: rolling 7d`, or `gap: 4h`".to_owned();
                 let message = "a cap is either a number in a time, or a gap";
@@ -273,6 +314,7 @@ impl Building<'_, '_> {
             text => {
                 let window = text.strip_prefix("rolling ").and_then(Span::parse);
                 if let Some(window) = window.filter(|window| Span::ZERO < *window) {
+                    let window = life_time(&Located::new(window, per.extent), self.faults)?;
                     return Some((CapLimit::Rolling { at_most, window }, named));
                 }
                 let message = format!("`{text}` is not a period");
@@ -285,34 +327,6 @@ impl Building<'_, '_> {
             }
         };
         Some((CapLimit::Calendar { at_most, period }, named))
-    }
-}
-
-fn purpose(name: &str, words: &PurposeWords) -> Purpose {
-    Purpose {
-        name: Arc::from(name),
-        consent: match words.consent.0 {
-            Some(ConsentWord::OptOut) => ConsentRule::OptOut,
-            Some(ConsentWord::OptIn) | None => ConsentRule::OptIn,
-        },
-        quiet: quiet(words.quiet_hours),
-        capped: match words.caps {
-            Some(CountWord::Exempt) => CapRule::Exempt,
-            Some(CountWord::Count) | None => CapRule::Counted,
-        },
-        holdout: match words.holdout {
-            Some(WithholdWord::Exempt) => HoldoutRule::Exempt,
-            Some(WithholdWord::Withhold) | None => HoldoutRule::Withheld,
-        },
-        unknown_zone: match words.unknown_zone {
-            Some(ZoneWord::Assume) => UnknownZone::Assume,
-            Some(ZoneWord::Refuse) | None => UnknownZone::Refuse,
-        },
-        expires_after: words.expires_after.as_ref().map_or(Span::DAY, |span| span.value),
-        together: match words.together {
-            Some(TogetherWord::All) => Together::All,
-            Some(TogetherWord::FirstOnly) | None => Together::FirstOnly,
-        },
     }
 }
 

@@ -396,6 +396,19 @@ impl<T: Read> Read for OneOrMany<T> {
     }
 }
 
+/// One value, a list of them, or none: an empty list says so.
+#[derive(Clone, Debug)]
+pub(crate) struct NoneOrMany<T>(pub(crate) Vec<T>);
+
+impl<T: Read> Read for NoneOrMany<T> {
+    fn read(node: &Node, faults: &mut Faults<'_>) -> Option<Self> {
+        match &node.kind {
+            NodeKind::List(items) if items.is_empty() => Some(Self(Vec::new())),
+            _ => OneOrMany::read(node, faults).map(|OneOrMany(items)| Self(items)),
+        }
+    }
+}
+
 impl<T: Read> Read for Vec<T> {
     fn read(node: &Node, faults: &mut Faults<'_>) -> Option<Self> {
         let NodeKind::List(items) = &node.kind else {
@@ -479,6 +492,21 @@ impl<T: JsonSchema> JsonSchema for OneOrMany<T> {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let one = generator.subschema_for::<T>();
         schemars::json_schema!({"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]})
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for NoneOrMany<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("NoneOrMany{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let one = generator.subschema_for::<T>();
+        schemars::json_schema!({"anyOf": [one, {"type": "array", "items": one}]})
     }
 }
 

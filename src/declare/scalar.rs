@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use jiff::civil;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::fault::Extent;
+use super::fault::{Extent, Located};
 use super::node::{Embedded, Meaning, Node, NodeKind, shorten};
 use super::read::{Faults, Read, word};
 use crate::engine::policy::Share;
@@ -136,6 +136,28 @@ impl Read for Span {
 
 /// Longest time taken anywhere: ten years.
 const SPAN_MAX: Span = Span::DAY.times(3_660);
+/// Longest time for which an outreach, a rest or a window of the governor can be meant: what is
+/// older is not remembered of a customer.
+pub(crate) const LIFE_MAX: Span = Span::DAY.times(400);
+
+/// A time longer than nothing; otherwise notes it.
+pub(crate) fn some_time(span: &Located<Span>, faults: &mut Faults<'_>) -> Option<Span> {
+    if span.value == Span::ZERO {
+        faults.error("E005", span.extent, "this must be longer than nothing", None);
+        return None;
+    }
+    Some(span.value)
+}
+
+/// A time longer than nothing and no longer than [`LIFE_MAX`]; otherwise notes it.
+pub(crate) fn life_time(span: &Located<Span>, faults: &mut Faults<'_>) -> Option<Span> {
+    if LIFE_MAX < span.value {
+        let message = format!("this is longer than {LIFE_MAX}");
+        faults.error("E070", span.extent, message, None);
+        return None;
+    }
+    some_time(span, faults)
+}
 
 /// What was probably meant by a text that is no length of time.
 pub(crate) fn span_help(text: &str) -> String {
@@ -233,7 +255,10 @@ impl Read for f64 {
         if let NodeKind::Scalar(scalar) = &node.kind
             && let Meaning::Number(number) = scalar.meaning
         {
-            return Some(number);
+            if !number.is_finite() {
+                faults.error("E005", node.extent, "this number has no value", None);
+            }
+            return number.is_finite().then_some(number);
         }
         let message = format!("a number is wanted here, not {}", node.describe());
         faults.error("E004", node.extent, message, None);

@@ -7,7 +7,7 @@ use super::read::Faults;
 use super::scalar::Words;
 use super::suggest;
 use super::symbols::Symbols;
-use crate::engine::message::{FILTERS, Texts};
+use crate::engine::message::{FILTERS, TESTS, Texts};
 use crate::engine::slot::PropertySlot;
 
 /// What the texts of one trigger may name.
@@ -21,6 +21,10 @@ pub(crate) struct Names {
     pub(crate) arm: Vec<Box<str>>,
     /// Whether there is a date to count to: `days_left`.
     pub(crate) days_left: Known,
+    /// Names that are not always there: each with why not, for a sentence that begins with it.
+    pub(crate) gaps: Vec<(Box<str>, String)>,
+    /// The conditions of the trigger: what they ask of a customer is known of whom it writes to.
+    pub(crate) asked: String,
 }
 
 /// Whether a name stands for something.
@@ -74,12 +78,14 @@ impl Compiler<'_, '_> {
         for variable in &variables {
             self.variable(variable, source);
         }
-        self.filters(source);
-        if before == self.faults.list.len()
-            && let Err(error) = self.texts.add(name, &source.text)
-        {
+        self.callees(source);
+        if before < self.faults.list.len() {
+            return;
+        }
+        if let Err(error) = self.texts.add(name, &source.text) {
             self.broken(source, &error);
         }
+        self.gaps(&variables, source);
     }
 
     fn broken(&mut self, source: &Embedded, error: &minijinja::Error) {
@@ -101,6 +107,8 @@ impl Compiler<'_, '_> {
         let wrong: Option<(String, Option<String>)> = match (root, member) {
             ("customer", "") => Some(alone("customer", "customer.first_name")),
             ("event", "") => Some(alone("event", "event.total")),
+            // It is no trait: it is known of everyone.
+            ("customer", "id") => None,
             ("customer", path) => {
                 self.symbols.trait_(path.split('.').next().unwrap_or(path));
                 None
@@ -165,21 +173,54 @@ impl Compiler<'_, '_> {
             .then(|| (format!("health has no `{field}`"), suggest::help(field, fields)))
     }
 
-    /// The crate looks filters up only when it renders; nobody should learn of a typo then.
-    fn filters(&mut self, source: &Embedded) {
-        for (at, name) in filter_names(&source.text) {
-            if !FILTERS.contains(&name) {
-                let near = suggest::nearest(name, FILTERS.iter().copied());
+    /// The crate looks filters and tests up only when it renders; nobody should learn of a typo
+    /// then.
+    fn callees(&mut self, source: &Embedded) {
+        for Callee { at, what, name } in callees(&source.text) {
+            let known = match what {
+                Called::Filter => FILTERS,
+                Called::Test => TESTS,
+            };
+            if !known.contains(&name) {
+                let near = suggest::nearest(name, known.iter().copied());
                 let help = near.map(|near| format!("did you mean `{near}`?"));
                 let extent = source.extent_of(at, at + name.len());
-                self.faults.error("E021", extent, format!("there is no filter `{name}`"), help);
+                let word = what.as_str();
+                self.faults.error("E021", extent, format!("there is no {word} `{name}`"), help);
             }
         }
+    }
+
+    /// What is not there for everybody is written with a way out, or the text fails for them.
+    fn gaps(&mut self, variables: &[String], source: &Embedded) {
+        for variable in variables {
+            let gap = self.names.gaps.iter().find(|(name, _)| **name == **variable);
+            let (code, why) = match (gap, variable.split_once('.')) {
+                (Some((_, why)), _) => ("W003", why.clone()),
+                (None, Some(("customer", name))) if self.is_unasked(name) => {
+                    ("W004", format!("not everybody has `{name}`"))
+                }
+                _ => continue,
+            };
+            if let Some(at) = unguarded(&source.text, variable) {
+                let extent = source.extent_of(at, at + variable.len());
+                let message = format!("{why}: this text cannot be written then");
+                let help = format!(
+                    "write `{variable} | default(\"...\")`, or `{{% if {variable} %}}` around it"
+                );
+                self.faults.warning(code, extent, message, help);
+            }
+        }
+    }
+
+    fn is_unasked(&self, name: &str) -> bool {
+        let top = name.split('.').next().unwrap_or(name);
+        top != "id" && !self.names.asked.contains(&format!("customer.{top}"))
     }
 }
 
 /// Names that texts may begin with.
-const ROOTS: &[&str] =
+pub(crate) const ROOTS: &[&str] =
     &["customer", "event", "score", "health", "offer", "arm", "days_left", "reasons", "now"];
 fn alone(root: &str, example: &str) -> (String, Option<String>) {
     (format!("`{root}` alone is no text"), Some(format!("name what you mean: {{{{ {example} }}}}")))
@@ -206,8 +247,59 @@ fn find(source: &Embedded, variable: &str) -> Extent {
     source.extent
 }
 
-/// Names behind `|` inside of `{{ }}` and `{% %}`, with the byte where each begins.
-fn filter_names(text: &str) -> Vec<(usize, &str)> {
+/// Where a name is printed without a way out for those of whom it is not known.
+fn unguarded(text: &str, name: &str) -> Option<usize> {
+    let root = name.split('.').next().unwrap_or(name);
+    let asks = |tag: &str| places(tag, name).next().or_else(|| places(tag, root).next()).is_some();
+    places(text, name).find(|at| {
+        let before = text.get(..*at).unwrap_or("");
+        let after = text.get(at + name.len()..).unwrap_or("").trim_start();
+        let filter = after.strip_prefix('|').map_or("", str::trim_start);
+        let asked = before.split_whitespace().next_back();
+        let asked = asked.is_some_and(|word| matches!(word, "if" | "not" | "and" | "or"));
+        let printed = before.rfind("{{") > before.rfind("{%") && !asked;
+        let defaults = filter.starts_with("default") || filter.starts_with("d(");
+        // `{{ x if x else y }}` asks within the same braces.
+        let inline = after.split("}}").next().is_some_and(asks);
+        let tags = before.split("{%").skip(1).filter_map(|tag| tag.split("%}").next());
+        printed && !defaults && !inline && !tags.into_iter().any(asks)
+    })
+}
+
+/// Where a name stands as a whole.
+fn places<'t>(text: &'t str, name: &'t str) -> impl Iterator<Item = usize> + 't {
+    let part = |letter: char| is_letter(letter) || letter == '.';
+    text.match_indices(name).map(|(at, _)| at).filter(move |at| {
+        let before = text.get(..*at).unwrap_or("");
+        let after = text.get(at + name.len()..).unwrap_or("");
+        !before.ends_with(part) && !after.starts_with(part)
+    })
+}
+
+/// A filter or a test that a text uses.
+struct Callee<'t> {
+    at: usize,
+    what: Called,
+    name: &'t str,
+}
+
+#[derive(Clone, Copy)]
+enum Called {
+    Filter,
+    Test,
+}
+
+impl Called {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Filter => "filter",
+            Self::Test => "test",
+        }
+    }
+}
+
+/// Names behind `|` and `is` inside of `{{ }}` and `{% %}`, with the byte where each begins.
+fn callees(text: &str) -> Vec<Callee<'_>> {
     let mut found = Vec::new();
     let mut from = 0;
     while let Some(open) = text.get(from..).and_then(|rest| rest.find(['{'])) {
@@ -215,6 +307,11 @@ fn filter_names(text: &str) -> Vec<(usize, &str)> {
         let close = match text.get(start..start + 2) {
             Some("{{") => "}}",
             Some("{%") => "%}",
+            Some("{#") => {
+                let rest = text.get(start..).unwrap_or("");
+                from = start + rest.find("#}").unwrap_or(rest.len());
+                continue;
+            }
             _ => {
                 from = start + 1;
                 continue;
@@ -222,35 +319,55 @@ fn filter_names(text: &str) -> Vec<(usize, &str)> {
         };
         let inside = text.get(start + 2..).unwrap_or("");
         let end = inside.find(close).unwrap_or(inside.len());
-        let mut quote = None;
-        for (at, letter) in inside.get(..end).unwrap_or("").char_indices() {
-            match (quote, letter) {
-                (Some(open), letter) if open == letter => quote = None,
-                (Some(_), _) => {}
-                (None, '"' | '\'') => quote = Some(letter),
-                (None, '|') => {
-                    let rest = inside.get(at + 1..end).unwrap_or("");
-                    let name = rest.trim_start();
-                    let begin = start + 2 + at + 1 + (rest.len() - name.len());
-                    let length = name
-                        .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
-                        .unwrap_or(name.len());
-                    if let Some(name) = name.get(..length).filter(|name| !name.is_empty()) {
-                        found.push((begin, name));
-                    }
-                }
-                (None, _) => {}
-            }
-        }
+        called_in(inside.get(..end).unwrap_or(""), start + 2, &mut found);
         from = start + 2 + end;
     }
     found
 }
 
+/// The names called in one tag that begins at a byte of the text.
+fn called_in<'t>(inside: &'t str, start: usize, found: &mut Vec<Callee<'t>>) {
+    let mut quote = None;
+    let mut before = ' ';
+    for (at, letter) in inside.char_indices() {
+        match (quote, letter) {
+            (Some(open), letter) if open == letter => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => quote = Some(letter),
+            (None, '|') => found.extend(callee(inside, start, (at + 1, Called::Filter))),
+            (None, 'i') if !is_letter(before) => {
+                let is = inside.get(at..).unwrap_or("").strip_prefix("is");
+                let rest = is.filter(|rest| rest.starts_with(char::is_whitespace));
+                let negated = rest.map(str::trim_start).and_then(|rest| rest.strip_prefix("not "));
+                if let Some(rest) = negated.or(rest) {
+                    let from = inside.len() - rest.len();
+                    found.extend(callee(inside, start, (from, Called::Test)));
+                }
+            }
+            (None, _) => {}
+        }
+        before = letter;
+    }
+}
+
+/// The name that is called from a byte of a tag on.
+fn callee(inside: &str, start: usize, (from, what): (usize, Called)) -> Option<Callee<'_>> {
+    let rest = inside.get(from..)?;
+    let name = rest.trim_start();
+    let at = start + inside.len() - name.len();
+    let length = name.find(|letter| !is_letter(letter)).unwrap_or(name.len());
+    let name = name.get(..length).filter(|name| !name.is_empty())?;
+    Some(Callee { at, what, name })
+}
+
+const fn is_letter(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || letter == '_'
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::declare::fault::{Fault, Text};
+    use crate::declare::fault::{Fault, Severity, Text};
 
     fn faults_in(text: &str) -> Vec<Fault> {
         let source = Text::new("t.yaml".into(), text.into());
@@ -264,6 +381,8 @@ mod tests {
                 offer: Known::No("`send` names no `offer`"),
                 arm: vec!["title".into()],
                 days_left: Known::No("the trigger is not about a date"),
+                gaps: vec![("arm.title".into(), "arm `b` sets no `title`".to_owned())],
+                asked: "customer.plan == 1".to_owned(),
             },
             properties: Vec::new(),
         };
@@ -278,11 +397,31 @@ mod tests {
             "Hi {{ customer.first_name | default(\"there\") }}",
             "{% for name in customer.services %}{{ loop.index }}. {{ name }}{% endfor %}",
             "{% set total = event.total * 2 %}{{ total | round(2) }}",
-            "{% if reasons %}{{ reasons[0].plain }}{% endif %} {{ arm.title }} {{ now | date(\"d\") }}",
+            "{% if reasons %}{{ reasons[0].plain }}{% endif %} {{ arm.title | d(1) }} {{ now | date(\"d\") }}",
             "a | b {{ \"x | nothing\" }} { | c } {# {{ unknown }} #}",
-            "{{ customer.name | upper | truncate(length=9) }}",
+            "{{ customer.plan | upper | truncate(length=9) }}{{ customer.id }}",
+            "{% if event.total is number and event.total is not odd %}this is it{% endif %}",
+            "{{ customer.name if customer.name else \"you\" }}{# x | y is z #}",
+            "{% if customer.name %}{{ customer.name }}{% endif %}",
         ] {
             assert_eq!(faults_in(text), [], "{text}");
+        }
+    }
+
+    #[test]
+    fn what_not_everybody_has_is_pointed_at() {
+        for (text, meant) in [
+            ("Hi {{ customer.name }}", "customer.name"),
+            ("{{ customer.address.city | upper }}", "customer.address.city"),
+            ("{% if customer.named %}{{ customer.name }}{% endif %}", "customer.name"),
+            ("{{ customer.first | default(1) }} {{ customer.first }}", "customer.first"),
+            ("{{ arm.title }}", "arm.title"),
+        ] {
+            let faults = faults_in(text);
+            let source = Text::new("t.yaml".into(), text.into());
+            let pointed: Vec<_> =
+                faults.iter().map(|fault| (fault.severity, source.slice(fault.extent))).collect();
+            assert_eq!(pointed, [(Severity::Warning, meant)], "{text}");
         }
     }
 
@@ -290,7 +429,7 @@ mod tests {
     fn each_wrong_name_is_pointed_at() {
         for (text, meant) in [
             ("Hi {{ customr.name }}", "customr.name"),
-            ("Hi {{ x.customer.name }} {{ customer.name }}", "x.customer.name"),
+            ("Hi {{ x.customer.name }} {{ customer.plan }}", "x.customer.name"),
             ("{{ offer.code }}", "offer.code"),
             ("{{ days_left }}", "days_left"),
             ("{{ arm.tip }}", "arm.tip"),
@@ -298,6 +437,9 @@ mod tests {
             ("{{ event }}", "event"),
             ("您好 {{ event.total | mony }}", "mony"),
             ("{% if event.total | frist %}{% endif %}", "frist"),
+            ("{% if event.total is evn %}{% endif %}", "evn"),
+            ("{{ 1 if event.total is not  defind else 2 }}", "defind"),
+            ("{{ range(3) }}", "range"),
         ] {
             let faults = faults_in(text);
             let source = Text::new("t.yaml".into(), text.into());

@@ -7,8 +7,9 @@ use super::action;
 use super::condition::{self, Sight};
 use super::experiment;
 use super::fault::Text;
-use super::read::Faults;
+use super::read::{Entries, Faults};
 use super::registry::Registry;
+use super::scalar::{Anything, some_time};
 use super::symbols::Symbols;
 use super::template::{Known, Names};
 use super::when;
@@ -96,7 +97,10 @@ pub(crate) fn build(
         suppress,
         experiment: experiment.flatten(),
         captures: used.into_iter().collect(),
-        act_within: raw.act_within.unwrap_or(context.act_within),
+        act_within: match &raw.act_within {
+            Some(span) => some_time(span, faults)?,
+            None => context.act_within,
+        },
     })
 }
 
@@ -142,6 +146,8 @@ fn names(raw: &Raw, sight: Sight, when: Option<&When>) -> Names {
     arm.dedup();
     Names {
         sight,
+        gaps: gaps(raw, &arm),
+        asked: asked(raw),
         offer: if offers { Known::Yes } else { Known::No("`send` names no `offer`") },
         arm,
         days_left: match when {
@@ -149,6 +155,45 @@ fn names(raw: &Raw, sight: Sight, when: Option<&When>) -> Names {
             Some(_) => Known::No("the trigger is not about a date"),
         },
     }
+}
+
+/// What texts may name though it is not always there.
+fn gaps(raw: &Raw, variables: &[Box<str>]) -> Vec<(Box<str>, String)> {
+    let arms = raw.experiment.iter().filter_map(|experiment| experiment.arms.as_ref());
+    let arms: Vec<_> = arms.flat_map(|arms| &arms.0).collect();
+    let mut gaps = Vec::new();
+    let offers = raw.send.as_ref().and_then(|send| send.offer.as_ref());
+    let always = offers.is_some_and(|lines| lines.0.iter().any(|line| line.r#if.is_none()));
+    let without = arms.iter().find(|(_, arm)| match &arm.offer {
+        Some(offer) => &*offer.text == "none",
+        None => !always,
+    });
+    if let Some((name, _)) = without {
+        gaps.push(("offer.code".into(), format!("arm `{}` may offer nothing", name.text)));
+    } else if arms.is_empty() && !always {
+        gaps.push(("offer.code".into(), "there is a case for which no offer is named".to_owned()));
+    }
+    for variable in variables {
+        let sets = |set: &Entries<Anything>| set.0.iter().any(|(key, _)| key.text == *variable);
+        let without = arms.iter().find(|(_, arm)| !arm.set.as_ref().is_some_and(sets));
+        if let Some((name, _)) = without {
+            let why = format!("arm `{}` sets no `{variable}`", name.text);
+            gaps.push((format!("arm.{variable}").into(), why));
+        }
+    }
+    gaps
+}
+
+/// The text of everything that must hold of a customer before the trigger fires.
+fn asked(raw: &Raw) -> String {
+    let lines = raw.r#if.iter().flat_map(|lines| &lines.0);
+    let when = raw.when.0.as_ref();
+    let any = when.iter().filter_map(|when| when.any.as_ref()).flatten();
+    let of_any = any.flat_map(|clause| [&clause.r#where, &clause.affects]);
+    let of_when =
+        when.into_iter().flat_map(|when| [&when.r#where, &when.affects, &when.changes, &when.date]);
+    let of_when = of_any.chain(of_when).flatten();
+    lines.chain(of_when).map(|line| format!("{}\n", line.0.text)).collect()
 }
 
 fn tags(raw: &Raw, registry: &Registry, faults: &mut Faults<'_>) -> u32 {
@@ -197,9 +242,9 @@ fn suppression(
     let purposes = words.purposes.0.as_ref();
     let purposes = purposes.map(|words| context.registry.purpose_bits(&words.0, faults));
     let (longest, until, same) = match (&words.r#for, &words.until) {
-        (Some(span), None) => (Some(span.value), None, None),
+        (Some(span), None) => (some_time(span, faults), None, None),
         (None, Some(until)) => (
-            until.or_after.0.as_ref().map(|span| span.value),
+            until.or_after.0.as_ref().and_then(|span| some_time(span, faults)),
             until.event.0.as_ref().map(|word| context.symbols.event(&word.text)),
             until.same.as_ref().map(|word| {
                 let path = word.text.strip_prefix("event.").unwrap_or(&word.text);

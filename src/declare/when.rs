@@ -7,7 +7,7 @@ use jiff::civil;
 use super::condition::{self, Sight};
 use super::fault::{Extent, Located};
 use super::read::{Faults, OneOrMany, Sound};
-use super::scalar::{Line, Whole, Words};
+use super::scalar::{Line, Whole, Words, some_time};
 use super::symbols::Symbols;
 use super::words::trigger::{
     Clause, DayWord, KindWord, SessionWord, Step as StepWords, When as Raw,
@@ -249,8 +249,11 @@ impl Building<'_, '_> {
             sound: raw.sound,
         };
         let mut clause = self.clause(&clause)?;
+        if let (Some(count), Some(_)) = (&raw.times, &raw.dwell) {
+            self.not_both(count.extent, "dwell");
+        }
         if let Some(dwell) = &raw.dwell {
-            let hold = self.some_time(dwell)?;
+            let hold = some_time(dwell, self.faults)?;
             let events = self.events(raw.not_followed_by.as_ref());
             clause.absence = Some(Absence { events, scope: AbsenceScope::AnyPage, hold });
         } else if let Some(word) = raw.not_followed_by.as_ref().and_then(|words| words.0.first()) {
@@ -287,6 +290,9 @@ impl Building<'_, '_> {
         let affects = self.filter(words.affects);
         let times = self.times(words);
         let absence = self.absence(words);
+        if let (Some(count), Some(_)) = (words.times, words.hold) {
+            self.not_both(count.extent, "for");
+        }
         Some(EventClause {
             event,
             filter: filter?,
@@ -326,7 +332,7 @@ impl Building<'_, '_> {
             self.faults.error("E005", count.extent, "`times` is from 2 to 100", None);
             return None;
         }
-        Some(Some(Times { count: count.value.0, within: self.some_time(within)? }))
+        Some(Some(Times { count: count.value.0, within: some_time(within, self.faults)? }))
     }
 
     fn absence(&mut self, words: &ClauseWords<'_>) -> Option<Option<Absence>> {
@@ -352,8 +358,15 @@ impl Building<'_, '_> {
         };
         self.bounded(followers.0.len(), words.owner)?;
         let events = self.events(Some(followers));
-        let hold = self.some_time(hold)?;
+        let hold = some_time(hold, self.faults)?;
         Some(Some(Absence { events, scope: AbsenceScope::Named, hold }))
+    }
+
+    /// A silence begins with each event: a count of them would have nothing to say.
+    fn not_both(&mut self, extent: Extent, silence: &str) {
+        let message = format!("`times` and `{silence}` do not go together");
+        let help = "count in a condition: `if: count(\"Event\", \"1h\") >= 3`".to_owned();
+        self.faults.error("E007", extent, message, help);
     }
 
     fn events(
@@ -377,7 +390,7 @@ impl Building<'_, '_> {
             self.faults.lacks(raw, "E003", message, help.to_owned());
             return None;
         };
-        let within = self.some_time(within)?;
+        let within = some_time(within, self.faults)?;
         Some(When::Sequence { steps: steps.into_iter().collect::<Option<_>>()?, within })
     }
 
@@ -392,7 +405,7 @@ impl Building<'_, '_> {
             SessionWord::Ended => SessionEdge::Ended,
         };
         if let Some(idle) = &raw.idle {
-            self.some_time(idle)?;
+            some_time(idle, self.faults)?;
         }
         let sight = Sight::Customer("a session is more than one event");
         let filter = match &raw.r#where {
@@ -546,14 +559,6 @@ impl Building<'_, '_> {
             }
         }
         (!names.is_empty()).then(|| format!("{clock} * * {}", names.join(",")))
-    }
-
-    fn some_time(&mut self, span: &Located<Span>) -> Option<Span> {
-        if span.value == Span::ZERO {
-            self.faults.error("E005", span.extent, "this must be longer than nothing", None);
-            return None;
-        }
-        Some(span.value)
     }
 
     fn bounded(&mut self, count: usize, extent: Extent) -> Option<()> {

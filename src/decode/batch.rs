@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::cloudevent::Attributes;
 use super::content::Content;
-use super::item::{Item, SpecialsOnly};
+use super::item::{Item, Special, SpecialsOnly, Tracks};
 use super::json::{self, Fault, Raw, Scanner};
 use super::judge::{self, Arrival, Clock, Judged};
 use super::record::{Call, Freshness, HEADER_BYTES, Record, Subject};
@@ -31,6 +31,7 @@ pub struct Body<'a> {
     sent: Option<Timestamp>,
     freshness: Freshness,
     seen: usize,
+    tracks: Tracks<Option<Special>>,
     /// About how many bytes the records will have.
     record_bytes: usize,
 }
@@ -182,7 +183,7 @@ impl<'a> Body<'a> {
                 }
                 Ok(())
             }
-            _ => item.member(key, scanner, &mut SpecialsOnly),
+            _ => item.lone_member(key, scanner),
         })?;
         if batches == 0 {
             self.judge(&item, scanner.since(from), from, path_call);
@@ -201,7 +202,7 @@ impl<'a> Body<'a> {
         let from = scanner.position();
         if is_object {
             let mut item = Item::default();
-            item.scan(scanner, &mut SpecialsOnly)?;
+            item.scan(scanner, &mut SpecialsOnly, &mut self.tracks)?;
             self.judge(&item, scanner.since(from), from, path_call);
         } else {
             scanner.skip()?;
@@ -248,6 +249,26 @@ impl<'a> Body<'a> {
 /// Different keys looked at in one body.
 const KEYS_MAX: usize = 4;
 
+/// Reads recorded lines, one after the other.
+#[derive(Debug, Default)]
+pub struct Lines(Tracks<Option<Special>>);
+
+impl Lines {
+    /// The next line as a record; `None` when its sender says that it is not for us.
+    ///
+    /// # Errors
+    /// When the event is refused.
+    pub fn read(
+        &mut self,
+        bytes: &[u8],
+        arrival: Arrival,
+        shards: u16,
+        fresh_id: impl FnOnce() -> String,
+    ) -> Result<Option<Accepted>, Refusal> {
+        read_line(bytes, (arrival, shards), fresh_id, &mut self.0)
+    }
+}
+
 /// One recorded line as a record; `None` when its sender says that it is not for us.
 ///
 /// # Errors
@@ -258,13 +279,22 @@ pub fn line(
     shards: u16,
     fresh_id: impl FnOnce() -> String,
 ) -> Result<Option<Accepted>, Refusal> {
+    read_line(bytes, (arrival, shards), fresh_id, &mut Tracks::forgetful())
+}
+
+fn read_line(
+    bytes: &[u8],
+    (arrival, shards): (Arrival, u16),
+    fresh_id: impl FnOnce() -> String,
+    tracks: &mut Tracks<Option<Special>>,
+) -> Result<Option<Accepted>, Refusal> {
     let json = json::text(bytes)?;
     let mut scanner = Scanner::new(json);
     if !scanner.at_object() {
         return Err(not_an_object(&mut scanner));
     }
     let mut item = Item::default();
-    item.scan(&mut scanner, &mut SpecialsOnly)?;
+    item.scan(&mut scanner, &mut SpecialsOnly, tracks)?;
     scanner.finish()?;
     let content = &mut Content::default();
     let Some(mut judged) = judge::judge(&item, json.trim_ascii(), None, content)? else {

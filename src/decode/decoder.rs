@@ -4,19 +4,19 @@
 use std::sync::Arc;
 
 use super::content::{Content, Name};
-use super::item::Item;
-use super::json::{Raw, Scanner, text};
+use super::item::{Item, Tracks};
+use super::json::{Fault, Raw, Scanner, text};
 use super::judge::{self, Arrival};
 use super::record::{Call, EventRecord, Freshness, PreferenceRecord, Record, Subject};
 use super::refusal::{Refusal, Refused};
-use super::table::{Filling, Tree, relend};
-use super::traits::Traits;
+use super::table::{Filling, Tree, Wanted, relend};
+use super::traits::{Single, Traits};
 use crate::engine::catalog::Catalog;
 use crate::engine::input::{Body, Event, Input, Preference, Reach, View};
 use crate::engine::names::Names;
 use crate::engine::slot::{ChannelSlot, EventSlot, PurposeSlot, ScoreSlot, TraitSlot};
 use crate::engine::time::Timestamp;
-use crate::engine::value::Property;
+use crate::engine::value::{Property, Value};
 
 const PAGE: &str = "Page: ";
 const SCREEN: &str = "Screen: ";
@@ -27,6 +27,7 @@ const UNNAMED: &str = "(unnamed)";
 #[derive(Debug)]
 pub struct Decoder {
     tree: Tree,
+    tracks: Tracks<Wanted>,
     properties: usize,
     known_events: usize,
     scores: Box<[Arc<str>]>,
@@ -48,16 +49,16 @@ pub struct Decoded<'d> {
     at: Timestamp,
     position: u64,
     body: Body<'d>,
-    traits: Option<&'d mut Traits>,
+    traits: Option<(&'d mut Traits, &'d [Single<'d>])>,
 }
 
 impl<'d> Decoded<'d> {
-    /// The input. `known` says which traits the customer has already: those that the sender wants
-    /// set only once are left out then.
-    pub fn input(self, known: impl Fn(TraitSlot) -> bool) -> Input<'d> {
+    /// The input. `known` gives the traits that the customer has already: what says nothing new is
+    /// left out, and what the sender wants set only once.
+    pub fn input<'k>(self, known: impl Fn(TraitSlot) -> Option<&'k Value>) -> Input<'d> {
         let mut body = self.body;
-        if let (Body::Event(event), Some(traits)) = (&mut body, self.traits) {
-            event.traits = traits.settle(known);
+        if let (Body::Event(event), Some((traits, singles))) = (&mut body, self.traits) {
+            event.traits = traits.settle(singles, known);
         }
         Input { at: self.at, position: self.position, body }
     }
@@ -80,6 +81,7 @@ impl Decoder {
     pub fn for_names(properties: &[Arc<str>], known_events: usize, scores: &[Arc<str>]) -> Self {
         Self {
             tree: Tree::new(properties),
+            tracks: Tracks::default(),
             properties: properties.len(),
             known_events,
             scores: scores.into(),
@@ -108,7 +110,7 @@ impl Decoder {
                 let mut scanner = Scanner::new(event.json);
                 let (mut item, mut content) = (Item::default(), Content::default());
                 return self.with_table(|decoder, table| {
-                    item.scan(&mut scanner, &mut Filling { tree: &decoder.tree, table })?;
+                    decoder.scan(&mut item, &mut scanner, table)?;
                     content.read(&item, event.shape, event.call)?;
                     let found = Found { event, item: &item, content: &content, at, position };
                     decoder.event(&found, table, names, then)
@@ -148,7 +150,7 @@ impl Decoder {
         }
         let (mut item, mut content) = (Item::default(), Content::default());
         self.with_table(|decoder, table| {
-            item.scan(&mut scanner, &mut Filling { tree: &decoder.tree, table })?;
+            decoder.scan(&mut item, &mut scanner, table)?;
             scanner.finish()?;
             let Some(mut judged) = judge::judge(&item, json, None, &mut content)? else {
                 return Ok(None);
@@ -168,6 +170,15 @@ impl Decoder {
         let worked = work(self, &mut table);
         self.table = relend(table);
         worked
+    }
+
+    fn scan<'a>(
+        &mut self,
+        item: &mut Item<'a>,
+        scanner: &mut Scanner<'a>,
+        table: &mut [Property<'a>],
+    ) -> Result<(), Fault> {
+        item.scan(scanner, &mut Filling { tree: &self.tree, table }, &mut self.tracks)
     }
 
     fn event<'a, R>(
@@ -196,10 +207,13 @@ impl Decoder {
             let occurred_at = Some(occurred_at);
             return Ok(then(Decoded { subject, occurred_at, at, position, body, traits: None }));
         }
-        self.traits.read(content, names)?;
+        let singles = self.traits.read(content, names)?;
         let (name, view) = self.name(&content.name, names);
         let reach = match (subject, event.freshness) {
             (Subject::Everyone, _) => Reach::Broadcast,
+            (Subject::Customer(_), Freshness::Live) if item.context.active == Raw::False => {
+                Reach::Background
+            }
             (Subject::Customer(_), Freshness::Live) => Reach::Live,
             (Subject::Customer(_), Freshness::Historical) => Reach::Historical,
         };
@@ -210,7 +224,7 @@ impl Decoder {
             at,
             position,
             body: Body::Event(event),
-            traits: Some(&mut self.traits),
+            traits: Some((&mut self.traits, singles.as_slice())),
         });
         self.traits.recycle();
         Ok(decoded)

@@ -3,7 +3,7 @@
 //! All shapes are scanned by the same code, because their names do not collide: what a member
 //! means is judged afterwards, by the module of the shape.
 
-use super::json::{Fault, Raw, Scanner};
+use super::json::{Fault, Raw, Scanner, Text, Track};
 
 /// The members of one event.
 #[derive(Clone, Copy, Debug, Default)]
@@ -85,6 +85,8 @@ pub(super) struct Context<'a> {
     pub group_id: Raw<'a>,
     /// `traits`.
     pub traits: Raw<'a>,
+    /// `active`: `false` says that the customer was not there.
+    pub active: Raw<'a>,
     /// `device.token`.
     pub push_token: Raw<'a>,
 }
@@ -143,10 +145,21 @@ specials! {
 
 /// What becomes of the properties while they are scanned.
 pub(super) trait Sink<'a> {
+    /// What a key means to it.
+    type Wanted: Copy;
+    /// Where it finds that out.
+    type Words: Copy;
+
+    /// Where it finds out what keys mean.
+    fn words(&self) -> Self::Words;
+
+    /// Finds out what a key means.
+    fn wanted(words: Self::Words, key: &str) -> Self::Wanted;
+
     /// Passes the value of one property.
     fn property(
         &mut self,
-        key: &str,
+        wanted: Self::Wanted,
         scanner: &mut Scanner<'a>,
         special: &mut Specials<'a>,
     ) -> Result<(), Fault>;
@@ -155,18 +168,27 @@ pub(super) trait Sink<'a> {
     fn restart(&mut self);
 }
 
-/// Keeps nothing but the special properties: what the judgement on arrival needs.
-#[derive(Clone, Copy, Debug)]
+/// Properties are only checked, and those with a meaning of their own kept.
+#[derive(Debug)]
 pub(super) struct SpecialsOnly;
 
 impl<'a> Sink<'a> for SpecialsOnly {
+    type Wanted = Option<Special>;
+    type Words = ();
+
+    fn words(&self) {}
+
+    fn wanted((): (), key: &str) -> Option<Special> {
+        Special::find(key)
+    }
+
     fn property(
         &mut self,
-        key: &str,
+        wanted: Option<Special>,
         scanner: &mut Scanner<'a>,
         special: &mut Specials<'a>,
     ) -> Result<(), Fault> {
-        match Special::find(key) {
+        match wanted {
             Some(found) => special.set(found, scanner.value()?),
             None => scanner.skip()?,
         }
@@ -176,97 +198,120 @@ impl<'a> Sink<'a> for SpecialsOnly {
     fn restart(&mut self) {}
 }
 
+/// How the events of a sender are laid out: see [`Track`].
+#[derive(Clone, Debug)]
+pub(super) struct Tracks<W> {
+    top: Track<Member>,
+    context: Track<ContextMember>,
+    /// Events of one name have the same properties, so each of these is for some names.
+    properties: [Track<W>; NAMES_APART],
+}
+
+/// Names of events whose properties are kept apart, about.
+const NAMES_APART: usize = 16;
+
+impl<W> Default for Tracks<W> {
+    fn default() -> Self {
+        let properties = std::array::from_fn(|_| Track::default());
+        Self { top: Track::default(), context: Track::default(), properties }
+    }
+}
+
+impl<W: Copy> Tracks<W> {
+    /// For a single event.
+    pub(super) fn forgetful() -> Self {
+        let properties = std::array::from_fn(|_| Track::forgetful());
+        Self { top: Track::forgetful(), context: Track::forgetful(), properties }
+    }
+}
+
+/// A field of an event.
+type Field = for<'i, 'a> fn(&'i mut Item<'a>) -> &'i mut Raw<'a>;
+/// A field of its context.
+type ContextField = for<'i, 'a> fn(&'i mut Context<'a>) -> &'i mut Raw<'a>;
+
+/// What a member of an event is.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Member {
+    Properties,
+    Context,
+    Field(Field),
+    Unknown,
+}
+
+/// What a member of its context is.
+#[derive(Clone, Copy, Debug)]
+enum ContextMember {
+    Device,
+    Field(ContextField),
+    Unknown,
+}
+
 impl<'a> Item<'a> {
     /// Passes one object. The item is filled where it stands, because it is large.
-    pub(super) fn scan(
+    pub(super) fn scan<S: Sink<'a>>(
         &mut self,
         scanner: &mut Scanner<'a>,
-        sink: &mut impl Sink<'a>,
+        sink: &mut S,
+        tracks: &mut Tracks<S::Wanted>,
     ) -> Result<(), Fault> {
-        scanner.object(|scanner, key| self.member(key, scanner, sink))
-    }
-
-    /// Passes one member.
-    pub(super) fn member(
-        &mut self,
-        key: &str,
-        scanner: &mut Scanner<'a>,
-        sink: &mut impl Sink<'a>,
-    ) -> Result<(), Fault> {
-        if key == "properties" {
-            self.properties = self.pass_properties(scanner, sink)?;
-            return Ok(());
-        }
-        if key == "context" {
-            return self.context.scan(scanner);
-        }
-        let Some(field) = self.field(key) else { return scanner.skip() };
-        *field = scanner.value()?;
-        Ok(())
-    }
-
-    /// The field of a member. Names are sorted by length first, so that few are compared.
-    fn field(&mut self, key: &str) -> Option<&mut Raw<'a>> {
-        Some(match key.len() {
-            2 => match key {
-                "id" => &mut self.id,
-                "at" => &mut self.at,
-                _ => return None,
-            },
-            4 => match key {
-                "type" => &mut self.kind,
-                "name" => &mut self.name,
-                "uuid" => &mut self.uuid,
-                "with" => &mut self.with,
-                "time" => &mut self.time,
-                "data" => &mut self.data,
-                "$set" => &mut self.set,
-                _ => return None,
-            },
-            5 if key == "event" => &mut self.event,
-            6 => match key {
-                "userId" => &mut self.user_id,
-                "traits" => &mut self.traits,
-                "sentAt" => &mut self.sent_at,
-                "source" => &mut self.source,
-                _ => return None,
-            },
-            7 => match key {
-                "groupId" => &mut self.group_id,
-                "subject" => &mut self.subject,
-                _ => return None,
-            },
-            8 => match key {
-                "customer" => &mut self.customer,
-                "category" => &mut self.category,
-                _ => return None,
-            },
-            9 => match key {
-                "timestamp" => &mut self.timestamp,
-                "messageId" => &mut self.message_id,
-                "broadcast" => &mut self.broadcast,
-                "$set_once" => &mut self.set_once,
-                _ => return None,
-            },
-            10 if key == "previousId" => &mut self.previous_id,
-            11 => match key {
-                "anonymousId" => &mut self.anonymous_id,
-                "distinct_id" => &mut self.distinct_id,
-                "specversion" => &mut self.specversion,
-                "data_base64" => &mut self.data_base64,
-                _ => return None,
-            },
-            12 if key == "integrations" => &mut self.integrations,
-            17 if key == "originalTimestamp" => &mut self.original_timestamp,
-            _ => return None,
+        let Tracks { top, context, properties } = tracks;
+        scanner.object_along(top, Member::of, |scanner, member| {
+            self.member(member, scanner, sink, (context, properties))
         })
     }
 
+    /// Passes one member of an object that is not followed by a track.
+    pub(super) fn lone_member(
+        &mut self,
+        key: &str,
+        scanner: &mut Scanner<'a>,
+    ) -> Result<(), Fault> {
+        let Tracks { mut context, mut properties, .. } = Tracks::forgetful();
+        let tracks = (&mut context, &mut properties);
+        self.member(Member::of(key), scanner, &mut SpecialsOnly, tracks)
+    }
+
+    /// Passes one member.
+    fn member<S: Sink<'a>>(
+        &mut self,
+        member: Member,
+        scanner: &mut Scanner<'a>,
+        sink: &mut S,
+        (context, properties): (&mut Track<ContextMember>, &mut [Track<S::Wanted>; NAMES_APART]),
+    ) -> Result<(), Fault> {
+        match member {
+            Member::Field(field) => {
+                *field(self) = scanner.value()?;
+                Ok(())
+            }
+            Member::Properties => {
+                let track = properties.get_mut(self.place_of_properties());
+                self.properties = match track {
+                    Some(track) => self.pass_properties(scanner, sink, track)?,
+                    None => scanner.value()?,
+                };
+                Ok(())
+            }
+            Member::Context => self.context.scan(scanner, context),
+            Member::Unknown => scanner.skip(),
+        }
+    }
+
+    /// Which track the properties of an event of this name follow.
+    fn place_of_properties(&self) -> usize {
+        let Raw::Text(Text::Plain(name)) = self.event else { return 0 };
+        let at = |index: usize| name.as_bytes().get(index).copied().map_or(0, usize::from);
+        let mix = name.len() + 3 * at(0) + 5 * at(name.len() / 2);
+        (mix ^ (mix >> 4)) % NAMES_APART
+    }
+
     /// Passes an object of properties, or whatever stands in its place.
-    pub(super) fn pass_properties(
+    fn pass_properties<S: Sink<'a>>(
         &mut self,
         scanner: &mut Scanner<'a>,
-        sink: &mut impl Sink<'a>,
+        sink: &mut S,
+        track: &mut Track<S::Wanted>,
     ) -> Result<Raw<'a>, Fault> {
         sink.restart();
         self.special = Specials::default();
@@ -275,31 +320,111 @@ impl<'a> Item<'a> {
         }
         let from = scanner.position();
         let special = &mut self.special;
-        scanner.object(|scanner, key| sink.property(key, scanner, special))?;
+        let words = sink.words();
+        scanner.object_along(
+            track,
+            |key| S::wanted(words, key),
+            |scanner, wanted| sink.property(wanted, scanner, special),
+        )?;
         Ok(Raw::Object(scanner.since(from)))
     }
 }
 
+impl Member {
+    /// What a key means. Names are sorted by length first, so that few are compared.
+    fn of(key: &str) -> Self {
+        Self::Field(match key.len() {
+            2 => match key {
+                "id" => |item| &mut item.id,
+                "at" => |item| &mut item.at,
+                _ => return Self::Unknown,
+            },
+            4 => match key {
+                "type" => |item| &mut item.kind,
+                "name" => |item| &mut item.name,
+                "uuid" => |item| &mut item.uuid,
+                "with" => |item| &mut item.with,
+                "time" => |item| &mut item.time,
+                "data" => |item| &mut item.data,
+                "$set" => |item| &mut item.set,
+                _ => return Self::Unknown,
+            },
+            5 if key == "event" => |item| &mut item.event,
+            6 => match key {
+                "userId" => |item| &mut item.user_id,
+                "traits" => |item| &mut item.traits,
+                "sentAt" => |item| &mut item.sent_at,
+                "source" => |item| &mut item.source,
+                _ => return Self::Unknown,
+            },
+            7 => match key {
+                "context" => return Self::Context,
+                "groupId" => |item| &mut item.group_id,
+                "subject" => |item| &mut item.subject,
+                _ => return Self::Unknown,
+            },
+            8 => match key {
+                "customer" => |item| &mut item.customer,
+                "category" => |item| &mut item.category,
+                _ => return Self::Unknown,
+            },
+            9 => match key {
+                "timestamp" => |item| &mut item.timestamp,
+                "messageId" => |item| &mut item.message_id,
+                "broadcast" => |item| &mut item.broadcast,
+                "$set_once" => |item| &mut item.set_once,
+                _ => return Self::Unknown,
+            },
+            10 if key == "properties" => return Self::Properties,
+            10 if key == "previousId" => |item| &mut item.previous_id,
+            11 => match key {
+                "anonymousId" => |item| &mut item.anonymous_id,
+                "distinct_id" => |item| &mut item.distinct_id,
+                "specversion" => |item| &mut item.specversion,
+                "data_base64" => |item| &mut item.data_base64,
+                _ => return Self::Unknown,
+            },
+            12 if key == "integrations" => |item| &mut item.integrations,
+            17 if key == "originalTimestamp" => |item| &mut item.original_timestamp,
+            _ => return Self::Unknown,
+        })
+    }
+}
+
+impl ContextMember {
+    fn of(key: &str) -> Self {
+        Self::Field(match key {
+            "locale" => |context| &mut context.locale,
+            "timezone" => |context| &mut context.timezone,
+            "groupId" => |context| &mut context.group_id,
+            "traits" => |context| &mut context.traits,
+            "active" => |context| &mut context.active,
+            "device" => return Self::Device,
+            _ => return Self::Unknown,
+        })
+    }
+}
+
 impl<'a> Context<'a> {
-    fn scan(&mut self, scanner: &mut Scanner<'a>) -> Result<(), Fault> {
+    fn scan(
+        &mut self,
+        scanner: &mut Scanner<'a>,
+        track: &mut Track<ContextMember>,
+    ) -> Result<(), Fault> {
         *self = Self::default();
         if !scanner.at_object() {
             return scanner.skip();
         }
-        scanner.object(|scanner, key| {
-            let field = match key {
-                "locale" => &mut self.locale,
-                "timezone" => &mut self.timezone,
-                "groupId" => &mut self.group_id,
-                "traits" => &mut self.traits,
-                "device" => {
-                    self.push_token = Raw::Absent;
-                    return self.device(scanner);
-                }
-                _ => return scanner.skip(),
-            };
-            *field = scanner.value()?;
-            Ok(())
+        scanner.object_along(track, ContextMember::of, |scanner, member| match member {
+            ContextMember::Field(field) => {
+                *field(self) = scanner.value()?;
+                Ok(())
+            }
+            ContextMember::Device => {
+                self.push_token = Raw::Absent;
+                self.device(scanner)
+            }
+            ContextMember::Unknown => scanner.skip(),
         })
     }
 

@@ -248,7 +248,8 @@ pub(super) fn customer_text<'a>(
     checked_text(raw, field, Refused::BadCustomer, CustomerId::BYTES_MAX)
 }
 
-/// A message id; `None` when it is absent, `null` or empty.
+/// A message id; `None` when it is absent, `null` or empty: then one is made up on arrival, and the
+/// event is never taken for another's duplicate.
 pub(super) fn message_id<'a>(
     raw: Raw<'a>,
     field: &'static str,
@@ -300,13 +301,21 @@ fn checked_text<'a>(
 /// at a time can tell.
 pub(super) fn has_control(text: &str) -> bool {
     const ONES: u64 = u64::from_le_bytes([1; 8]);
-    let (chunks, tail) = text.as_bytes().as_chunks::<8>();
-    let odd = chunks.iter().map(|chunk| u64::from_le_bytes(*chunk)).fold(0, |odd, word| {
-        // The high bit of every byte below the space, above the tilde, or beside one of those.
-        odd | word | word.wrapping_add(ONES) | word.wrapping_sub(ONES.wrapping_mul(0x20))
-    });
-    let plain =
-        odd & ONES.wrapping_mul(0x80) == 0 && tail.iter().all(|byte| (b' '..0x7F).contains(byte));
+    const HIGHS: u64 = ONES.wrapping_mul(0x80);
+    // The high bit of every byte below the space, above the tilde, or beside one of those.
+    let odd = |chunk: &[u8; 8]| {
+        let word = u64::from_le_bytes(*chunk);
+        word | word.wrapping_add(ONES) | word.wrapping_sub(ONES.wrapping_mul(0x20))
+    };
+    let bytes = text.as_bytes();
+    let plain = match bytes.last_chunk() {
+        // The last eight stand for the tail, whatever of them was looked at before.
+        Some(last) => {
+            let (chunks, _) = bytes.as_chunks();
+            chunks.iter().fold(odd(last), |sum, chunk| sum | odd(chunk)) & HIGHS == 0
+        }
+        None => bytes.iter().all(|byte| (b' '..0x7F).contains(byte)),
+    };
     !plain && text.chars().any(char::is_control)
 }
 

@@ -49,7 +49,7 @@ refused! {
     MissingEvent = "missing_event", "the event has no name";
     MissingTimestamp = "missing_timestamp", "the event has no time of its own and is not live";
     BadCustomer = "bad_customer", "the customer's id is not a text of 1 to 255 bytes without control characters";
-    BadId = "bad_id", "the message id is not a text of 1 to 255 bytes without control characters";
+    BadId = "bad_id", "the message id is not a text of at most 255 bytes without control characters";
     BadName = "bad_name", "the event's name is not a text of 1 to 255 bytes without control characters";
     BadTimestamp = "bad_timestamp", "the time is not a date and time of RFC 3339 from 1970 on";
     BadProperties = "bad_properties", "the properties are not an object";

@@ -11,11 +11,23 @@ use crate::engine::value::Property;
 /// Names to look for at one level of an event's properties.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tree {
-    // Only looked up, never iterated but to clear: its order cannot reach a decision.
-    nodes: HashMap<Box<str>, Node, foldhash::fast::FixedState>,
+    nodes: Vec<Node>,
+    // Only looked up, never iterated: its order cannot reach a decision.
+    by_name: HashMap<Box<str>, NodeNumber, foldhash::fast::FixedState>,
     /// A bit for each pair of length and first byte that occurs: most properties are not asked for,
     /// and this tells without a hash.
     seen: [u64; 4],
+}
+
+/// The place of a node in its tree.
+#[derive(Clone, Copy, Debug)]
+struct NodeNumber(usize);
+
+/// What a property is filled into: its own place, and the one of its name without `$`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    own: Option<NodeNumber>,
+    bare: Option<NodeNumber>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -57,12 +69,31 @@ impl Tree {
         if let Some(seen) = self.seen.get_mut(word) {
             *seen |= bit;
         }
-        self.nodes.entry(name.into()).or_default()
+        let next = NodeNumber(self.nodes.len());
+        let NodeNumber(place) = *self.by_name.entry(name.into()).or_insert(next);
+        if place == self.nodes.len() {
+            self.nodes.push(Node::default());
+        }
+        #[expect(clippy::indexing_slicing, reason = "found or pushed just above")]
+        &mut self.nodes[place]
+    }
+
+    fn number(&self, name: &str) -> Option<NodeNumber> {
+        let (word, bit) = place_of(name);
+        if self.seen.get(word)? & bit == 0 { None } else { self.by_name.get(name).copied() }
+    }
+
+    fn at(&self, number: NodeNumber) -> Option<&Node> {
+        self.nodes.get(number.0)
     }
 
     fn find(&self, name: &str) -> Option<&Node> {
-        let (word, bit) = place_of(name);
-        if self.seen.get(word)? & bit == 0 { None } else { self.nodes.get(name) }
+        self.at(self.number(name)?)
+    }
+
+    fn wanted(&self, name: &str) -> Wanted {
+        let bare = name.strip_prefix('$').and_then(|bare| self.number(alias(bare)));
+        Wanted { own: self.number(name), bare }
     }
 }
 
@@ -80,27 +111,38 @@ pub(super) struct Filling<'t, 'a> {
     pub table: &'t mut [Property<'a>],
 }
 
-impl<'a> Sink<'a> for Filling<'_, 'a> {
+impl<'t, 'a> Sink<'a> for Filling<'t, 'a> {
+    type Wanted = Wanted;
+    type Words = &'t Tree;
+
+    fn words(&self) -> &'t Tree {
+        self.tree
+    }
+
+    fn wanted(tree: &'t Tree, key: &str) -> Wanted {
+        tree.wanted(key)
+    }
+
     fn property(
         &mut self,
-        key: &str,
+        wanted: Wanted,
         scanner: &mut Scanner<'a>,
         special: &mut Specials<'a>,
     ) -> Result<(), Fault> {
-        let node = self.tree.find(key);
-        let bare = key.strip_prefix('$').and_then(|bare| self.tree.find(alias(bare)));
-        if node.is_none() && bare.is_none() {
+        let tree = self.tree;
+        let Wanted { own, bare } = wanted;
+        if own.is_none() && bare.is_none() {
             return scanner.skip();
         }
         let raw = scanner.value()?;
-        if let Some(node) = node {
+        if let Some(node) = own.and_then(|own| tree.at(own)) {
             self.put(node, raw)?;
             if let Some(found) = node.special {
                 special.set(found, raw);
             }
         }
         // PostHog's own properties can be asked for without their `$`, where nothing else stands.
-        match bare {
+        match bare.and_then(|bare| tree.at(bare)) {
             Some(bare) if self.lacks(bare) => self.put(bare, raw),
             _ => Ok(()),
         }
@@ -115,7 +157,9 @@ impl<'a> Filling<'_, 'a> {
     /// Passes an object of properties that stands elsewhere.
     pub(super) fn object(&mut self, json: &'a str) -> Result<(), Fault> {
         let mut special = Specials::default();
-        Scanner::new(json).object(|scanner, key| self.property(key, scanner, &mut special))
+        let tree = self.tree;
+        Scanner::new(json)
+            .object(|scanner, key| self.property(tree.wanted(key), scanner, &mut special))
     }
 
     /// Sets a property unless the event has it already.
@@ -148,7 +192,7 @@ impl<'a> Filling<'_, 'a> {
 
     /// A later member of one name replaces all that stood below the earlier.
     fn clear(&mut self, below: &Tree) {
-        for node in below.nodes.values() {
+        for node in &below.nodes {
             if let Some(property) = node.slot.and_then(|slot| self.table.get_mut(slot)) {
                 *property = Property::Missing;
             }

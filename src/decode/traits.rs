@@ -1,7 +1,9 @@
 //! The traits that an event sets, numbered, each once, the strongest last word of each.
 
+use smallvec::SmallVec;
+
 use super::content::Content;
-use super::json::{Fault, Scanner};
+use super::json::{Fault, Raw, Scanner, Text};
 use super::spread;
 use crate::engine::names::Names;
 use crate::engine::slot::TraitSlot;
@@ -11,6 +13,9 @@ use crate::engine::value::Value;
 const TEXTS_KEPT: usize = 256;
 /// Longest text kept for reuse, in bytes.
 const TEXT_BYTES_MAX: usize = 64;
+
+/// A trait that stands alone.
+pub(super) type Single<'a> = (TraitSlot, Raw<'a>);
 
 /// Traits of one event; the tables are reused for the next.
 #[derive(Debug, Default)]
@@ -22,18 +27,17 @@ pub(super) struct Traits {
 }
 
 impl Traits {
-    /// Reads the traits of an event.
-    pub(super) fn read(&mut self, content: &Content<'_>, names: &mut Names) -> Result<(), Fault> {
+    /// Reads the traits of an event, but for those that stand alone: see [`Traits::settle`].
+    pub(super) fn read<'a>(
+        &mut self,
+        content: &Content<'a>,
+        names: &mut Names,
+    ) -> Result<SmallVec<[Single<'a>; 4]>, Fault> {
         self.set.clear();
         self.once.clear();
+        let mut singles = SmallVec::new();
         for (name, raw) in &content.singles {
-            if let Some(slot) = names.trait_(name) {
-                let value = match raw {
-                    super::json::Raw::Text(text) => Some(self.text(&text.decode())),
-                    raw => raw.to_value(),
-                };
-                self.set.push((slot, value));
-            }
+            singles.extend(names.trait_(name).map(|slot| (slot, *raw)));
         }
         for json in &content.traits {
             read_object(json, names, &mut self.set)?;
@@ -43,18 +47,42 @@ impl Traits {
             last_wins(&mut self.once);
         }
         last_wins(&mut self.set);
-        Ok(())
+        Ok(singles)
     }
 
-    /// What is set, sorted by slot. Traits to be set once are left out where they are known.
-    pub(super) fn settle(
+    /// What is set, sorted by slot. Left out are texts that stand alone and are known already, as
+    /// the locale is that comes with every event, and traits to be set once where any is known.
+    pub(super) fn settle<'k>(
         &mut self,
-        known: impl Fn(TraitSlot) -> bool,
+        singles: &[Single<'_>],
+        known: impl Fn(TraitSlot) -> Option<&'k Value>,
     ) -> &[(TraitSlot, Option<Value>)] {
+        // Objects win over what stands alone, and of that the later over the earlier.
+        let mut later = singles;
+        while let Some(((slot, raw), earlier)) = later.split_last() {
+            later = earlier;
+            if self.set.iter().any(|(other, _)| other == slot) {
+                continue;
+            }
+            if let (Raw::Text(Text::Plain(text)), Some(Value::Str(same))) = (raw, known(*slot))
+                && *text == &**same
+                && !earlier.iter().any(|(other, _)| other == slot)
+            {
+                continue;
+            }
+            let value = match raw {
+                Raw::Text(text) => Some(self.text(&text.decode())),
+                raw => raw.to_value(),
+            };
+            self.set.push((*slot, value));
+        }
+        if !singles.is_empty() {
+            self.set.sort_by_key(|(slot, _)| *slot);
+        }
         if !self.once.is_empty() {
             for (slot, value) in self.once.drain(..) {
                 let set = self.set.iter().any(|(other, _)| *other == slot);
-                if value.is_some() && !set && !known(slot) {
+                if value.is_some() && !set && known(slot).is_none() {
                     self.set.push((slot, value));
                 }
             }

@@ -38,32 +38,22 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::declare::{Source, SourceKind, load};
+    use crate::catalog::Folders;
+    use crate::declare::load;
     use crate::demo::shop::Shop;
     use crate::engine::catalog::Sending;
     use crate::engine::decision::{Reason, VerdictKind};
     use crate::engine::time::{Span, Timestamp};
     use crate::worker::replay::Replay;
 
-    fn sources() -> Vec<Source> {
-        let kind = |path: &str| match path {
-            path if path.ends_with("policy.yaml") => SourceKind::Policy,
-            path if path.starts_with("models/") => SourceKind::Model,
-            path if path.ends_with(".html") => SourceKind::Asset,
-            _ => SourceKind::Trigger,
-        };
-        let source = |(path, text): (&str, &str)| Source {
-            path: path.into(),
-            text: text.into(),
-            kind: kind(path),
-        };
-        FILES.into_iter().map(source).collect()
-    }
-
     #[test]
     fn two_days_of_the_shop_show_every_trigger_and_every_way_to_hold_back() {
         let start = Timestamp::parse("2026-03-02T06:00:00Z").unwrap();
-        let catalog = Arc::new(load(&sources(), Sending::DryRun).unwrap().catalog);
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path()).unwrap();
+        let (triggers, models) = (folder.path().join("triggers"), folder.path().join("models"));
+        let sources = Folders { triggers, models }.read().unwrap();
+        let catalog = Arc::new(load(&sources, Sending::DryRun).unwrap().catalog);
         let mut replay = Replay::new(&catalog, 1, |_| {});
         let mut shop = Shop::open(7, 400, start, Span::DAY.times(30));
         for one in shop.until(start + Span::DAY.times(2)) {
@@ -82,6 +72,7 @@ mod tests {
             (VerdictKind::Suppress, Some(Reason::NoConsent)),
             (VerdictKind::Suppress, Some(Reason::Suppressed)),
             (VerdictKind::Defer, Some(Reason::QuietHours)),
+            (VerdictKind::Defer, Some(Reason::Capped)),
             (VerdictKind::Defer, Some(Reason::Spread)),
         ] {
             assert!(seen.contains(&wanted), "{wanted:?} is not among {seen:?}");

@@ -7,6 +7,9 @@ const feed = document.getElementById("feed");
 let people = {};
 let filter = "";
 let paused = false;
+// The number of the latest question for decisions, and what was told live while it is open.
+let asked = 0;
+let meanwhile = null;
 
 function element(name, attributes, ...children) {
   const made = document.createElement(name);
@@ -38,6 +41,15 @@ function shortTime(text) {
 // `names` between backticks become code.
 function rich(text) {
   return String(text).split("`").map((part, index) => (index % 2 ? element("code", {}, part) : part));
+}
+
+// A link that opens the customer's page over this one.
+function customerLink(customer, name) {
+  return element("a", { class: "who", href: `#${encodeURIComponent(customer)}` }, name);
+}
+
+function empty(text) {
+  return element("li", { class: "empty" }, text);
 }
 
 function shown(value) {
@@ -93,73 +105,162 @@ function row(record) {
   const details = element("details", { class: verdict },
     element("summary", {},
       element("span", { class: "badge" }, verdict.replaceAll("_", " ")),
-      element("span", { class: "who" }, nameOf(record.customer), " ",
+      element("span", { class: "whose" }, customerLink(record.customer, nameOf(record.customer)), " ",
         element("span", { class: "trigger" }, record.trigger)),
       element("time", { class: "when", datetime: record.ruled_at }, shortTime(record.ruled_at)),
       element("span", { class: "why" }, ...rich(record.why))));
-  // The inside is made when it is first opened: most never are.
+  // The inside is made when it is first opened: most are never opened.
   details.addEventListener("toggle", () => {
     if (!details.open || details.querySelector(".detail")) return;
     details.append(element("div", { class: "detail" },
       messageOf(record), conditionsOf(record), rulesOf(record), historyOf(record),
       element("div", { class: "label" },
         `decision ${record.id} · trigger ${record.versions.trigger} · policy ${record.versions.policy}`)));
-  }, { once: false });
-  return element("li", { "data-id": record.id }, details);
+  });
+  return element("li", { "data-id": record.id, "data-reason": record.reason || "" }, details);
 }
 
 function add(record) {
-  if (paused || (filter && record.verdict !== filter)) return;
+  if (paused) return;
   const old = feed.querySelector(`[data-id="${CSS.escape(record.id)}"]`);
   if (old) old.remove();
+  if (filter && record.verdict !== filter) return;
+  feed.querySelector(".empty")?.remove();
   feed.prepend(row(record));
   while (FEED_MAX < feed.children.length) feed.lastElementChild.remove();
 }
 
 async function choose(verdict) {
   filter = verdict;
+  const mine = ++asked;
+  meanwhile = [];
   for (const button of document.querySelectorAll("#verdicts button")) {
     button.setAttribute("aria-pressed", String(button.dataset.verdict === verdict));
   }
-  const query = verdict ? `?limit=60&verdict=${encodeURIComponent(verdict)}` : "?limit=60";
-  const page = await fetched(`/api/v1/decisions${query}`);
-  feed.replaceChildren(...page.items.map(row));
-  if (page.items.length === 0) feed.append(element("li", { class: "empty" }, "None yet."));
+  try {
+    const query = verdict ? `?limit=60&verdict=${encodeURIComponent(verdict)}` : "?limit=60";
+    const page = await fetched(`/api/v1/decisions${query}`);
+    // Whoever has chosen again since does not want this answer any more.
+    if (mine !== asked) return;
+    feed.replaceChildren(...page.items.map(row));
+    if (page.items.length === 0) feed.append(empty("None yet."));
+    for (const record of meanwhile) add(record);
+  } finally {
+    if (mine === asked) meanwhile = null;
+  }
+}
+
+function healthBar(customer) {
+  const bar = element("div", { class: `bar ${customer.band || ""}` }, element("span"));
+  bar.firstChild.style.width = `${Math.max(0, Math.min(100, customer.health))}%`;
+  return bar;
+}
+
+function trendOf(days, value) {
+  if (typeof value !== "number") return "";
+  const points = Math.abs(value).toFixed(0);
+  return ` ${points === "0" ? "no change" : `${value < 0 ? "▼" : "▲"} ${points}`} in ${days} d`;
 }
 
 function riskLine(customer) {
   const truth = people[customer.id] ? people[customer.id].mood : "?";
-  const health = Math.max(0, Math.min(100, customer.health || 0));
-  const bar = element("div", { class: `bar ${customer.band || ""}` }, element("span"));
-  bar.firstChild.style.width = `${health}%`;
-  const trend = customer.trend_7d;
-  const arrow = typeof trend === "number" ? ` ${trend < 0 ? "▼" : "▲"} ${Math.abs(trend).toFixed(0)} in 7 d` : "";
+  const owner = customer.owner ? ` · ${customer.owner}` : "";
   return element("li", {},
-    element("div", { class: "person" },
-      element("span", {}, element("b", {}, customer.name || customer.id), " ",
-        element("span", { class: "trigger" }, `${customer.id}${customer.owner ? ` · ${customer.owner}` : ""}`)),
-      element("span", {}, element("span", { class: "score" }, health.toFixed(0)),
-        element("span", { class: "label" }, arrow))),
-    bar,
-    element("div", { class: "person" },
-      element("span", { class: "reasons" }, (customer.reasons || []).join("; ")),
+    element("div", { class: "line" },
+      element("span", { class: "whose" }, customerLink(customer.id, customer.name || customer.id), " ",
+        element("span", { class: "trigger" }, `${customer.id}${owner}`)),
+      element("span", { class: "score" }, customer.health.toFixed(0),
+        element("span", { class: "label" }, trendOf(7, customer.trend_7d)))),
+    healthBar(customer),
+    element("div", { class: "line" },
+      element("ul", { class: "reasons" }, ...(customer.reasons || []).slice(0, 2).map((reason) => element("li", {}, reason))),
       element("span", { class: "truth" }, `truth: ${truth}`)));
 }
 
 function taskLine(task) {
   return element("li", {},
-    element("div", { class: "person" },
-      element("b", {}, task.title),
+    element("div", { class: "line" },
+      customerLink(task.customer, task.title),
       element("span", { class: "label" }, task.assigned_to ? `for ${task.assigned_to}` : task.list)),
     element("div", { class: "reasons" }, task.suggest || (task.reasons || []).join("; ")),
     element("div", { class: "label" }, `${task.trigger} · due ${shortTime(task.due_at || "") || "any time"}`));
+}
+
+// The last days of health as a line, 0 at the bottom and 100 at the top.
+function sparkline(history) {
+  const svg = (name, attributes) => {
+    const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    return made;
+  };
+  const step = 300 / Math.max(1, history.length - 1);
+  const points = history.map((day, index) => `${(index * step).toFixed(1)},${(60 - day.value * 0.6).toFixed(1)}`);
+  const drawn = svg("svg", { viewBox: "-2 -2 304 64", preserveAspectRatio: "none", class: "spark", role: "img",
+    "aria-label": `health of the last ${history.length} days` });
+  drawn.append(svg("polyline", { points: points.join(" ") }));
+  return drawn;
+}
+
+function block(title, lines, none) {
+  return element("section", {}, element("h3", {}, title),
+    0 < lines.length ? element("ul", {}, ...lines) : element("p", { class: "empty" }, none));
+}
+
+function healthOf(page) {
+  if (typeof page.health !== "number") {
+    return element("section", {}, element("h3", {}, "Health"), element("p", { class: "empty" }, "Not enough is known for a score."));
+  }
+  const lines = page.contributions.map((one) => element("li", {},
+    element("b", {}, one.measure), ` ${one.contribution.toFixed(0)} of ${(one.weight * 100).toFixed(0)} points`,
+    element("div", { class: "label" }, one.plain)));
+  return element("section", { class: "health" }, element("h3", {}, "Health, point by point"),
+    element("div", { class: "line" },
+      element("span", { class: "score big" }, page.health.toFixed(0)),
+      element("span", { class: "label" }, [page.band && page.band.replaceAll("_", " "),
+        trendOf(7, page.trend_7d), trendOf(28, page.trend_28d)].filter(Boolean).join(" · "))),
+    healthBar(page), 1 < page.health_history.length ? sparkline(page.health_history) : null,
+    element("ul", {}, ...lines));
+}
+
+function customerParts(page) {
+  const consents = page.consents.map((one) => element("li", {},
+    `${one.granted ? "yes" : "no"} to ${one.purpose}${one.channel === "all" ? "" : ` on ${one.channel}`}`));
+  const caps = page.caps.map((one) => element("li", {},
+    `${one.cap}: ${one.used} of ${one.at_most} used${one.free_at ? `, free again ${shortTime(one.free_at)}` : ""}`));
+  const upcoming = page.upcoming.slice(0, 8).map((one) => element("li", {}, `${shortTime(one.at)} ${one.trigger}: `, ...rich(one.what)));
+  const events = page.timeline.slice(0, 15).map((one) => element("li", {}, element("time", {}, shortTime(one.at)), ` ${one.event}`));
+  return [healthOf(page),
+    block("Timeline", events, "Nothing was heard of them yet."),
+    block("Consent and caps", [...consents, ...caps], "No answer is recorded."),
+    block("Coming up", upcoming, "Nothing waits."),
+    element("section", { class: "wide" }, element("h3", {}, "Decisions"),
+      0 < page.decisions.length ? element("ol", {}, ...page.decisions.map(row))
+        : element("p", { class: "empty" }, "Nothing was decided for them yet."))];
+}
+
+async function showCustomer() {
+  const customer = decodeURIComponent(location.hash.slice(1));
+  if (!customer) { dialog.close(); return; }
+  const body = document.getElementById("customer-body");
+  const title = document.getElementById("customer-name");
+  try {
+    const page = await fetched(`/api/v1/customers/${encodeURIComponent(customer)}`);
+    title.replaceChildren(page.name || customer, " ",
+      element("span", { class: "trigger" }, [customer, page.owner, page.traits.timezone].filter(Boolean).join(" · ")));
+    body.replaceChildren(...customerParts(page));
+  } catch (error) {
+    title.replaceChildren(customer);
+    body.replaceChildren(element("p", { class: "empty" }, `Not to be seen now: ${error.message}`));
+  }
+  if (!dialog.open) dialog.showModal();
+  dialog.scrollTop = 0;
 }
 
 const VERDICTS = ["sent", "task", "held_out", "suppressed", "deferred", "expired", "cancelled", "unknown"];
 
 function funnelRow(trigger) {
   const funnel = trigger.funnel;
-  const why = (funnel.reasons || []).slice().sort((a, b) => b.count - a.count).slice(0, 3)
+  const why = (funnel.reasons || []).slice().sort((a, b) => b.count - a.count)
     .map((one) => `${one.reason.replaceAll("_", " ")} ${one.count}`).join(", ");
   return element("tr", {},
     element("td", { title: trigger.about }, trigger.id), element("td", {}, trigger.kind),
@@ -168,13 +269,17 @@ function funnelRow(trigger) {
     element("td", {}, why || "\u2013"));
 }
 
+function list(id, lines, none) {
+  document.getElementById(id).replaceChildren(...(0 < lines.length ? lines : [empty(none)]));
+}
+
 async function refresh() {
   const [risk, tasks, triggers, clock, catalog] = await Promise.all([
-    fetched("/api/v1/customers?limit=8"), fetched("/api/v1/tasks?limit=5"),
+    fetched("/api/v1/customers?limit=6"), fetched("/api/v1/tasks?limit=4"),
     fetched("/api/v1/triggers"), fetched("/demo/clock"), fetched("/api/v1/catalog")]);
   people = await fetched("/demo/truth");
-  document.getElementById("risk").replaceChildren(...risk.items.map(riskLine));
-  if (0 < tasks.items.length) document.getElementById("tasks").replaceChildren(...tasks.items.map(taskLine));
+  list("risk", risk.items.filter((customer) => typeof customer.health === "number").map(riskLine), "No score yet.");
+  list("tasks", tasks.items.map(taskLine), "No task yet.");
   document.getElementById("funnels").replaceChildren(...triggers.map(funnelRow));
   const totals = Object.fromEntries(["matched", ...VERDICTS].map((name) => [name, 0]));
   for (const trigger of triggers) for (const name of Object.keys(totals)) totals[name] += trigger.funnel[name];
@@ -194,9 +299,17 @@ function banner(faults) {
 function connect() {
   const status = document.getElementById("connection");
   const stream = new EventSource("/api/v1/live");
-  stream.addEventListener("open", () => { status.textContent = "live"; });
+  stream.addEventListener("open", () => {
+    status.textContent = "live";
+    // What was decided while nobody listened is not told again: look it up.
+    if (!paused) choose(filter).catch(() => {});
+  });
   stream.addEventListener("error", () => { status.textContent = "connection lost, trying again"; });
-  stream.addEventListener("decision", (event) => add(JSON.parse(event.data)));
+  stream.addEventListener("decision", (event) => {
+    const record = JSON.parse(event.data);
+    if (meanwhile) meanwhile.push(record);
+    add(record);
+  });
 }
 
 async function loop() {
@@ -213,9 +326,15 @@ pause.addEventListener("click", () => {
   pause.setAttribute("aria-pressed", String(paused));
   pause.textContent = paused ? "Go on" : "Pause";
 });
+const dialog = document.getElementById("customer");
+addEventListener("hashchange", showCustomer);
+dialog.addEventListener("close", () => { if (location.hash) history.replaceState(null, "", location.pathname); });
+dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+document.getElementById("close").addEventListener("click", () => dialog.close());
 (async () => {
   try { people = await fetched("/demo/truth"); } catch { /* the loop below says so */ }
   await choose("").catch(() => {});
   connect();
   loop();
+  showCustomer();
 })();

@@ -14,6 +14,9 @@ use crate::engine::decision::VerdictKind;
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
      connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'";
 
+/// What stands where a number is not known yet.
+const UNKNOWN_YET: &str = "\u{2013}";
+
 /// What the page says about the shop.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts {
@@ -60,6 +63,13 @@ fn page(facts: Facts) -> Markup {
                     aside { (risk()) (tasks()) }
                     section #triggers aria-label="Triggers" { (triggers()) }
                 }
+                dialog #customer aria-labelledby="customer-name" {
+                    div.head {
+                        h2 #customer-name {}
+                        button #close type="button" { "Close" }
+                    }
+                    div #customer-body {}
+                }
             }
         }
     }
@@ -83,12 +93,12 @@ fn header(facts: Facts) -> Markup {
         }
         nav #verdicts aria-label="Verdicts" {
             button type="button" data-verdict="" aria-pressed="true" {
-                b #count-matched { "0" } span { "matched" }
+                b #count-matched { (UNKNOWN_YET) } span { "matched" }
             }
             @for kind in VerdictKind::ALL {
                 button type="button" data-verdict=(kind.as_str()) aria-pressed="false"
                     class=(kind.as_str()) {
-                    b id={ "count-" (kind.as_str()) } { "0" }
+                    b id={ "count-" (kind.as_str()) } { (UNKNOWN_YET) }
                     span { (kind.as_str().replace('_', " ")) }
                 }
             }
@@ -102,8 +112,8 @@ fn decisions() -> Markup {
             h2 { "Decisions, and why" }
             button #pause type="button" aria-pressed="false" { "Pause" }
         }
-        p.hint #hint { "Every yes and every no, as it is decided. Open one to see what it saw." }
-        ol #feed {}
+        p.hint { "Every yes and every no, as it is decided. Open one to see what it saw." }
+        ol #feed { li.empty { "Listening\u{2026}" } }
     }
 }
 
@@ -112,7 +122,7 @@ fn risk() -> Markup {
         section aria-label="Customers at risk" {
             div.head { h2 { "Customers at risk" } span.label { "health 0 to 100" } }
             p.hint { "What the scorecard found, beside what the simulator knows." }
-            ol #risk {}
+            ol #risk { li.empty { "Looking\u{2026}" } }
         }
     }
 }
@@ -121,7 +131,7 @@ fn tasks() -> Markup {
     html! {
         section aria-label="Tasks" {
             div.head { h2 { "Handed to people" } }
-            ol #tasks { li.empty { "No task yet." } }
+            ol #tasks { li.empty { "Looking\u{2026}" } }
         }
     }
 }
@@ -139,7 +149,7 @@ fn triggers() -> Markup {
                         @for kind in VerdictKind::ALL {
                             th scope="col" { (kind.as_str().replace('_', " ")) }
                         }
-                        th scope="col" { "held back mostly because" }
+                        th scope="col" { "held back because" }
                     }
                 }
                 tbody #funnels {}

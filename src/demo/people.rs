@@ -22,6 +22,8 @@ pub struct Person {
     pub services: Vec<&'static str>,
     /// Number of their latest parcel.
     pub parcel: u32,
+    /// When their trial ends, for those who are on one.
+    pub trial_ends: Option<Timestamp>,
 }
 
 /// How someone really feels: the truth behind the events.
@@ -105,14 +107,18 @@ const NAMES: [(&str, &str, &str, &str); 16] = [
 const CATEGORIES: [&str; 4] = ["shoes", "books", "garden", "kitchen"];
 const MANAGERS: [&str; 4] = ["mei", "chen", "olga", "sam"];
 
-/// Makes people. A tenth has not consented to marketing, a fifth is on trial, a quarter is VIP.
+/// Makes people. A tenth has not consented to marketing, three in ten are on trial, a quarter is VIP.
 pub(super) fn people(rng: &mut fastrand::Rng, count: usize, start: Timestamp) -> Vec<Person> {
     (0..count).map(|number| person(rng, number, start)).collect()
 }
 
 fn person(rng: &mut fastrand::Rng, number: usize, start: Timestamp) -> Person {
-    let (first, last, zone_name, locale) =
-        NAMES.get(number % NAMES.len()).copied().unwrap_or(("Ann", "Smit", "Etc/UTC", "en"));
+    let named = |number: usize| {
+        NAMES.get(number % NAMES.len()).copied().unwrap_or(("Ann", "Smit", "Etc/UTC", "en"))
+    };
+    let (first, _, zone_name, locale) = named(number);
+    // Each first name with another last name every time, so that people can be told apart.
+    let (_, last, ..) = named(number + number / NAMES.len());
     let zone = Zone::parse(zone_name).unwrap_or(Zone::utc());
     let id = format!("c{number:04}");
     let mood = match rng.f64() {
@@ -124,7 +130,7 @@ fn person(rng: &mut fastrand::Rng, number: usize, start: Timestamp) -> Person {
     if rng.f64() < 0.35 {
         services.extend(SERVICES.get(rng.usize(0..SERVICES.len())).copied());
     }
-    let on_trial = rng.f64() < 0.2;
+    let on_trial = rng.f64() < 0.3;
     let tier = if rng.f64() < 0.25 { "vip" } else { "standard" };
     let traits = json!({
         "first_name": first, "name": format!("{first} {last}"), "locale": locale,
@@ -145,9 +151,11 @@ fn person(rng: &mut fastrand::Rng, number: usize, start: Timestamp) -> Person {
     if rng.f64() < 0.4 {
         more.insert("push_token".to_owned(), json!(format!("push-{number}")));
     }
-    let ahead = Span::HOUR.times(rng.i64(24..26 * 24));
-    if on_trial {
-        more.insert("trial_ends_at".to_owned(), json!((start + ahead).to_string()));
+    // Some are over already: their last tip came in the week that the page looks back on.
+    let ahead = Span::HOUR.times(rng.i64(-6 * 24..20 * 24));
+    let trial_ends = on_trial.then_some(start + ahead);
+    if let Some(ends) = trial_ends {
+        more.insert("trial_ends_at".to_owned(), json!(ends.to_string()));
     } else {
         let renews = json!({"status": "active", "renews_at": date(start + ahead)});
         more.insert("subscription".to_owned(), renews);
@@ -156,7 +164,7 @@ fn person(rng: &mut fastrand::Rng, number: usize, start: Timestamp) -> Person {
         Value::Object(known) => Value::Object(known.into_iter().chain(more).collect()),
         other => other,
     };
-    Person { id, traits, zone, mood, services, parcel: 0 }
+    Person { id, traits, zone, mood, services, parcel: 0, trial_ends }
 }
 
 fn date(at: Timestamp) -> String {

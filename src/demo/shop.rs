@@ -27,6 +27,7 @@ enum Plan {
     Login,
     Feature,
     Checkout,
+    Look,
     Pay,
     Leave,
     Scan(u8),
@@ -70,6 +71,10 @@ const FEATURES: [&str; 10] = [
 pub(super) const SERVICES: [&str; 3] = ["billing-api", "search-api", "label-printing"];
 /// How long a mood lasts before it may change, on average.
 const SHIFT: Span = Span::from_millis(3 * 86_400_000);
+/// How long until someone goes to the till again, on average.
+const CHECKOUT: Span = Span::from_millis(2 * 86_400_000);
+/// How long before the start the shop's analysts began to push scores.
+const SCORED_FOR: Span = Span::from_millis(10 * 86_400_000);
 /// Person number of what concerns nobody in particular.
 const NOBODY: usize = usize::MAX;
 
@@ -86,7 +91,7 @@ impl Shop {
             for (plan, mean) in [
                 (Plan::Login, Span::HOUR.times(10)),
                 (Plan::Feature, Span::HOUR.times(16)),
-                (Plan::Checkout, Span::DAY.times(4)),
+                (Plan::Checkout, CHECKOUT),
                 (Plan::Ticket, Span::DAY.times(30)),
                 (Plan::Survey, Span::DAY.times(25)),
                 (Plan::Invoice, Span::DAY.times(150)),
@@ -94,10 +99,19 @@ impl Shop {
             ] {
                 shop.plan_after(opened, mean, who, plan);
             }
-            let first_score = start - Span::HOUR.times(shop.rng.i64(1..6));
+            let first_score =
+                std::cmp::max(opened, start - SCORED_FOR) + Span::HOUR.times(shop.rng.i64(1..6));
             shop.plan(first_score, who, Plan::Rescore);
+            // New on trial, half of them look what it would cost; then come three tips within the
+            // week, and the cap has something to hold.
+            let trial_ends = shop.people.get(who).and_then(|person| person.trial_ends);
+            if let Some(ends) = trial_ends.filter(|_| shop.rng.bool()) {
+                let look = ends - Span::DAY.times(7) - Span::HOUR.times(shop.rng.i64(4..16));
+                shop.plan(look, who, Plan::Look);
+            }
         }
-        shop.plan(start + Span::HOUR.times(5), NOBODY, Plan::IncidentOpens);
+        // Often enough that one opens within minutes of the shop's present.
+        shop.plan(start - Span::HOUR.times(22), NOBODY, Plan::IncidentOpens);
         shop
     }
 
@@ -156,7 +170,8 @@ impl Shop {
                 self.track(at, who, "Feature Used", json!({"feature": feature}), out);
                 self.plan_after(at, slow(Span::HOUR.times(30)), who, Plan::Feature);
             }
-            Plan::Checkout => self.checkout(at, who, slow(Span::DAY.times(4)), out),
+            Plan::Checkout => self.checkout(at, who, slow(CHECKOUT), out),
+            Plan::Look => self.track(at, who, "Checkout Viewed", json!({"cart_value": 49}), out),
             Plan::Pay => self.pay(at, who, out),
             Plan::Leave => self.track(at, who, "Checkout Left", json!({}), out),
             Plan::Scan(_) | Plan::Delay | Plan::Delivered => self.parcel(at, who, plan, out),

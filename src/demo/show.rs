@@ -25,6 +25,11 @@ use super::{files, people::Person};
 const PAST: Span = Span::from_millis(30 * 86_400_000);
 /// How much of the past is told at a time.
 const PAST_STEP: Span = Span::from_millis(6 * 3_600_000);
+/// How much of the past Heedful was there for, so that there are decisions to look at from the
+/// first moment, and caps with something in them.
+const WATCHED: Span = Span::from_millis(9 * 86_400_000);
+/// How much of that time is told at once.
+const WATCHED_STEP: Span = Span::from_millis(15 * 60_000);
 /// How often the present is told.
 const PRESENT_STEP: Duration = Duration::from_millis(20);
 /// How long the workers get for each step of the past.
@@ -101,18 +106,24 @@ impl Show {
         self.folder.path()
     }
 
-    /// Tells the shop's past. `told` hears how much of it, from 0 to 1.
+    /// Tells the shop's past: first what it already knew when Heedful came, then a week of
+    /// decisions. `told` hears how much of it, from 0 to 1.
     ///
     /// # Errors
     /// When the log does not take it.
     pub async fn tell_the_past(&mut self, told: impl Fn(f64)) -> Result<(), Error> {
         let begin = self.wish.start - PAST;
+        let watched = self.wish.start - WATCHED;
         let mut now = begin;
         while now < self.wish.start {
-            now = std::cmp::min(now + PAST_STEP, self.wish.start);
+            let telling = if now < watched { Telling::Past } else { Telling::Present };
+            now = match telling {
+                Telling::Past => std::cmp::min(now + PAST_STEP, watched),
+                Telling::Present => std::cmp::min(now + WATCHED_STEP, self.wish.start),
+            };
             self.clock.set(now);
             let happened = self.shop.until(now);
-            append(self.service.appender(), &happened, Telling::Past, now).await?;
+            append(self.service.appender(), &happened, telling, now).await?;
             tokio::time::sleep(PAUSE).await;
             told(part(now - begin, PAST));
         }

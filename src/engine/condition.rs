@@ -41,6 +41,8 @@ pub enum Expr {
     Literal(Value),
     /// `event.<path>`.
     Property(PropertySlot),
+    /// `customer.id`.
+    CustomerId,
     /// `customer.<name>.<path>`.
     Trait {
         /// The top-level name.

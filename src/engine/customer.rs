@@ -41,7 +41,8 @@ pub struct CustomerState {
     pub now: Timestamp,
     /// When the first input came.
     pub first_seen: Timestamp,
-    /// When the last live event occurred.
+    /// When the latest event occurred, live or imported, at which the customer was there; when the
+    /// first input came, until there is one.
     pub last_seen: Timestamp,
     /// Traits, sorted by slot.
     pub traits: ThinVec<(TraitSlot, Value)>,
@@ -109,10 +110,16 @@ impl std::fmt::Debug for Remembered {
 }
 
 /// Makes room for one more in a list that is short for most customers: a few places at a time,
-/// because a million customers pay for each place that stays empty.
+/// because a million customers pay for each place that stays empty. Blocks grow by whole units of
+/// the allocator, so that small entries do not move with each one that comes.
 pub(super) fn spare_room<T>(list: &mut ThinVec<T>) {
+    /// Bytes by which a block grows, and of those what the list itself takes.
+    const UNIT: usize = 32;
+    const HEAD: usize = 16;
     if list.len() == list.capacity() {
-        list.reserve_exact(1 + list.len() / 4);
+        let room = if list.is_empty() { UNIT - HEAD } else { UNIT };
+        let places = (room / size_of::<T>().max(1)).max(list.len() / 4);
+        list.reserve_exact(places.max(1));
     }
 }
 

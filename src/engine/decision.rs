@@ -393,8 +393,6 @@ pub enum Effect {
     Assign(Task),
     /// Record that a unit was exposed to an arm.
     Expose(Exposure),
-    /// Take out of the outbox if it has not left.
-    Withdraw(DecisionId),
     /// Everything about this customer must go.
     Erase,
 }

@@ -92,6 +92,7 @@ fn other_truth(expr: &Expr, scope: &Scope<'_>) -> Truth {
         },
         Expr::Literal(_)
         | Expr::Property(_)
+        | Expr::CustomerId
         | Expr::Trait { .. }
         | Expr::Score(_)
         | Expr::ScoreWas(_)
@@ -173,6 +174,7 @@ fn item<'a>(expr: &'a Expr, scope: &'a Scope<'_>) -> Item<'a> {
     Item::Plain(match expr {
         Expr::Literal(value) => value.as_ref(),
         Expr::Property(slot) => scope.property(*slot),
+        Expr::CustomerId => ValueRef::Str(scope.state.id.as_str()),
         Expr::Trait { slot, path } => scope
             .state
             .trait_value(*slot)

@@ -211,10 +211,14 @@ fn waits(
     match &trigger.when {
         When::Event(_) => events(state, slot, trigger, now),
         When::Sequence { steps, within } => {
-            let hits = state.progress(slot, 0).map(|progress| &*progress.hits).unwrap_or_default();
             let alive = |start: &Timestamp| *start != Timestamp::MIN && now - *start <= *within;
-            let reached = hits.iter().rposition(alive).map_or(0, |index| index + 1);
-            let started_at = reached.checked_sub(1).and_then(|last| hits.get(last)).copied();
+            // With `per`, the object that got furthest.
+            let of_trigger = state.progress.iter().filter(|progress| progress.trigger == slot);
+            let furthest = of_trigger.filter_map(|progress| {
+                let last = progress.hits.iter().rposition(alive)?;
+                Some((last + 1, progress.hits.get(last).copied()))
+            });
+            let (reached, started_at) = furthest.max().unwrap_or((0, None));
             let next = steps.get(reached).map(|step| step.event);
             let sequence = |next| Wait::Sequence { steps: steps.len(), reached, started_at, next };
             next.map(sequence).into_iter().collect()

@@ -4,7 +4,8 @@
 //! with that path: the clause is found by the path's hash, and the number is compared right where
 //! the candidates are listed. So a thousand triggers that wait for other paths cost nothing.
 //! What comes out *may* match; whether it does is for the filter itself to say, unless value and
-//! number were all that it asks for.
+//! number were all that it asks for. Conditions that several triggers share are known here as one
+//! [`Gate`], so that a step works each out once, and not for each trigger.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +15,7 @@ use smallvec::SmallVec;
 use super::catalog::{AbsenceScope, Trigger, When};
 use super::condition::{Comparison, Condition, Expr};
 use super::evaluate::{order_numbers, rounded};
+use super::input::View;
 use super::series::value_hash;
 use super::slot::{EventSlot, PropertySlot, TriggerSlot};
 use super::step::Roster;
@@ -41,6 +43,10 @@ pub enum Filter {
     Holds,
 }
 
+/// Conditions that several triggers have in common, by their number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gate(u16);
+
 /// What an event would do to a trigger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
@@ -61,6 +67,8 @@ pub struct TriggerIndex {
     events: Box<[OfEvent]>,
     /// Absences that any page view ends.
     pages: Box<[Candidate]>,
+    /// For each gate one of the triggers whose conditions it stands for.
+    gates: Box<[TriggerSlot]>,
 }
 
 /// What one event name leads to.
@@ -94,6 +102,8 @@ struct Found {
 struct Entry {
     candidate: Candidate,
     guard: Option<Guard>,
+    /// What must hold for the trigger to fire, where the clause fires it at once.
+    gate: Option<Gate>,
 }
 
 /// A conjunct that compares a property with a number: most candidates fail here, and here it is
@@ -109,6 +119,13 @@ impl Candidate {
     const fn matching(trigger: TriggerSlot, clause: u8) -> Self {
         Self { trigger, clause, role: Role::Matches, filter: Filter::Open }
     }
+
+    /// The candidate as a number of the same order.
+    fn rank(self) -> u64 {
+        let filter = u64::from(self.filter == Filter::Holds);
+        let role = u64::from(self.role == Role::Matches);
+        u64::from(self.trigger.0) << 16 | u64::from(self.clause) << 8 | role << 1 | filter
+    }
 }
 
 impl TriggerIndex {
@@ -117,41 +134,49 @@ impl TriggerIndex {
         let mut drafts: Vec<Draft> = Vec::new();
         drafts.resize_with(events, Draft::default);
         let mut pages = Vec::new();
-        for (slot, trigger) in (0..=u16::MAX).zip(triggers) {
-            enter(TriggerSlot(slot), &trigger.when, &mut drafts, &mut pages);
+        let (gates, gate_of) = gates(triggers);
+        for ((slot, trigger), gate) in (0..=u16::MAX).zip(triggers).zip(gate_of) {
+            enter((TriggerSlot(slot), gate), &trigger.when, &mut drafts, &mut pages);
         }
         let events = drafts.into_iter().map(Draft::finish).collect();
-        Self { roster: Roster::build(triggers), events, pages: pages.into() }
+        Self { roster: Roster::build(triggers), events, pages: pages.into(), gates }
     }
 
-    /// Appends the candidates of an event, sorted, each once.
-    pub fn candidates(&self, event: EventSlot, properties: &[Property<'_>], out: &mut Candidates) {
-        let start = out.len();
-        self.matching(event, properties, out);
-        out.extend_from_slice(self.followers(event));
-        sort(out, start);
-    }
-
-    /// The same for a page or screen view, which also ends every `dwell:`; its name need not be
-    /// one that a file refers to.
-    pub fn candidates_of_view(
+    /// Appends the candidates of an event, sorted, each once. A page or screen view also ends every
+    /// `dwell:`; its name need not be one that a file refers to. `is_open` says whether the
+    /// conditions of a gate hold: what they would keep from firing is left out.
+    pub fn candidates(
         &self,
-        event: EventSlot,
+        (event, view): (EventSlot, View),
         properties: &[Property<'_>],
+        is_open: impl FnMut(Gate) -> bool,
         out: &mut Candidates,
     ) {
         let start = out.len();
-        self.matching(event, properties, out);
+        self.matching(event, properties, is_open, out);
         out.extend_from_slice(self.followers(event));
-        out.extend_from_slice(&self.pages);
+        match view {
+            View::Page => out.extend_from_slice(&self.pages),
+            View::Other => {}
+        }
         sort(out, start);
     }
 
-    /// Appends only the clauses and steps that an event may match, sorted, each once.
-    pub fn matching(&self, event: EventSlot, properties: &[Property<'_>], out: &mut Candidates) {
+    /// A trigger whose conditions a gate stands for.
+    pub fn trigger_of(&self, gate: Gate) -> Option<TriggerSlot> {
+        self.gates.get(usize::from(gate.0)).copied()
+    }
+
+    /// Appends only the clauses and steps that an event may match.
+    fn matching(
+        &self,
+        event: EventSlot,
+        properties: &[Property<'_>],
+        mut is_open: impl FnMut(Gate) -> bool,
+        out: &mut Candidates,
+    ) {
         let Some(of_event) = self.events.get(event.index()) else { return };
-        let start = out.len();
-        append(&of_event.always, properties, out);
+        append(&of_event.always, properties, &mut is_open, out);
         for by_value in &of_event.by_value {
             let value = properties.get(by_value.property.index()).map(Property::as_ref);
             if let Some(value) = value
@@ -160,11 +185,8 @@ impl TriggerIndex {
                 && let Some(found) = by_value.found.get(found)
                 && found.value.as_ref().is_none_or(|same| same.as_ref() == value)
             {
-                append(&found.entries, properties, out);
+                append(&found.entries, properties, &mut is_open, out);
             }
-        }
-        if !of_event.by_value.is_empty() {
-            sort(out, start);
         }
     }
 
@@ -191,9 +213,16 @@ impl Guard {
     }
 }
 
-fn append(entries: &[Entry], properties: &[Property<'_>], out: &mut Candidates) {
+fn append(
+    entries: &[Entry],
+    properties: &[Property<'_>],
+    is_open: &mut impl FnMut(Gate) -> bool,
+    out: &mut Candidates,
+) {
     for entry in entries {
-        if entry.guard.is_none_or(|guard| guard.passes(properties)) {
+        if entry.guard.is_none_or(|guard| guard.passes(properties))
+            && entry.gate.is_none_or(&mut *is_open)
+        {
             out.push(entry.candidate);
         }
     }
@@ -201,8 +230,8 @@ fn append(entries: &[Entry], properties: &[Property<'_>], out: &mut Candidates) 
 
 fn sort(out: &mut Candidates, start: usize) {
     let Some(appended) = out.get_mut(start..) else { return };
-    if !appended.is_sorted_by(|left, right| left < right) {
-        appended.sort_unstable();
+    if !appended.is_sorted_by(|left, right| left.rank() < right.rank()) {
+        appended.sort_unstable_by_key(|candidate| candidate.rank());
         // Each list is free of repetitions, but an event can follow by its name and as a view.
         let mut last = None;
         let mut index = 0;
@@ -243,13 +272,49 @@ struct Clause {
 /// Values with their hashes.
 type Keys = BTreeMap<u64, Value>;
 
-fn enter(trigger: TriggerSlot, when: &When, drafts: &mut [Draft], pages: &mut Vec<Candidate>) {
+/// Numbers the conditions that more than one trigger has: one trigger for each, and the gate of
+/// each trigger.
+fn gates(triggers: &[Trigger]) -> (Box<[TriggerSlot]>, Vec<Option<Gate>>) {
+    // Expressions have no order; what they look like in full tells equal ones as well.
+    let form = |trigger: &Trigger| {
+        let exprs: Vec<&Expr> = trigger.conditions.iter().map(|each| &each.expr).collect();
+        (!exprs.is_empty()).then(|| format!("{exprs:?}"))
+    };
+    let forms: Vec<Option<String>> = triggers.iter().map(form).collect();
+    let mut sharing: BTreeMap<&str, Vec<TriggerSlot>> = BTreeMap::new();
+    for (slot, form) in (0..=u16::MAX).zip(&forms) {
+        if let Some(form) = form {
+            sharing.entry(form).or_default().push(TriggerSlot(slot));
+        }
+    }
+    let mut firsts = Vec::new();
+    let mut gate_of = vec![None; triggers.len()];
+    for (number, sharing) in (0..=u16::MAX).zip(sharing.values().filter(|all| 1 < all.len())) {
+        firsts.extend(sharing.first());
+        for slot in sharing {
+            if let Some(place) = gate_of.get_mut(slot.index()) {
+                *place = Some(Gate(number));
+            }
+        }
+    }
+    (firsts.into(), gate_of)
+}
+
+fn enter(
+    (trigger, gate): (TriggerSlot, Option<Gate>),
+    when: &When,
+    drafts: &mut [Draft],
+    pages: &mut Vec<Candidate>,
+) {
     match when {
         When::Event(clauses) => {
             for (number, clause) in (0..=u8::MAX).zip(clauses) {
                 let candidate = Candidate::matching(trigger, number);
+                // What is armed or counted asks for the conditions later, when it fires.
+                let fires_at_once = clause.absence.is_none() && clause.times.is_none();
+                let gate = gate.filter(|_| fires_at_once);
                 if let Some(draft) = drafts.get_mut(clause.event.index()) {
-                    draft.clauses.push(Clause::new(candidate, clause.filter.as_ref()));
+                    draft.clauses.push(Clause::new(candidate, clause.filter.as_ref(), gate));
                 }
                 let Some(absence) = &clause.absence else { continue };
                 let follower = Candidate { role: Role::Follows, ..candidate };
@@ -268,7 +333,7 @@ fn enter(trigger: TriggerSlot, when: &When, drafts: &mut [Draft], pages: &mut Ve
             for (number, step) in (0..=u8::MAX).zip(steps) {
                 let candidate = Candidate::matching(trigger, number);
                 if let Some(draft) = drafts.get_mut(step.event.index()) {
-                    draft.clauses.push(Clause::new(candidate, step.filter.as_ref()));
+                    draft.clauses.push(Clause::new(candidate, step.filter.as_ref(), None));
                 }
             }
         }
@@ -281,7 +346,7 @@ fn enter(trigger: TriggerSlot, when: &When, drafts: &mut [Draft], pages: &mut Ve
 }
 
 impl Clause {
-    fn new(candidate: Candidate, filter: Option<&Condition>) -> Self {
+    fn new(candidate: Candidate, filter: Option<&Condition>, gate: Option<Gate>) -> Self {
         let conjuncts = match filter.map(|filter| &filter.expr) {
             None => &[],
             Some(Expr::All(parts)) => &**parts,
@@ -294,7 +359,7 @@ impl Clause {
         }
         let guard = conjuncts.iter().find_map(guard_of);
         let open = conjuncts.len() - usize::from(guard.is_some());
-        Self { entry: Entry { candidate, guard }, keys, open }
+        Self { entry: Entry { candidate, guard, gate }, keys, open }
     }
 }
 

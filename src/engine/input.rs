@@ -80,11 +80,22 @@ pub enum View {
 pub enum Reach {
     /// It updates state and may match triggers.
     Live,
-    /// Imported history: it updates state, nothing else.
+    /// The same, but the customer was not there (a background job of the app, a change made by
+    /// another system): it moves neither their session nor when they were last seen.
+    Background,
+    /// Imported history: it updates state and ends the waits that it contradicts. It matches
+    /// nothing.
     Historical,
     /// It carries no customer; it is offered to all. Only clauses with `affects` match, and only
     /// suppressions that wait for it end.
     Broadcast,
+}
+
+impl Reach {
+    /// Whether it happens now, to one customer.
+    pub const fn is_live(self) -> bool {
+        matches!(self, Self::Live | Self::Background)
+    }
 }
 
 impl Event<'_> {

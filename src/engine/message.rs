@@ -14,7 +14,7 @@ use std::ops::Range;
 
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 
-pub use self::filters::FILTERS;
+pub use self::filters::{FILTERS, TESTS};
 use super::catalog::{Action, Trigger};
 use super::decision::Content;
 use super::evaluate::Scope;

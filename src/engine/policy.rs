@@ -151,6 +151,10 @@ pub struct Blackout {
     pub purposes: Box<[PurposeSlot]>,
 }
 
+/// The most a cap can allow: one contact less than a customer's ledger keeps.
+#[expect(clippy::cast_possible_truncation, reason = "a small constant")]
+pub const AT_MOST_MAX: u32 = super::customer::LEDGER_MAX as u32 - 1;
+
 /// At most so many contacts of a kind in a window, or none too close to the last.
 #[derive(Clone, Debug)]
 pub struct Cap {

@@ -1,22 +1,43 @@
-//! The log in the store's own directory: one frame per shard and flush, under its first position.
+//! The log in files of its own: every flush is one block for all shards at the end of the last
+//! file, and costs one write and one flush of the disk, whatever the store is busy with.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+mod block;
+mod segment;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
 use super::{Entry, Error, Form, Group, Log, Source};
 use crate::clock;
-use crate::engine::time::Timestamp;
+use crate::engine::time::{Span, Timestamp};
+use block::{Draft, PREFIX_BYTES, Part};
+use segment::{Segment, Stand};
 
-/// A log kept in a keyspace of the store's database. Its flushes and the store's share a journal.
+/// A file of this size is full, and the next block begins another one.
+const SEGMENT_BYTES_MAX: u64 = 64 * 1_024 * 1_024;
+/// A file whose first block is older than this takes no more: only whole files can be dropped.
+const SEGMENT_AGE_MAX: Span = Span::DAY;
+/// Bytes of the latest blocks that stay in memory: whoever keeps up reads nothing from the disk.
+const RECENT_BYTES_MAX: usize = 8 * 1_024 * 1_024;
+/// What is read of a block at first: all of most of them.
+const LOOK_BYTES: usize = 16 * 1_024;
+
+/// A log in a folder.
 #[derive(Debug)]
 pub struct Embedded {
-    frames: Frames,
+    dir: PathBuf,
     clock: clock::Shared,
     // Taken for a whole append, so that positions are given out in the order of the flushes.
-    writing: Mutex<()>,
+    writing: Mutex<Writing>,
     ends: Mutex<Vec<End>>,
+    files: Mutex<Files>,
+    // One for each shard: reading goes on where it was left.
+    cursors: Vec<Mutex<Cursor>>,
+    /// What lies before it was not written by this process, and is checked when it is read.
+    opened: Place,
 }
 
 /// First and last position of each group.
@@ -25,79 +46,168 @@ type Positions = Vec<(u64, u64)>;
 /// Where a shard ends.
 #[derive(Clone, Copy, Debug, Default)]
 struct End {
-    position: u64,
-    appended_at: Timestamp,
-    /// Time stamped on a frame that is being flushed: its entries are not visible yet.
+    stand: Stand,
+    /// Time stamped on a block that is being flushed: its entries are not visible yet.
     in_flight: Option<Timestamp>,
 }
 
-/// The keyspace and its database.
-struct Frames {
-    db: Database,
-    space: Keyspace,
+/// A place between two blocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    file: u64,
+    at: u64,
 }
 
-impl std::fmt::Debug for Frames {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Frames").finish_non_exhaustive()
+/// The last file, as its writer knows it.
+#[derive(Debug)]
+struct Writing {
+    last: Arc<Segment>,
+    begun: Option<Timestamp>,
+}
+
+/// All files by number, and the end of what is durable.
+#[derive(Debug)]
+struct Files {
+    by_number: BTreeMap<u64, Arc<Segment>>,
+    end: Place,
+    recent: Recent,
+}
+
+/// The latest blocks, in the order of their places.
+#[derive(Debug, Default)]
+struct Recent {
+    blocks: VecDeque<(Place, Bytes)>,
+    bytes: usize,
+}
+
+impl Recent {
+    fn put(&mut self, place: Place, block: Bytes) {
+        self.bytes = self.bytes.saturating_add(block.len());
+        self.blocks.push_back((place, block));
+        // The latest always stays, however large.
+        while RECENT_BYTES_MAX < self.bytes
+            && 1 < self.blocks.len()
+            && let Some((_, gone)) = self.blocks.pop_front()
+        {
+            self.bytes = self.bytes.saturating_sub(gone.len());
+        }
+    }
+
+    fn find(&self, place: Place) -> Option<Bytes> {
+        let index = self.blocks.binary_search_by_key(&place, |(place, _)| *place).ok()?;
+        self.blocks.get(index).map(|(_, block)| block.clone())
     }
 }
 
-/// Name of the keyspace.
-const KEYSPACE: &str = "log";
-/// First byte of each frame: the version of its layout.
-const FRAME_VERSION: u8 = 1;
-/// Version, count, time.
-const FRAME_HEADER_BYTES: usize = 1 + 4 + 8;
+/// Where the reading of a shard goes on.
+#[derive(Debug, Default)]
+struct Cursor {
+    /// The position that comes next; 0 when nothing is known.
+    next: u64,
+    appended_at: Timestamp,
+    /// What was read and not yet given out.
+    rest: Bytes,
+    /// The next block.
+    place: Place,
+}
 
 impl Embedded {
-    /// Opens the log of a database, creating it when it is new.
+    /// Opens the log in a folder, creating it when there is none.
     ///
     /// # Errors
-    /// When the database fails, or the last frame of a shard cannot be read.
-    pub fn open(db: &Database, shards: u16, clock: clock::Shared) -> Result<Self, Error> {
-        let space = db.keyspace(KEYSPACE, KeyspaceCreateOptions::default).map_err(storage)?;
-        let frames = Frames { db: db.clone(), space };
-        let ends = (0..shards).map(|shard| frames.end(shard)).collect::<Result<_, _>>()?;
-        Ok(Self { frames, clock, writing: Mutex::new(()), ends: Mutex::new(ends) })
-    }
-
-    /// Drops frames of a shard that lie wholly before a position and a time, oldest first, at most
-    /// `frames_max` of them; says how many went. The last frame stays: it holds the position.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn trim(
-        &self,
-        shard: u16,
-        before_position: u64,
-        before: Timestamp,
-        frames_max: usize,
-    ) -> Result<usize, Error> {
-        let mut batch = self.frames.db.batch();
-        let range = key(shard, 0)..key(shard, self.end(shard));
-        for guard in self.frames.space.range(range).take(frames_max) {
-            let (found, value) = guard.into_inner().map_err(storage)?;
-            let frame = Frame::read(shard, &found, &value)?;
-            if before_position <= frame.last() || before <= frame.appended_at {
-                break;
+    /// When the disk fails, or what is there is not what was written.
+    pub fn open(dir: &Path, shards: u16, clock: clock::Shared) -> Result<Self, Error> {
+        let shards = usize::from(shards);
+        let mut by_number = BTreeMap::new();
+        let numbers = segment::numbers(dir)?;
+        for number in &numbers {
+            match Segment::open(dir, *number, shards)? {
+                Some(segment) => {
+                    by_number.insert(*number, Arc::new(segment));
+                }
+                // Nothing is written to a file before its head is durable.
+                None if Some(number) == numbers.last() => segment::discard(dir, *number)?,
+                None => return Err(damaged(0, 0, "a file of the log has no head")),
             }
-            batch.remove(&self.frames.space, found);
         }
-        let dropped = batch.len();
-        batch.commit().map_err(storage)?;
-        Ok(dropped)
+        if by_number.is_empty() {
+            let first = Segment::create(dir, 1, &vec![Stand::default(); shards])?;
+            by_number.insert(1, Arc::new(first));
+        }
+        let (number, last) = by_number.last_key_value().ok_or(Error::Closed)?;
+        let (stands, end, begun) = recover(last)?;
+        let end = Place { file: *number, at: end };
+        let ends = stands.into_iter().map(|stand| End { stand, in_flight: None }).collect();
+        Ok(Self {
+            dir: dir.to_owned(),
+            clock,
+            writing: Mutex::new(Writing { last: Arc::clone(last), begun }),
+            ends: Mutex::new(ends),
+            files: Mutex::new(Files { by_number, end, recent: Recent::default() }),
+            cursors: (0..shards).map(|_| Mutex::default()).collect(),
+            opened: end,
+        })
     }
 
-    fn ends(&self) -> MutexGuard<'_, Vec<End>> {
-        // A panic elsewhere leaves only whole assignments behind.
-        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Drops the oldest files of which every shard has applied everything and whose entries are
+    /// all older than a time; `applied` holds a position for each shard. Says how many went. Where
+    /// the log stands, is kept.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn trim(&self, applied: &[u64], before: Timestamp) -> Result<usize, Error> {
+        let is_over = |stands: &[Stand]| {
+            let older = stands.iter().all(|stand| stand.appended_at < before);
+            older && stands.iter().zip(applied).all(|(stand, done)| stand.position <= *done)
+        };
+        self.retire(is_over)?;
+        let mut gone = Vec::new();
+        {
+            let mut files = lock(&self.files);
+            while let Some((_, next)) = files.by_number.iter().nth(1)
+                && is_over(&next.starts)
+            {
+                gone.extend(files.by_number.pop_first());
+            }
+        }
+        for (_, segment) in &gone {
+            segment.remove()?;
+        }
+        if !gone.is_empty() {
+            segment::sync_dir(&self.dir)?;
+        }
+        Ok(gone.len())
     }
 
-    /// Gives out positions and times, and builds the frames: one per shard.
+    /// Begins another file when all of the last one is over: otherwise a log that hears nothing
+    /// more would keep it for good.
+    fn retire(&self, is_over: impl Fn(&[Stand]) -> bool) -> Result<(), Error> {
+        let mut writing = lock(&self.writing);
+        if writing.begun.is_some() && is_over(&self.stands()) {
+            self.begin_file(&mut writing)?;
+        }
+        Ok(())
+    }
+
+    fn stands(&self) -> Vec<Stand> {
+        lock(&self.ends).iter().map(|end| end.stand).collect()
+    }
+
+    fn begin_file(&self, writing: &mut Writing) -> Result<(), Error> {
+        let number = lock(&self.files).end.file.saturating_add(1);
+        let segment = Arc::new(Segment::create(&self.dir, number, &self.stands())?);
+        writing.last = Arc::clone(&segment);
+        writing.begun = None;
+        let mut files = lock(&self.files);
+        files.end = Place { file: number, at: segment.head_bytes() };
+        files.by_number.insert(number, segment);
+        Ok(())
+    }
+
+    /// Gives out positions and times: one draft for each shard.
     fn stamp(&self, groups: &[Group]) -> Result<(Positions, Vec<Draft>), Error> {
         let now = self.clock.now();
-        let mut ends = self.ends();
+        let mut ends = lock(&self.ends);
         let mut drafts: Vec<Draft> = Vec::new();
         let mut positions = Vec::with_capacity(groups.len());
         for group in groups {
@@ -105,12 +215,13 @@ impl Embedded {
             let draft = match drafts.iter_mut().position(|draft| draft.shard == group.shard) {
                 Some(index) => drafts.get_mut(index),
                 None => {
-                    drafts.push(Draft::new(group.shard, end, now.max(end.appended_at)));
+                    let at = now.max(end.stand.appended_at);
+                    drafts.push(Draft::new(group.shard, end.stand.position, at));
                     drafts.last_mut()
                 }
             };
             let draft = draft.ok_or(Error::NoShard(group.shard))?;
-            positions.push(draft.add(&group.records)?);
+            positions.push(draft.add(&group.records));
         }
         drafts.retain(|draft| draft.count != 0);
         for draft in &drafts {
@@ -121,70 +232,172 @@ impl Embedded {
         Ok((positions, drafts))
     }
 
+    fn write(&self, writing: &mut Writing, drafts: &[Draft]) -> Result<(), Error> {
+        let Some(at) = drafts.iter().map(|draft| draft.appended_at).max() else { return Ok(()) };
+        let is_old = writing.begun.is_some_and(|begun| SEGMENT_AGE_MAX < at - begun);
+        if is_old || SEGMENT_BYTES_MAX <= lock(&self.files).end.at {
+            self.begin_file(writing)?;
+        }
+        let block = Bytes::from(block::write(drafts)?);
+        writing.last.append(&block)?;
+        writing.begun.get_or_insert(at);
+        let mut files = lock(&self.files);
+        let place = files.end;
+        files.end.at = place.at.saturating_add(block.len() as u64);
+        files.recent.put(place, block);
+        Ok(())
+    }
+
     fn publish(&self, drafts: &[Draft], written: &Result<(), Error>) {
-        let mut ends = self.ends();
+        let mut ends = lock(&self.ends);
         for draft in drafts {
             let Some(end) = ends.get_mut(usize::from(draft.shard)) else { continue };
             // After a failure nobody knows what is on disk: the watermark stays where it is.
             if written.is_ok() {
                 end.in_flight = None;
-                end.position = draft.last();
-                end.appended_at = end.appended_at.max(draft.appended_at);
+                end.stand.position = draft.last();
+                end.stand.appended_at = end.stand.appended_at.max(draft.appended_at);
             }
         }
     }
+
+    /// Where to begin to look for a position.
+    fn place_of(&self, shard: u16, position: u64) -> Place {
+        let files = lock(&self.files);
+        let holds = |segment: &&Arc<Segment>| {
+            let start = segment.starts.get(usize::from(shard));
+            start.is_some_and(|start| start.position < position)
+        };
+        let found = files.by_number.iter().rev().find(|(_, segment)| holds(segment));
+        let found = found.or_else(|| files.by_number.first_key_value());
+        found.map_or(files.end, |(number, segment)| Place {
+            file: *number,
+            at: segment.head_bytes(),
+        })
+    }
+
+    /// The file of a place, or of the first place after it; `None` at the end of what is durable.
+    fn file_at(&self, place: &mut Place) -> Result<Option<Arc<Segment>>, Error> {
+        let files = lock(&self.files);
+        loop {
+            if files.end <= *place {
+                return Ok(None);
+            }
+            let found = files.by_number.get(&place.file);
+            if place.file == files.end.file {
+                return Ok(found.cloned());
+            }
+            if let Some(found) = found
+                && place.at < found.bytes()?
+            {
+                return Ok(Some(Arc::clone(found)));
+            }
+            // It has come to its end, or it was dropped.
+            let next = files.by_number.range(place.file.saturating_add(1)..).next();
+            let Some((number, next)) = next else { return Ok(None) };
+            *place = Place { file: *number, at: next.head_bytes() };
+        }
+    }
+
+    /// Reads the next block that has something for a shard at or behind a position.
+    fn advance(&self, cursor: &mut Cursor, shard: u16, from: u64) -> Result<Found, Error> {
+        while let Some(file) = self.file_at(&mut cursor.place)? {
+            let at = cursor.place.at;
+            let recent = lock(&self.files).recent.find(cursor.place);
+            let mut bytes = match recent {
+                Some(block) => block,
+                None => Bytes::from(file.read(at, LOOK_BYTES)?),
+            };
+            let torn = || damaged(shard, from, "a block is cut off");
+            let (length, sum) = block::prefix(&bytes).ok_or_else(torn)?;
+            let behind = at.saturating_add(PREFIX_BYTES as u64);
+            let all = PREFIX_BYTES.saturating_add(length);
+            if bytes.len() < all {
+                bytes = Bytes::from(file.read(at, all)?);
+            }
+            if bytes.len() < all {
+                return Err(torn());
+            }
+            let block = bytes.slice(PREFIX_BYTES..all);
+            if cursor.place < self.opened && block::sum(&block) != sum {
+                return Err(damaged(shard, from, "a block is not what was written"));
+            }
+            cursor.place.at = behind.saturating_add(length as u64);
+            let parts = block::parts(&block)
+                .ok_or_else(|| damaged(shard, from, "a block is of an unknown version"))?;
+            let part = parts.iter().find(|part| part.shard == shard && from <= part.last());
+            if let Some(part) = part {
+                cursor.next = part.first;
+                cursor.appended_at = part.appended_at;
+                cursor.rest = block.slice(part.from..part.to);
+                return Ok(Found::Some);
+            }
+        }
+        Ok(Found::Nothing)
+    }
+}
+
+/// Whether there was something more to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    Some,
+    Nothing,
 }
 
 impl Source for Embedded {
     fn shards(&self) -> u16 {
-        u16::try_from(self.ends().len()).unwrap_or(u16::MAX)
+        u16::try_from(self.cursors.len()).unwrap_or(u16::MAX)
     }
 
     fn read(&self, shard: u16, from: u64, bytes_max: usize) -> Result<Vec<Entry>, Error> {
         let end = self.end(shard);
+        let from = from.max(1);
         let mut entries = Vec::new();
+        let Some(cursor) = self.cursors.get(usize::from(shard)) else { return Ok(entries) };
         if end < from {
             return Ok(entries);
         }
+        let mut cursor = lock(cursor);
+        if cursor.next != from {
+            *cursor = Cursor { place: self.place_of(shard, from), ..Cursor::default() };
+        }
         let mut bytes = 0;
-        let first = self.frames.key_at_or_before(shard, from)?;
-        for guard in self.frames.space.range(first..=key(shard, end)) {
-            let (found, value) = guard.into_inner().map_err(storage)?;
-            let frame = Frame::read(shard, &found, &value)?;
-            let (first, count, at) = (frame.first, frame.count, frame.appended_at);
-            let whole = Bytes::from_owner(value);
-            let mut offset = FRAME_HEADER_BYTES;
-            for position in first..first.saturating_add(u64::from(count)) {
-                let record = record_at(&whole, &mut offset).ok_or(Error::Damaged {
-                    shard,
-                    near: position,
-                    what: "a record is cut off",
-                })?;
-                if position < from || end < position {
-                    continue;
+        while entries.is_empty() || cursor.next <= end {
+            let Some((record, rest)) = block::record(&cursor.rest) else {
+                if !cursor.rest.is_empty() {
+                    return Err(damaged(shard, cursor.next, "a record is cut off"));
                 }
+                if self.advance(&mut cursor, shard, from)? == Found::Nothing {
+                    break;
+                }
+                continue;
+            };
+            if from <= cursor.next {
                 bytes += record.len();
-                if bytes_max < bytes && !entries.is_empty() {
-                    return Ok(entries);
+                if (bytes_max < bytes && !entries.is_empty()) || end < cursor.next {
+                    break;
                 }
-                entries.push(Entry { position, appended_at: at, form: Form::Record, record });
+                let (position, appended_at) = (cursor.next, cursor.appended_at);
+                entries.push(Entry { position, appended_at, form: Form::Record, record });
             }
+            cursor.rest = rest;
+            cursor.next = cursor.next.saturating_add(1);
         }
         Ok(entries)
     }
 
     fn end(&self, shard: u16) -> u64 {
-        self.ends().get(usize::from(shard)).map_or(0, |end| end.position)
+        lock(&self.ends).get(usize::from(shard)).map_or(0, |end| end.stand.position)
     }
 
     fn watermark(&self, shard: u16, now: Timestamp) -> Timestamp {
-        let mut ends = self.ends();
+        let mut ends = lock(&self.ends);
         let Some(end) = ends.get_mut(usize::from(shard)) else { return Timestamp::MIN };
         match end.in_flight {
             Some(at) => at,
             None => {
                 // Later appends are stamped at this instant or after it, whatever the clock does.
-                end.appended_at = end.appended_at.max(now);
+                end.stand.appended_at = end.stand.appended_at.max(now);
                 now
             }
         }
@@ -193,142 +406,64 @@ impl Source for Embedded {
 
 impl Log for Embedded {
     fn append_groups(&self, groups: &[Group]) -> Result<Vec<(u64, u64)>, Error> {
-        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writing = lock(&self.writing);
         let (positions, drafts) = self.stamp(groups)?;
-        let written = self.frames.write(&drafts);
+        let written = self.write(&mut writing, &drafts);
         self.publish(&drafts, &written);
         written.map(|()| positions)
     }
 }
 
-impl Frames {
-    fn write(&self, drafts: &[Draft]) -> Result<(), Error> {
-        if drafts.is_empty() {
-            return Ok(());
-        }
-        let mut batch = self.db.batch().durability(Some(PersistMode::SyncData));
-        for draft in drafts {
-            batch.insert(&self.space, key(draft.shard, draft.first), draft.bytes.as_slice());
-        }
-        batch.commit().map_err(storage)
-    }
-
-    fn end(&self, shard: u16) -> Result<End, Error> {
-        let range = key(shard, 0)..=key(shard, u64::MAX);
-        let Some(guard) = self.space.range(range).next_back() else { return Ok(End::default()) };
-        let (found, value) = guard.into_inner().map_err(storage)?;
-        let frame = Frame::read(shard, &found, &value)?;
-        Ok(End { position: frame.last(), appended_at: frame.appended_at, in_flight: None })
-    }
-
-    /// The key of the frame that holds a position, or of the first one after it.
-    fn key_at_or_before(&self, shard: u16, position: u64) -> Result<[u8; 10], Error> {
-        let range = key(shard, 0)..=key(shard, position);
-        let Some(guard) = self.space.range(range).next_back() else {
-            return Ok(key(shard, position));
+/// Reads the last file: where the shards stand behind it, where it ends, and when its first block
+/// was appended. What a crash left half written is cut off: nobody was told that it is there.
+fn recover(last: &Segment) -> Result<(Vec<Stand>, u64, Option<Timestamp>), Error> {
+    let mut stands = last.starts.clone();
+    let (mut at, bytes) = (last.head_bytes(), last.bytes()?);
+    let mut begun = None;
+    while at < bytes {
+        let Some((parts, length)) = whole_block(last, at)? else {
+            if let Some((length, _)) = block::prefix(&last.read(at, PREFIX_BYTES)?)
+                && whole_block(last, at.saturating_add((PREFIX_BYTES + length) as u64))?.is_some()
+            {
+                return Err(damaged(0, 0, "a block in the middle is not what was written"));
+            }
+            last.cut(at)?;
+            break;
         };
-        let found = guard.key().map_err(storage)?;
-        position_of(&found).map(|first| key(shard, first)).ok_or(Error::Damaged {
-            shard,
-            near: position,
-            what: "a key has the wrong length",
-        })
-    }
-}
-
-/// A frame that is being built.
-#[derive(Debug)]
-struct Draft {
-    shard: u16,
-    first: u64,
-    count: u32,
-    appended_at: Timestamp,
-    bytes: Vec<u8>,
-}
-
-impl Draft {
-    fn new(shard: u16, end: &End, appended_at: Timestamp) -> Self {
-        let mut bytes = Vec::with_capacity(FRAME_HEADER_BYTES);
-        bytes.push(FRAME_VERSION);
-        bytes.extend_from_slice(&0_u32.to_le_bytes());
-        bytes.extend_from_slice(&appended_at.as_millis().to_le_bytes());
-        Self { shard, first: end.position.saturating_add(1), count: 0, appended_at, bytes }
-    }
-
-    fn add(&mut self, records: &[Bytes]) -> Result<(u64, u64), Error> {
-        let first = self.last().saturating_add(u64::from(!records.is_empty()));
-        for record in records {
-            let length = u32::try_from(record.len())
-                .map_err(|_| Error::Storage("a record is longer than 4 GiB".into()))?;
-            self.bytes.extend_from_slice(&length.to_le_bytes());
-            self.bytes.extend_from_slice(record);
-            self.count = self.count.saturating_add(1);
+        for part in parts {
+            let place =
+                stands.get_mut(usize::from(part.shard)).ok_or(Error::NoShard(part.shard))?;
+            *place = Stand { position: part.last(), appended_at: part.appended_at };
+            begun.get_or_insert(part.appended_at);
         }
-        if let Some(slot) = self.bytes.get_mut(1..5) {
-            slot.copy_from_slice(&self.count.to_le_bytes());
-        }
-        Ok((first, self.last()))
+        at = at.saturating_add(length);
     }
+    Ok((stands, at, begun))
+}
 
-    fn last(&self) -> u64 {
-        self.first.saturating_add(u64::from(self.count)).saturating_sub(1)
+/// The parts of the block at a place, and its length; `None` when there is no whole block.
+fn whole_block(file: &Segment, at: u64) -> Result<Option<(Vec<Part>, u64)>, Error> {
+    let Some((length, sum)) = block::prefix(&file.read(at, PREFIX_BYTES)?) else {
+        return Ok(None);
+    };
+    let all = (PREFIX_BYTES + length) as u64;
+    if file.bytes()? < at.saturating_add(all) {
+        return Ok(None);
     }
-}
-
-/// The head of a frame that was read.
-#[derive(Debug)]
-struct Frame {
-    first: u64,
-    count: u32,
-    appended_at: Timestamp,
-}
-
-impl Frame {
-    fn read(shard: u16, key: &[u8], value: &[u8]) -> Result<Self, Error> {
-        let first = position_of(key).unwrap_or(0);
-        let damaged = |what| Error::Damaged { shard, near: first, what };
-        let (version, rest) = value.split_first().ok_or(damaged("a frame is empty"))?;
-        if *version != FRAME_VERSION || first == 0 {
-            return Err(damaged("a frame is of an unknown version"));
-        }
-        let (count, rest) = rest.split_first_chunk().ok_or(damaged("a frame is cut off"))?;
-        let (millis, _) = rest.split_first_chunk().ok_or(damaged("a frame is cut off"))?;
-        let appended_at = Timestamp::from_millis(i64::from_le_bytes(*millis));
-        Ok(Self { first, count: u32::from_le_bytes(*count), appended_at })
+    let block = file.read(at.saturating_add(PREFIX_BYTES as u64), length)?;
+    if block.len() < length || block::sum(&block) != sum {
+        return Ok(None);
     }
-
-    fn last(&self) -> u64 {
-        self.first.saturating_add(u64::from(self.count)).saturating_sub(1)
-    }
+    Ok(block::parts(&block).map(|parts| (parts, all)))
 }
 
-/// The record at an offset, which moves behind it.
-fn record_at(whole: &Bytes, offset: &mut usize) -> Option<Bytes> {
-    let length = u32::from_le_bytes(*whole.get(*offset..)?.first_chunk()?);
-    let begin = offset.checked_add(4)?;
-    let end = begin.checked_add(usize::try_from(length).ok()?)?;
-    if whole.len() < end {
-        return None;
-    }
-    *offset = end;
-    Some(whole.slice(begin..end))
+fn damaged(shard: u16, near: u64, what: &'static str) -> Error {
+    Error::Damaged { shard, near, what }
 }
 
-fn key(shard: u16, position: u64) -> [u8; 10] {
-    let mut key = [0; 10];
-    let (left, right) = key.split_at_mut(2);
-    left.copy_from_slice(&shard.to_be_bytes());
-    right.copy_from_slice(&position.to_be_bytes());
-    key
-}
-
-fn position_of(key: &[u8]) -> Option<u64> {
-    Some(u64::from_be_bytes(*key.get(2..)?.first_chunk()?))
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "used as a function in `map_err`")]
-fn storage(error: fjall::Error) -> Error {
-    Error::Storage(format!("{error:?}"))
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic elsewhere leaves only whole assignments behind.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -332,3 +332,92 @@ fn what_cannot_be_is_said() {
         ]
     );
 }
+
+/// Every name that a text may begin with is there when the text is written.
+#[test]
+fn every_name_offered_to_texts_is_there_when_they_are_written() {
+    let asks = |root: &str| match root {
+        "customer" => "{{ customer.id }} {{ customer.plan.name }}",
+        "event" => "{{ event.total }} {{ event.address.city }}",
+        "score" => "{{ score.churn }} {{ score.churn_was }} {{ score.churn_band }}",
+        "health" => {
+            "{{ health.score }} {{ health.band }} {{ health.trend_7d | default(0) }} \
+             {{ health.trend_28d | default(0) }}"
+        }
+        "offer" => "{{ offer.code }}",
+        "arm" => "{{ arm.tip }}",
+        "days_left" => "{{ days_left }}",
+        "reasons" => {
+            "{% for reason in reasons %}{{ reason.plain }}{% endfor %}{{ reasons[0].plain }}"
+        }
+        "now" => "{{ now }} {{ now | date }} {{ now | time }}",
+        other => panic!("`{other}` is offered, and this test does not ask for it"),
+    };
+    let churn = "model: churn\ntype: pushed\nabout: a\nbands: {high: 0.7, low: 0}\n";
+    let health = "model: health\ntype: scorecard\nabout: a\nbands: {good: 50, bad: 0}\nmeasures:\n  \
+                  paid: {weight: 1, value: 'count(\"Paid\", \"7d\")', scale: {0: 0, 1: 30}}\n";
+    let models = || {
+        [("churn", churn), ("health", health)]
+            .map(|(name, text)| source(&format!("{name}.yaml"), text.to_owned(), SourceKind::Model))
+    };
+    for root in crate::declare::TEXT_ROOTS {
+        let when = match *root {
+            "days_left" => "kind: lifecycle\nwhen: {date: customer.ends, before: 1d}",
+            _ => "kind: behavior\nwhen: {event: Paid}",
+        };
+        let text = format!(
+            "trigger: t\nabout: a\nowner: a@b.example\n{when}\nsend:\n  purpose: transactional\n  \
+             via: email\n  offer: {{use: X}}\n  message:\n    en:\n      body: '{}'\nexperiment:\n  \
+             arms: {{a: {{share: 100%, set: {{tip: x}}}}}}\ntests:\n  - name: {root}\n    \
+             customer: {{email: a@b.example, timezone: UTC, plan: {{name: pro}}, ends: 2026-03-03}}\n    \
+             start: 2026-03-01T10:00\n    given: {{score: {{churn: 0.2}}}}\n    arm: a\n    \
+             until: 2026-03-04T00:00\n    events:\n      \
+             - {{at: 1h, score: {{churn: 0.8}}}}\n      - {{at: 30h, event: Paid, with: {{total: 3, \
+             address: {{city: Ghent}}}}}}\n    expect: [{{within: 40h, send: email}}]\n",
+            asks(root)
+        );
+        let mut sources = models().to_vec();
+        sources.push(source("t.yaml", text, SourceKind::Trigger));
+        let told: Vec<_> = run(&sources).iter().map(tell).collect();
+        assert_eq!(told, ["ok"], "{root}");
+    }
+}
+
+/// Each folder of `tests/scenario` is a set of files of its own; all their tests hold.
+#[test]
+fn scenarios_hold() {
+    let mut seen = 0;
+    let mut wrong = Vec::new();
+    for folder in files("tests/scenario") {
+        let sources: Vec<Source> = files(&folder).iter().map(|path| read(path)).collect();
+        for report in run(&sources) {
+            seen += 1;
+            let told = tell(&report);
+            if told != "ok" {
+                wrong.push(format!("{} `{}`: {told}", report.path, report.case));
+            }
+        }
+    }
+    assert!(40 < seen, "only {seen} tests");
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+fn files(folder: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut paths: Vec<String> =
+        entries.map(|entry| entry.unwrap().path().to_str().unwrap().to_owned()).collect();
+    paths.sort();
+    paths
+}
+
+fn read(path: &str) -> Source {
+    let text = std::fs::read_to_string(path).unwrap();
+    let kind = if path.ends_with("/policy.yaml") {
+        SourceKind::Policy
+    } else if text.starts_with("model:") {
+        SourceKind::Model
+    } else {
+        SourceKind::Trigger
+    };
+    source(path, text, kind)
+}

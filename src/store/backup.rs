@@ -4,6 +4,7 @@ use std::path::Path;
 
 use fjall::{Database, KeyspaceCreateOptions, PersistMode, Readable};
 
+use super::open::LOG_FOLDER;
 use super::{Error, Store};
 
 /// Rows written at a time.
@@ -40,6 +41,56 @@ impl Store {
             write.commit()?;
         }
         copy.persist(PersistMode::SyncAll)?;
+        // After the states: the log may know more than they do, never less.
+        copy_files(&self.log_dir(), &to.join(LOG_FOLDER)).map_err(failed)?;
         Ok(rows)
+    }
+}
+
+/// Copies the files of a folder, durably. One that is written on meanwhile is copied up to somewhere;
+/// a file that was dropped meanwhile is not needed.
+fn copy_files(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    let entries = match std::fs::read_dir(from) {
+        Ok(entries) => entries,
+        // A store without a log: there is nothing to be copied.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let mut names = entries
+        .map(|entry| entry.map(|entry| entry.file_name()))
+        .collect::<std::io::Result<Vec<_>>>()?;
+    // In their order: a file that is begun meanwhile is missing at the end, not in the middle.
+    names.sort_unstable();
+    for name in names {
+        let copy = to.join(&name);
+        match std::fs::copy(from.join(&name), &copy) {
+            Ok(_) => std::fs::File::open(&copy)?.sync_all()?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Options;
+
+    #[test]
+    fn a_copy_holds_the_files_of_the_log_too() {
+        let (dir, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let store = Store::open(dir.path(), Options::default()).unwrap();
+        std::fs::create_dir(store.log_dir()).unwrap();
+        for name in ["01.log", "02.log"] {
+            std::fs::write(store.log_dir().join(name), name).unwrap();
+        }
+        store.backup(copy.path()).unwrap();
+        drop(store);
+        let copied = Store::open(copy.path(), Options::default()).unwrap();
+        for name in ["01.log", "02.log"] {
+            assert_eq!(std::fs::read_to_string(copied.log_dir().join(name)).unwrap(), name);
+        }
     }
 }

@@ -26,7 +26,7 @@ pub struct Batch {
     pub outbox: Vec<OutboxRow>,
     /// Sends whose outcome was heard: their rows go.
     pub settled: Vec<DecisionId>,
-    /// Sends that must not leave any more: their rows go.
+    /// Sends to customers who are forgotten: the commit finds them, and their rows go with it.
     pub withdrawn: Vec<DecisionId>,
     /// New tasks.
     pub tasks: Vec<TaskRecord>,
@@ -130,7 +130,6 @@ impl Batch {
     pub fn must_be_flushed(&self) -> bool {
         !(self.rulings.is_empty()
             && self.outbox.is_empty()
-            && self.withdrawn.is_empty()
             && self.tasks.is_empty()
             && self.exposures.is_empty()
             && self.forgotten.is_empty())

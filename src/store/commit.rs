@@ -59,7 +59,7 @@ impl Store {
         for row in &batch.outbox {
             write.insert(&spaces.outbox, row.decision.as_str(), json(row)?);
         }
-        for id in batch.settled.iter().chain(&batch.withdrawn) {
+        for id in &batch.settled {
             write.remove(&spaces.outbox, id.to_string());
         }
         for task in &batch.tasks {
@@ -73,7 +73,7 @@ impl Store {
             }
         }
         for id in &batch.forgotten {
-            self.forget(write, batch.shard, id.as_str())?;
+            batch.withdrawn.extend(self.forget(write, batch.shard, id.as_str())?);
         }
         for funnel in &batch.funnels {
             write.insert(&spaces.meta, keys::funnel(batch.shard, &funnel.trigger), json(funnel)?);

@@ -6,6 +6,7 @@ use super::commit::{from_json, json};
 use super::open::{Spaces, text};
 use super::record::DeadLetter;
 use super::{Error, Store, keys};
+use crate::engine::time::Timestamp;
 
 /// Dead letters kept; past it the oldest is dropped and counted.
 pub const DEAD_LETTERS_MAX: u64 = 10_000;
@@ -65,6 +66,31 @@ impl Store {
         self.guarded(|| write.commit())
     }
 
+    /// Drops dead letters from before an instant, oldest first, at most so many; says how many.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn prune_dead_letters(&self, before: Timestamp, most: usize) -> Result<usize, Error> {
+        let mut ends = self.dead_letters.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut write = self.db.batch();
+        let mut oldest = ends.oldest;
+        for guard in self.spaces.dead_letters.iter().take(most) {
+            let (key, value) = guard.into_inner()?;
+            let letter: DeadLetter = from_json("the dead letter", &key, &value)?;
+            // One that does not tell its time goes when its turn comes.
+            if Timestamp::parse(&letter.at).is_some_and(|at| before <= at) {
+                break;
+            }
+            let number = key.first_chunk().map_or(oldest, |bytes| u64::from_be_bytes(*bytes));
+            oldest = number.saturating_add(1);
+            write.remove(&self.spaces.dead_letters, key);
+        }
+        let dropped = write.len();
+        self.guarded(|| write.commit())?;
+        ends.oldest = oldest;
+        Ok(dropped)
+    }
+
     /// The newest dead letters.
     ///
     /// # Errors
@@ -99,6 +125,23 @@ mod tests {
             detail: number.to_string(),
             sample: "{}".into(),
         }
+    }
+
+    #[test]
+    fn what_is_too_old_goes_and_the_counts_stay_true() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), Options::default()).unwrap();
+        let at = |second: i64| Timestamp::from_millis(second * 1_000).to_string();
+        let letters: Vec<_> =
+            (0..6_u32).map(|n| DeadLetter { at: at(n.into()), ..letter(n.into()) }).collect();
+        store.put_dead_letters(&letters).unwrap();
+        let before = Timestamp::from_millis(4_000);
+        assert_eq!(store.prune_dead_letters(before, 3).unwrap(), 3);
+        assert_eq!(store.prune_dead_letters(before, 3).unwrap(), 1);
+        assert_eq!(store.prune_dead_letters(before, 3).unwrap(), 0);
+        assert_eq!(store.dead_letter_counts(), (2, 0));
+        store.put_dead_letters(&letters[..1]).unwrap();
+        assert_eq!((store.dead_letter_counts(), store.dead_letters(9).unwrap().len()), ((3, 0), 3));
     }
 
     #[test]

@@ -9,18 +9,21 @@ use super::commit::from_json;
 use super::open::text;
 use super::record::OutboxRow;
 use super::{Error, Store, keys, tasks};
+use crate::engine::id::DecisionId;
 
 /// How long to wait before looking again whether a flush is done.
 const FLUSH_WAIT: std::time::Duration = std::time::Duration::from_millis(1);
 
 impl Store {
-    /// Adds to a batch the removal of everything about a customer.
+    /// Adds to a batch the removal of everything about a customer; gives the sends to them that
+    /// have not left.
     pub(super) fn forget(
         &self,
         write: &mut OwnedWriteBatch,
         shard: u16,
         customer: &str,
-    ) -> Result<(), Error> {
+    ) -> Result<Vec<DecisionId>, Error> {
+        let mut unsent = Vec::new();
         let spaces = &self.spaces;
         write.remove(&spaces.customers, keys::customer(shard, customer));
         for guard in spaces.decisions.prefix(keys::owned_by(customer)) {
@@ -41,13 +44,14 @@ impl Store {
             let row: OutboxRow = from_json("the outbox row", &key, &value)?;
             if row.customer == customer {
                 write.remove(&spaces.outbox, key);
+                unsent.extend(DecisionId::parse(&row.decision));
             }
         }
         for guard in spaces.tasks_by_time.iter() {
             let (key, line) = guard.into_inner()?;
             if tasks::is_of(&line, customer) {
                 if let Some(place) = keys::place_of(&key) {
-                    let id = crate::engine::id::DecisionId::from_bytes(keys::id_of(&place));
+                    let id = DecisionId::from_bytes(keys::id_of(&place));
                     write.remove(&spaces.tasks, id.to_string());
                 }
                 write.remove(&spaces.tasks_by_time, key);
@@ -56,7 +60,7 @@ impl Store {
         let before = self.erased_since_compaction()?;
         let after = before.saturating_add(1).to_string();
         write.insert(&spaces.meta, keys::ERASED_SINCE_COMPACTION, after.as_str());
-        Ok(())
+        Ok(unsent)
     }
 
     /// Customers forgotten whose bytes may still be in old files of the store.

@@ -15,6 +15,12 @@ pub const FORMAT_VERSION: u32 = 1;
 /// Bytes of the journal: they are read again when a store is opened that was not closed.
 const JOURNAL_BYTES_MAX: u64 = 128 * 1_024 * 1_024;
 
+/// The folder of the log inside that of the store.
+pub(super) const LOG_FOLDER: &str = "log";
+/// Threads of the storage, which write memory out and merge files. With more than one, the first of
+/// them takes no merging over, and burns a whole core handing it back to itself while others merge.
+const STORAGE_THREADS: usize = 1;
+
 /// How to open a store.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
@@ -123,6 +129,7 @@ impl Store {
         let db = Database::builder(dir)
             .cache_size(options.cache_bytes)
             .max_journaling_size(JOURNAL_BYTES_MAX)
+            .worker_threads(STORAGE_THREADS)
             .open()
             .map_err(|error| match error {
                 fjall::Error::Locked => Error::InUse(dir.to_owned()),
@@ -155,9 +162,9 @@ impl Store {
         }))
     }
 
-    /// The database, which the embedded log shares.
-    pub fn database(&self) -> &Database {
-        &self.db
+    /// Where the log is kept beside it.
+    pub fn log_dir(&self) -> PathBuf {
+        self.dir.join(LOG_FOLDER)
     }
 
     /// Where it is.

@@ -36,7 +36,7 @@ impl CustomerNumber {
 /// All customers of a shard.
 #[derive(Debug, Default)]
 pub struct Customers {
-    states: Vec<CustomerState>,
+    states: States,
     // Only looked up, never iterated.
     by_id: HashTable<u32>,
     hasher: foldhash::fast::FixedState,
@@ -70,7 +70,7 @@ impl Customers {
     pub fn find(&self, id: &str) -> Option<CustomerNumber> {
         let states = &self.states;
         let is_it = |number: &u32| {
-            states.get(*number as usize).is_some_and(|state| state.id.as_bytes() == id.as_bytes())
+            states.get(*number).is_some_and(|state| state.id.as_bytes() == id.as_bytes())
         };
         self.by_id.find(self.hasher.hash_one(id), is_it).copied().map(CustomerNumber)
     }
@@ -79,7 +79,6 @@ impl Customers {
     pub fn reserve(&mut self, count: usize) {
         let (states, hasher) = (&self.states, &self.hasher);
         self.by_id.reserve(count, |number| hash_at(states, hasher, *number));
-        self.states.reserve_exact(count);
         self.columns.reserve_exact(count);
     }
 
@@ -96,7 +95,7 @@ impl Customers {
         let hash = self.hasher.hash_one(state.id.as_str());
         let number = match self.free.pop() {
             Some(number) => {
-                if let Some(place) = self.states.get_mut(number as usize) {
+                if let Some(place) = self.states.get_mut(number) {
                     *place = state;
                 }
                 number
@@ -115,17 +114,17 @@ impl Customers {
 
     /// A customer's state.
     pub fn get(&self, number: CustomerNumber) -> Option<&CustomerState> {
-        self.states.get(number.index()).filter(|state| !is_blank(state))
+        self.states.get(number.0).filter(|state| !is_blank(state))
     }
 
     /// A customer's state, to be changed.
     pub fn get_mut(&mut self, number: CustomerNumber) -> Option<&mut CustomerState> {
-        self.states.get_mut(number.index()).filter(|state| !is_blank(state))
+        self.states.get_mut(number.0).filter(|state| !is_blank(state))
     }
 
     /// Forgets a customer.
     pub fn remove(&mut self, number: CustomerNumber) {
-        let Some(state) = self.states.get_mut(number.index()) else { return };
+        let Some(state) = self.states.get_mut(number.0) else { return };
         let hash = self.hasher.hash_one(state.id.as_str());
         if let Ok(entry) = self.by_id.find_entry(hash, |other| *other == number.0) {
             entry.remove();
@@ -160,19 +159,20 @@ impl Customers {
     /// Reads a little of each customer, so that the processor fetches all of them at once instead
     /// of one after the other when their turn comes: first where they are, then what they are,
     /// then what they point at. The answer only keeps the reads from being left out.
+    ///
+    /// Each round is a short loop without decisions, so that its reads wait side by side.
     pub fn prefetch<'a>(&self, ids: impl Iterator<Item = &'a str>) -> u64 {
-        let numbers: SmallVec<[u32; TOGETHER]> = ids.filter_map(|id| self.likely(id)).collect();
-        let states = || numbers.iter().filter_map(|number| self.states.get(*number as usize));
+        let hashes: SmallVec<[u64; TOGETHER]> = ids.map(|id| self.hasher.hash_one(id)).collect();
+        // Most probably it is they: their states are not looked at to make sure.
+        let likely = |hash: &u64| self.by_id.find(*hash, |_| true).copied();
+        let numbers: SmallVec<[u32; TOGETHER]> = hashes.iter().filter_map(likely).collect();
+        let states = || numbers.iter().filter_map(|number| self.states.get(*number));
         let mut sum = states().fold(0, |sum, state| sum ^ step::touch(state));
         for number in &numbers {
             sum ^= self.columns.get(*number as usize).map_or(0, |columns| columns.seen.into());
         }
+        sum = states().fold(sum, |sum, state| sum ^ step::reach(state));
         states().fold(sum, |sum, state| sum ^ step::warm(state))
-    }
-
-    /// The number of a customer, most probably: their state is not looked at.
-    fn likely(&self, id: &str) -> Option<u32> {
-        self.by_id.find(self.hasher.hash_one(id), |_| true).copied()
     }
 }
 
@@ -181,8 +181,47 @@ impl Columns {
     pub const NONE: Self = Self { risk: u32::MAX, seen: u32::MAX };
 }
 
-fn hash_at(states: &[CustomerState], hasher: &impl BuildHasher, number: u32) -> u64 {
-    hasher.hash_one(states.get(number as usize).map_or("", |state| state.id.as_str()))
+/// States by number, in pieces: when there are more, none of them moves, so that nobody waits for
+/// a million customers to be copied, and there is never twice the memory.
+#[derive(Debug, Default)]
+struct States {
+    pieces: Vec<Vec<CustomerState>>,
+    count: usize,
+}
+
+/// States in a piece.
+const PIECE: usize = 4_096;
+
+impl States {
+    const fn len(&self) -> usize {
+        self.count
+    }
+
+    fn get(&self, number: u32) -> Option<&CustomerState> {
+        let index = number as usize;
+        self.pieces.get(index / PIECE)?.get(index % PIECE)
+    }
+
+    fn get_mut(&mut self, number: u32) -> Option<&mut CustomerState> {
+        let index = number as usize;
+        self.pieces.get_mut(index / PIECE)?.get_mut(index % PIECE)
+    }
+
+    fn push(&mut self, state: CustomerState) {
+        match self.pieces.last_mut() {
+            Some(last) if last.len() < PIECE => last.push(state),
+            _ => {
+                let mut piece = Vec::with_capacity(PIECE);
+                piece.push(state);
+                self.pieces.push(piece);
+            }
+        }
+        self.count += 1;
+    }
+}
+
+fn hash_at(states: &States, hasher: &impl BuildHasher, number: u32) -> u64 {
+    hasher.hash_one(states.get(number).map_or("", |state| state.id.as_str()))
 }
 
 fn is_blank(state: &CustomerState) -> bool {

@@ -25,12 +25,17 @@ pub type Look = Box<dyn FnOnce(&Shard, Option<&CustomerState>) + Send>;
 pub enum Message {
     /// The log has something new, or the committer has room.
     Wake,
-    /// Put another catalog in force.
+    /// Get ready for another catalog, and put it in force when all shards are.
     Reload {
         /// The catalog.
         catalog: Arc<Catalog>,
-        /// Told when it is in force, or why it is not.
-        done: oneshot::Sender<Result<(), String>>,
+        /// Told when all customers can be bound to it, or why one cannot.
+        ready: oneshot::Sender<Result<(), String>>,
+        /// Says when to put it in force; closed without a word, everything stays as it was. Inputs
+        /// wait meanwhile: what they would change is bound already.
+        go: oneshot::Receiver<()>,
+        /// Told when it is in force.
+        done: oneshot::Sender<()>,
     },
     /// A part of the list of customers.
     List {

@@ -12,6 +12,9 @@ use crate::telemetry;
 
 /// States written at most with one batch, beside those of customers it rules about.
 pub(super) const STATES_MAX: usize = 20_000;
+/// Of those that only have waited long enough, so many go at once: rulings wait for the batch that
+/// is being committed, and must not wait long.
+const STATES_AT_ONCE: usize = 1_000;
 /// Rulings at most before a batch is closed.
 pub(super) const RULINGS_MAX: usize = 5_000;
 
@@ -113,7 +116,6 @@ impl OpenBatch {
                 Effect::Expose(exposure) => {
                     self.batch.exposures.push(record_of::exposure(exposure));
                 }
-                Effect::Withdraw(id) => self.batch.withdrawn.push(*id),
                 Effect::Erase => {
                     self.batch.forgotten.push(state.id.clone());
                     then = Then::Close;
@@ -195,7 +197,7 @@ impl OpenBatch {
             write(shard, number, &mut batch)?;
         }
         let (since, most) = match extent {
-            Extent::Since(since) => (since, STATES_MAX),
+            Extent::Since(since) => (since, STATES_AT_ONCE),
             Extent::All => (u64::MAX, usize::MAX),
         };
         for _ in 0..most {

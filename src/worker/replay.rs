@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::customers::CustomerNumber;
 use super::shard::{Shard, Stepped};
-use crate::decode::{self, Arrival, Home, Record, Refusal};
+use crate::decode::{Arrival, Home, Lines, Record, Refusal};
 use crate::engine::catalog::Catalog;
 use crate::engine::decision::{Decision, Effect, Reason, Ruling, VerdictKind};
 use crate::engine::id::CustomerId;
@@ -20,6 +20,7 @@ use crate::store::view::Funnel;
 #[derive(Debug)]
 pub struct Replay<F> {
     shards: Vec<Shard>,
+    lines: Lines,
     on_ruling: F,
     report: Report,
     last_at: Timestamp,
@@ -85,6 +86,7 @@ impl<F: FnMut(Seen<'_>)> Replay<F> {
     pub fn new(catalog: &Arc<Catalog>, shards: u16, on_ruling: F) -> Self {
         Self {
             shards: (0..shards.max(1)).map(|_| Shard::new(catalog.clone())).collect(),
+            lines: Lines::default(),
             on_ruling,
             report: Report::default(),
             last_at: Timestamp::MIN,
@@ -99,7 +101,7 @@ impl<F: FnMut(Seen<'_>)> Replay<F> {
         let number = self.report.applied.saturating_add(1);
         let applied = match self.shards.as_mut_slice() {
             [only] => Self::line_of_one(only, line, number),
-            shards => Self::line_of_many(shards, line, number),
+            shards => Self::line_of_many(shards, &mut self.lines, line, number),
         };
         match applied {
             Ok(Some((at, stepped))) => {
@@ -127,9 +129,9 @@ impl<F: FnMut(Seen<'_>)> Replay<F> {
     }
 
     /// The way through the log's records, which know where they belong.
-    fn line_of_many(shards: &mut [Shard], line: &[u8], number: u64) -> Applied {
+    fn line_of_many(shards: &mut [Shard], lines: &mut Lines, line: &[u8], number: u64) -> Applied {
         let count = u16::try_from(shards.len()).unwrap_or(u16::MAX);
-        let accepted = decode::line(line, Arrival::replay(), count, || fresh_id(number))?;
+        let accepted = lines.read(line, Arrival::replay(), count, || fresh_id(number))?;
         let Some(accepted) = accepted else { return Ok(None) };
         let record = Record::parse(&accepted.record)?;
         let at = record.occurred_at().unwrap_or_default();

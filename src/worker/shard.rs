@@ -22,6 +22,9 @@ use crate::store::funnel::Unbalanced;
 use crate::store::record_of::Teller;
 use crate::store::view::Funnel;
 
+/// Bytes that memory is fetched by.
+const CACHE_LINE: usize = 64;
+
 /// A shard.
 #[derive(Debug)]
 pub struct Shard {
@@ -147,8 +150,12 @@ impl Shard {
     }
 
     /// Looks up the customers of lines that come soon, as [`Shard::prefetch`] does.
-    pub fn prefetch_lines<'a>(&self, lines: impl Iterator<Item = &'a [u8]>) {
-        self.prefetch(lines.filter_map(decode::likely_customer));
+    pub fn prefetch_lines<'a>(&self, lines: impl Iterator<Item = &'a [u8]> + Clone) {
+        // All of the text first, in its order, which the processor foresees.
+        let text = lines.clone().flat_map(|line| line.iter().step_by(CACHE_LINE));
+        std::hint::black_box(text.fold(0, |sum, byte| sum ^ byte));
+        let mut place = 0;
+        self.prefetch(lines.filter_map(|line| decode::likely_customer(line, &mut place)));
     }
 
     /// Looks up customers who come soon; see [`Customers::prefetch`].
@@ -287,16 +294,17 @@ impl Shard {
         self.after(number);
     }
 
-    /// Puts another catalog in force: every customer is written down by names and read back under
-    /// its slots, and bound to it. Gives the customers whose written states have changed by it.
+    /// A shard under another catalog: every customer is written down by names and read back under
+    /// its slots, and bound to it. Gives also the customers whose written states differ by it. This
+    /// shard stays as it was; [`Shard::become_next`] puts the other in its place.
     ///
     /// # Errors
-    /// When a state does not survive; the shard is then as it was.
-    pub fn rebind(
+    /// When a state does not survive.
+    pub fn bound_to(
         &mut self,
         catalog: Arc<Catalog>,
         now: Timestamp,
-    ) -> Result<Vec<CustomerNumber>, format::Error> {
+    ) -> Result<(Self, Vec<CustomerNumber>), format::Error> {
         let mut next = Self::new(catalog);
         let mut changed = Vec::new();
         let (mut before, mut after) = (Vec::new(), Vec::new());
@@ -312,10 +320,14 @@ impl Shard {
                 changed.push(number);
             }
         }
+        Ok((next, changed))
+    }
+
+    /// Becomes the shard that [`Shard::bound_to`] gave. Nothing may have been applied in between.
+    pub fn become_next(&mut self, mut next: Self) {
         next.funnels = std::mem::take(&mut self.funnels);
         next.core.blind = std::mem::take(&mut self.core.blind);
         *self = next;
-        Ok(changed)
     }
 
     fn settle(&mut self, stepped: &Stepped) {
@@ -353,11 +365,11 @@ impl Core {
             Subject::Customer(id) => {
                 let number = self.customers.find_or_begin(id, at);
                 let Some(state) = self.customers.get_mut(number) else { return Stepped::Nothing };
-                let input = decoded.input(|slot| state.trait_value(slot).is_some());
+                let input = decoded.input(|slot| state.trait_value(slot));
                 Stepped::One(number, step::step(&self.catalog, state, &input, &self.blind))
             }
             Subject::Everyone => {
-                let input = decoded.input(|_| false);
+                let input = decoded.input(|_| None);
                 Stepped::Many(self.step_everyone(&input))
             }
         }
@@ -368,10 +380,16 @@ impl Core {
         let mut changed = Vec::new();
         for number in self.customers.numbers() {
             let Some(state) = self.customers.get_mut(number) else { continue };
-            let before = outline(state);
+            // What is due first may change what the event meets.
+            let is_due = state.next_due().is_some_and(|due| due <= input.at);
+            if let Body::Event(event) = &input.body
+                && !is_due
+                && !step::concerns(&self.catalog, state, event, input.at)
+            {
+                continue;
+            }
             let decision = step::step(&self.catalog, state, input, &self.blind);
-            let quiet = decision.rulings.is_empty() && decision.effects.is_empty();
-            if decision.applied == Applied::Applied && (!quiet || before != outline(state)) {
+            if decision.applied == Applied::Applied {
                 changed.push((number, decision));
             }
         }
@@ -383,18 +401,6 @@ impl Core {
         let input = Input { at, position: 0, body: Body::Tick };
         Some(step::step(&self.catalog, state, &input, &self.blind))
     }
-}
-
-/// What an input for everyone can change of somebody, but for what it leaves of every input.
-fn outline(state: &CustomerState) -> (usize, usize, usize, usize, usize, Option<Timestamp>) {
-    (
-        state.freezes.len(),
-        state.timers.len(),
-        state.waiting.len(),
-        state.ledger.len(),
-        state.progress.len(),
-        state.next_due(),
-    )
 }
 
 /// The score that stands for risk: the first scorecard; without one, the first score.

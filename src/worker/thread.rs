@@ -140,6 +140,13 @@ struct Running {
     busy: Busy,
 }
 
+/// Whether another catalog is in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reloaded {
+    Yes,
+    No,
+}
+
 /// Whether the last round found something to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Busy {
@@ -254,9 +261,10 @@ impl Running {
         match message {
             Message::Wake => self.worker.woken.store(false, Ordering::Release),
             Message::Stop => return Ok(Next::Stop),
-            Message::Reload { catalog, done } => {
-                let reloaded = self.reload(catalog)?;
-                reply(done, reloaded);
+            Message::Reload { catalog, ready, go, done } => {
+                if self.reload(catalog, ready, go)? == Reloaded::Yes {
+                    reply(done, ());
+                }
             }
             Message::List { query, answer } => {
                 let store = &self.worker.parts.store;
@@ -427,17 +435,30 @@ impl Running {
         }
     }
 
-    fn reload(&mut self, catalog: Arc<Catalog>) -> Result<Result<(), String>, Error> {
+    fn reload(
+        &mut self,
+        catalog: Arc<Catalog>,
+        ready: oneshot::Sender<Result<(), String>>,
+        go: oneshot::Receiver<()>,
+    ) -> Result<Reloaded, Error> {
         // Inputs applied so far belong to the old catalog, and so does the mark beside them.
         self.hand_over()?;
         let now = Timestamp::max(self.worker.parts.clock.now(), self.mark.ticked);
-        let changed = match self.shard.rebind(catalog.clone(), now) {
-            Ok(changed) => changed,
-            Err(why) => return Ok(Err(why.to_string())),
+        let (next, changed) = match self.shard.bound_to(catalog.clone(), now) {
+            Ok(bound) => bound,
+            Err(why) => {
+                reply(ready, Err(why.to_string()));
+                return Ok(Reloaded::No);
+            }
         };
+        reply(ready, Ok(()));
+        if go.blocking_recv().is_err() {
+            return Ok(Reloaded::No);
+        }
+        self.shard.become_next(next);
         self.worker.catalog = catalog;
         self.write_all(&changed)?;
-        Ok(Ok(()))
+        Ok(Reloaded::Yes)
     }
 
     /// Writes customers who were bound anew. Only the last batch says that all of them are bound to

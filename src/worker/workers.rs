@@ -150,15 +150,36 @@ impl Workers {
         Ok(later.await.map_err(|_| Unanswered::Stopped)?)
     }
 
-    /// Puts a catalog in force in all shards, one after the other.
+    /// Puts a catalog in force in all shards, or in none: only when every one of them is ready are
+    /// they told to go.
     ///
     /// # Errors
-    /// When a worker refuses it or does not answer.
+    /// When a worker refuses it or does not answer; all of them then go on as before.
     pub async fn reload(&self, catalog: &Arc<Catalog>) -> Result<(), Error> {
+        let mut waiting = Vec::with_capacity(self.mailboxes.len());
         for mailbox in &*self.mailboxes {
-            let (done, later) = oneshot::channel();
-            mailbox.send(Message::Reload { catalog: catalog.clone(), done })?;
-            later.await.map_err(|_| Unanswered::Stopped)?.map_err(Error::Reload)?;
+            let (ready, is_ready) = oneshot::channel();
+            let (say_go, go) = oneshot::channel();
+            let (done, is_done) = oneshot::channel();
+            mailbox.send(Message::Reload { catalog: catalog.clone(), ready, go, done })?;
+            waiting.push((is_ready, say_go, is_done));
+        }
+        let mut going = Vec::with_capacity(waiting.len());
+        for (is_ready, say_go, is_done) in waiting {
+            is_ready.await.map_err(|_| Unanswered::Stopped)?.map_err(Error::Reload)?;
+            going.push((say_go, is_done));
+        }
+        // Without a pause: nobody can give up in the middle.
+        let going: Vec<_> = going
+            .into_iter()
+            .map(|(say_go, is_done)| {
+                // One that has stopped takes the catalog from the files when it starts again.
+                say_go.send(()).unwrap_or_default();
+                is_done
+            })
+            .collect();
+        for is_done in going {
+            is_done.await.map_err(|_| Unanswered::Stopped)?;
         }
         Ok(())
     }
@@ -167,5 +188,64 @@ impl Workers {
         let shards = u16::try_from(self.mailboxes.len()).unwrap_or(u16::MAX);
         let shard = shard_of(customer, shards);
         self.mailboxes.get(usize::from(shard)).ok_or(Unanswered::Stopped)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+    use std::sync::mpsc::{Receiver, sync_channel};
+
+    use super::*;
+    use crate::store::Options;
+    use crate::worker::testing::catalog;
+
+    /// Answers one reload; says whether it was told to go.
+    fn answering(messages: &Receiver<Message>, answer: Result<(), String>) -> bool {
+        let Ok(Message::Reload { ready, go, done, .. }) = messages.recv() else { panic!() };
+        // Whoever asked goes away as soon as another shard has refused.
+        drop(ready.send(answer));
+        let went = go.blocking_recv().is_ok();
+        if went {
+            done.send(()).unwrap();
+        }
+        went
+    }
+
+    fn reloaded(answers: [Result<(), String>; 2]) -> (Result<(), Error>, [bool; 2]) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), Options::default()).unwrap();
+        let (ways, owners): (Vec<_>, Vec<_>) = (0..2)
+            .map(|shard| {
+                let (sender, messages) = sync_channel(4);
+                let mailbox =
+                    Mailbox::new(shard, sender, Arc::new(AtomicBool::new(false)), Arc::default());
+                (mailbox, messages)
+            })
+            .unzip();
+        let workers = Workers::new(ways, store);
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = owners
+                .into_iter()
+                .zip(answers)
+                .map(|(messages, answer)| scope.spawn(move || answering(&messages, answer)))
+                .collect();
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let reloaded = runtime.block_on(workers.reload(&catalog()));
+            let went: Vec<bool> =
+                threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+            (reloaded, [went[0], went[1]])
+        })
+    }
+
+    #[test]
+    fn a_catalog_comes_into_force_everywhere_or_nowhere() {
+        let (good, went) = reloaded([Ok(()), Ok(())]);
+        assert!(good.is_ok() && went == [true, true]);
+        let (refused, went) = reloaded([Ok(()), Err("no".to_owned())]);
+        assert!(matches!(refused, Err(Error::Reload(why)) if why == "no"));
+        assert_eq!(went, [false, false]);
+        let (refused, went) = reloaded([Err("no".to_owned()), Ok(())]);
+        assert!(refused.is_err() && went == [false, false]);
     }
 }

@@ -73,7 +73,7 @@ fn main() {
     time(&records, "ours, from the log to the engine's input", base, |bytes| {
         let Ok(record) = Record::parse(bytes) else { return };
         let decoded = decoder.decode(&record, Timestamp::MAX, 1, &mut names, |decoded| {
-            black_box(decoded.input(|_| false));
+            black_box(decoded.input(|_| None));
         });
         black_box(decoded.is_ok());
     });
@@ -81,7 +81,7 @@ fn main() {
         let arrival = (Arrival::replay(), 1);
         let decoded =
             decoder.decode_line(text.as_bytes(), arrival, String::new, &mut names, |decoded| {
-                black_box(decoded.input(|_| false));
+                black_box(decoded.input(|_| None));
             });
         black_box(decoded.is_ok());
     });

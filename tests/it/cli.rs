@@ -53,7 +53,7 @@ send:
 
 #[test]
 fn our_own_files_are_right_and_do_what_their_tests_say() {
-    for folder in [".", "tests/workload"] {
+    for folder in [".", "tests/workload", "examples/first-outreach"] {
         let check = heedful(here(), &["check", folder]);
         assert_eq!((check.code, check.err.as_str()), (0, ""), "{}", check.out);
         let test = heedful(here(), &["test", folder]);
@@ -76,11 +76,32 @@ fn what_a_newcomer_gets_is_right_and_is_never_overwritten() {
         assert!(shop.join(file).exists(), "{file}");
     }
 
+    let replay = heedful(&shop, &["replay", "--events", "events.jsonl"]);
+    for said in ["3 matched", "2 sent", "1 no_consent"] {
+        assert!(replay.out.contains(said), "{said} is not in\n{}", replay.out);
+    }
+
+    // Time goes on for Bob too, after the last that is heard of him.
+    let bob = heedful(&shop, &["explain", "bob", "--events", "events.jsonl"]);
+    assert!(bob.out.contains("cart-reminder: suppressed (no_consent)"), "{}", bob.out);
+
     write(&shop, "heedful.yaml", "# mine\n");
     let again = heedful(folder.path(), &["init", "shop"]);
     assert_eq!(again.code, 2);
     assert!(again.err.contains("`shop/heedful.yaml` is there already"), "{}", again.err);
     assert_eq!(fs::read_to_string(shop.join("heedful.yaml")).unwrap(), "# mine\n");
+}
+
+#[test]
+fn files_are_checked_where_the_secrets_of_the_service_are_not() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "triggers/thanks.yaml", &trigger("thanks", ""));
+    let config = "listen: 0.0.0.0:8080
+channels: {email: {type: webhook, url: \"https://mail.example\", secret: \"${NOT_SET_HERE}\"}}
+";
+    write(folder.path(), "heedful.yaml", config);
+    let check = heedful(folder.path(), &["check"]);
+    assert_eq!((check.code, check.err.as_str()), (0, ""), "{}", check.out);
 }
 
 #[test]

@@ -1,7 +1,11 @@
 //! The one integration test binary: each module looks at the whole from one side.
 
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod cli;
+#[cfg(test)]
+mod demo;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
@@ -16,6 +20,8 @@ mod sdk;
 mod serve;
 #[cfg(test)]
 mod service;
+#[cfg(test)]
+mod skip;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use crate::cli::{heedful, here};
 use crate::service::{Place, Sink, decisions, get, until};
+use crate::skip::skip;
 
 const TRIGGER: &str = "trigger: big-order
 kind: behavior
@@ -24,7 +25,7 @@ send:
 fn segments_sdk_causes_a_signed_outreach_and_explain_says_why_others_get_none() {
     let python = match python() {
         Ok(python) => python,
-        Err(why) => return skip(&why),
+        Err(why) => return skip("Segment's SDK for Python", &why),
     };
     let sink = Sink::start(0);
     let place = Place::new(&sink);
@@ -87,9 +88,4 @@ fn python() -> Result<PathBuf, String> {
         ready()?;
     }
     Ok(python)
-}
-
-#[expect(clippy::print_stderr, reason = "a test that does not run says so")]
-fn skip(why: &str) {
-    eprintln!("SKIPPED: Segment's SDK for Python cannot be installed here: {}", why.trim());
 }

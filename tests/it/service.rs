@@ -25,7 +25,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Looks before something counts as never come about: a minute.
 const LOOKS_MAX: usize = 3_000;
 /// How long the other side of a connection may be silent.
-const SILENCE_MAX: Duration = Duration::from_secs(20);
+const SILENCE_MAX: Duration = Duration::from_secs(60);
 
 /// A request that the sink has received.
 #[derive(Clone, Debug)]
@@ -250,7 +250,13 @@ pub(crate) fn post(address: SocketAddr, path: &str, body: &[u8]) -> Option<(u16,
     Some((status, serde_json::from_slice(&body).unwrap_or_default()))
 }
 
-fn exchange(address: SocketAddr, method: &str, path: &str, body: &[u8]) -> Option<(u16, Vec<u8>)> {
+/// One request on a connection of its own; `None` when there was no answer.
+pub(crate) fn exchange(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    body: &[u8],
+) -> Option<(u16, Vec<u8>)> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(SILENCE_MAX)).ok()?;
     stream.set_write_timeout(Some(SILENCE_MAX)).ok()?;

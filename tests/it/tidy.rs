@@ -15,12 +15,12 @@ const LAYERS: &[&[&str]] = &[
     &["log", "store", "catalog"],
     &["telemetry", "config", "clock"],
     &["rehearse"],
-    &["declare", "decode", "stats"],
+    &["declare", "decode"],
     &["engine"],
 ];
 
 /// Modules without clock, IO, threads, async, log lines and randomness.
-const PURE: &[&str] = &["engine", "declare", "decode", "stats", "rehearse"];
+const PURE: &[&str] = &["engine", "declare", "decode", "rehearse"];
 
 /// What a pure module never contains, beside comments and tests.
 const IMPURE: &[&str] = &[

@@ -2,11 +2,11 @@
 #![expect(clippy::string_slice, reason = "cut where a search found an ASCII character")]
 
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
 use crate::cli::{heedful, here, write};
+use crate::skip::say_skipped;
 
 /// Lines taken: enough for every cap to hold, few enough for an unoptimised build.
 const LINES: usize = 200_000;
@@ -18,9 +18,8 @@ fn the_workload_gives_the_known_digest_on_one_shard_and_on_eight() {
     let workload = here().join("../shared/workload");
     if !workload.join("gen.py").exists() {
         // There is nothing to compare with: the workload is not part of the repository.
-        let mut stderr = std::io::stderr();
-        writeln!(stderr, "skipped: {} is not there", workload.display()).unwrap();
-        return;
+        let why = format!("{} is not there", workload.display());
+        return say_skipped("the reference workload", &why);
     }
     let folder = tempfile::tempdir().unwrap();
     let all = folder.path().join("all.jsonl");

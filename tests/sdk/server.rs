@@ -51,7 +51,7 @@ fn tell((decoder, names): &mut (Decoder, Names), bytes: &[u8]) -> Json {
                 Subject::Customer(customer) => Json::from(customer),
                 Subject::Everyone => Json::Null,
             };
-            let body = decoded.input(|_| false).body;
+            let body = decoded.input(|_| None).body;
             let Body::Event(event) = body else { return json!({ "customer": customer }) };
             kept = Some((event.name, event.traits.to_vec()));
             json!({

@@ -1,13 +1,14 @@
 //! Where stories come from: recorded events, or the data of a stopped service.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::BufReader;
 use std::path::Path;
 
 use super::story::Story;
 use crate::app;
 use crate::commands::console::Error;
 use crate::commands::files;
+use crate::commands::lines;
 use crate::commands::progress;
 use crate::config::Config;
 use crate::decode::{Record, Subject, shard_of};
@@ -34,16 +35,11 @@ impl Story {
         let file = File::open(path).map_err(|source| Error::read(path, source))?;
         let size = file.metadata().map_err(|source| Error::read(path, source))?.len();
         let bar = progress::over_bytes(size, "replaying");
-        let mut lines = BufReader::new(bar.wrap_read(file));
+        let mut text_lines = BufReader::new(bar.wrap_read(file));
         let mut story = Self::new(catalog, customer);
         let mut line = Vec::new();
         let mut number = 0;
-        loop {
-            line.clear();
-            let read = lines.read_until(b'\n', &mut line);
-            if read.map_err(|source| Error::read(path, source))? == 0 {
-                break;
-            }
+        while lines::next(&mut text_lines, &mut line).map_err(|source| Error::read(path, source))? {
             number += 1;
             let text = line.trim_ascii();
             // What is refused concerns nobody; `heedful replay` counts it.
@@ -52,7 +48,10 @@ impl Story {
             }
         }
         bar.finish_and_clear();
-        story.known_or_refused(customer, at)
+        let mut story = story.known_or_refused(customer, at)?;
+        // As in a replay, time goes on for everybody until the last that was heard of anybody.
+        story.pass_until(story.now(at, Timestamp::MIN));
+        Ok(story)
     }
 
     /// Reads the state and decisions of a customer; as of an earlier time, from the log.
@@ -83,7 +82,11 @@ impl Story {
             from = store.mark(shard).map_err(failed)?.map_or(1, |mark| mark.position + 1);
         }
         story.follow_log(&log, shard, from, at)?;
-        story.known_or_refused(customer, at)
+        let mut story = story.known_or_refused(customer, at)?;
+        if let Some(at) = at {
+            story.pass_until(at);
+        }
+        Ok(story)
     }
 
     /// Applies what the log holds from a position on, as the service would when it starts.
@@ -117,14 +120,11 @@ impl Story {
         }
     }
 
-    fn known_or_refused(mut self, customer: &str, at: Option<Timestamp>) -> Result<Self, Error> {
+    fn known_or_refused(self, customer: &str, at: Option<Timestamp>) -> Result<Self, Error> {
         if !self.is_heard() {
             let when = at.map(|at| format!(" until {at}")).unwrap_or_default();
             let what = format!("nothing was ever heard of a customer `{customer}`{when}");
             return Err(Error::refused(what, "ids are compared letter by letter"));
-        }
-        if let Some(at) = at {
-            self.pass_until(at);
         }
         Ok(self)
     }

@@ -162,7 +162,7 @@ impl Known {
             self.state = CustomerState::new(self.state.id.clone(), at);
             self.heard = true;
         }
-        let input = decoded.input(|slot| self.state.trait_value(slot).is_some());
+        let input = decoded.input(|slot| self.state.trait_value(slot));
         Some(step(&self.catalog, &mut self.state, &input, &[]))
     }
 

@@ -1,6 +1,6 @@
 //! Reads the two kinds of files: tables and NDJSON lines.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufReader, Read};
 use std::path::Path;
 
 use indicatif::ProgressBar;
@@ -10,6 +10,7 @@ use super::rejects::Reject;
 use super::rows::Rows;
 use super::{Import, Tally};
 use crate::commands::console::Error;
+use crate::commands::lines;
 use crate::decode::EVENT_BYTES_MAX;
 
 /// Bytes looked at to find out what separates the cells of a table.
@@ -64,12 +65,7 @@ impl Import {
         let mut tally = Tally::default();
         let mut line = Vec::new();
         let mut number = 0;
-        loop {
-            line.clear();
-            let read = reader.read_until(b'\n', &mut line);
-            if read.map_err(|source| Error::read(path, source))? == 0 {
-                return Ok(tally);
-            }
+        while lines::next(&mut reader, &mut line).map_err(|source| Error::read(path, source))? {
             number += 1;
             let text = line.trim_ascii();
             if text.is_empty() {
@@ -91,6 +87,7 @@ impl Import {
                 self.refuse(path, &Reject { line: number, reason, what, row }, &mut tally)?;
             }
         }
+        Ok(tally)
     }
 }
 

@@ -4,20 +4,18 @@ mod decisions;
 mod output;
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::BufReader;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::console::{Console, Error, Format};
-use super::{Ending, files, progress};
+use super::{Ending, files, lines, progress};
 use crate::clock::Stopwatch;
 use crate::config::Flags;
 use crate::engine::catalog::Sending;
 use crate::worker::replay::Replay;
 use decisions::Decisions;
 
-/// Longest line taken, in bytes; what is longer is refused by the decoder.
-const LINE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Refused lines told of one by one.
 const REFUSED_SHOWN: usize = 5;
 
@@ -103,10 +101,10 @@ fn read(args: &Args, mut take: impl FnMut(u64, &[u8])) -> Result<(), Error> {
     let file = File::open(&args.events).map_err(failed)?;
     let size = file.metadata().map_err(failed)?.len();
     let bar = progress::over_bytes(size, "replaying");
-    let mut lines = BufReader::with_capacity(1024 * 1024, bar.wrap_read(file));
+    let mut text_lines = BufReader::with_capacity(1024 * 1024, bar.wrap_read(file));
     let mut line = Vec::new();
     let mut number = 0;
-    while next_line(&mut lines, &mut line).map_err(failed)? {
+    while lines::next(&mut text_lines, &mut line).map_err(failed)? {
         number += 1;
         let text = line.trim_ascii();
         if !text.is_empty() {
@@ -115,24 +113,4 @@ fn read(args: &Args, mut take: impl FnMut(u64, &[u8])) -> Result<(), Error> {
     }
     bar.finish_and_clear();
     Ok(())
-}
-
-/// Reads a line; of one that is too long, only so much that it will be refused as such.
-fn next_line(lines: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<bool> {
-    line.clear();
-    loop {
-        let buffer = lines.fill_buf()?;
-        if buffer.is_empty() {
-            return Ok(!line.is_empty());
-        }
-        let end = memchr::memchr(b'\n', buffer);
-        let part = end.map_or(buffer, |end| buffer.get(..end).unwrap_or_default());
-        let room = LINE_BYTES_MAX.saturating_sub(line.len());
-        line.extend_from_slice(part.get(..room).unwrap_or(part));
-        let used = end.map_or(part.len(), |end| end + 1);
-        lines.consume(used);
-        if end.is_some() {
-            return Ok(true);
-        }
-    }
 }

@@ -73,6 +73,7 @@ impl Checker<'_, '_> {
                 self.fault("E011", node, format!("there is no `event` here: {why}"), None);
                 None
             }
+            ("customer", ["id"], _) => Some(Typed { expr: Expr::CustomerId, kind: Kind::Text }),
             ("customer", [name, below @ ..], _) => any(Expr::Trait {
                 slot: self.symbols.trait_(name),
                 path: below.iter().map(|member| Box::from(*member)).collect(),

@@ -41,6 +41,7 @@ pub(super) fn cost(expr: &Expr) -> u32 {
         total = total.saturating_add(match expr {
             Expr::Literal(_) | Expr::Flag(_) | Expr::Not(_) | Expr::All(_) | Expr::Any(_) => 0,
             Expr::Property(_)
+            | Expr::CustomerId
             | Expr::Compare { .. }
             | Expr::Negate(_)
             | Expr::Arithmetic { .. } => 1,
@@ -60,6 +61,7 @@ fn visit(expr: &Expr, each: &mut dyn FnMut(&Expr)) {
     match expr {
         Expr::Literal(_)
         | Expr::Property(_)
+        | Expr::CustomerId
         | Expr::Trait { .. }
         | Expr::Score(_)
         | Expr::ScoreWas(_)

@@ -2,7 +2,7 @@
 
 use super::trigger::OnCapWord;
 use crate::declare::fault::Located;
-use crate::declare::read::{Entries, Need, OneOrMany, choice, record};
+use crate::declare::read::{Entries, Need, NoneOrMany, OneOrMany, choice, record};
 use crate::declare::scalar::{Clock, Line, LocalTime, Whole, Words};
 use crate::engine::policy::Share;
 use crate::engine::time::{Span, Zone};
@@ -20,8 +20,9 @@ record! {
         purposes: Option<Entries<PurposeWords>>,
         /// On which ways. Given here, these add to the built-in ones and change them.
         channels: Option<Entries<ChannelWords>>,
-        /// When customers are left in peace, on their own wall clock. Default 21:00 to 08:00.
-        quiet_hours: Option<OneOrMany<QuietWords>>,
+        /// When customers are left in peace, on their own wall clock; `[]` means never.
+        /// Default 21:00 to 08:00.
+        quiet_hours: Option<NoneOrMany<QuietWords>>,
         /// Dates and times without outreach.
         blackouts: Option<Vec<BlackoutWords>>,
         /// How often at most.

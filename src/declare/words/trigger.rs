@@ -42,7 +42,7 @@ record! {
         /// Whether it does any good: a holdout and arms, assigned for good.
         experiment: Option<Experiment>,
         /// An event older than this updates what is known and never sends. Default: the policy's.
-        act_within: Option<Span>,
+        act_within: Option<Located<Span>>,
         /// Its own tests, run by `heedful test`.
         tests: Option<Vec<Case>>,
     }

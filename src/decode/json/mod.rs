@@ -10,9 +10,11 @@ mod number;
 mod scan;
 mod skip;
 mod text;
+mod track;
 
 pub use scan::{Raw, Scanner};
 pub use text::Text;
+pub use track::Track;
 
 /// Deepest nesting taken. Real events nest four deep; the bound keeps recursion shallow.
 pub const DEPTH_MAX: u32 = 64;
@@ -78,8 +80,10 @@ pub fn text(bytes: &[u8]) -> Result<&str, Fault> {
     if bytes.starts_with(b"\xEF\xBB\xBF") {
         return Err(Fault { kind: FaultKind::ByteOrderMark, at: 0 });
     }
-    std::str::from_utf8(bytes)
-        .map_err(|error| Fault { kind: FaultKind::NotUtf8, at: error.valid_up_to() })
+    simdutf8::basic::from_utf8(bytes).map_err(|_| Fault {
+        kind: FaultKind::NotUtf8,
+        at: std::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len),
+    })
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The cursor over a JSON text.
 
 use super::text::{self, Text};
-use super::{DEPTH_MAX, Fault, FaultKind, number, skip};
+use super::{DEPTH_MAX, Fault, FaultKind, Track, number, skip};
 
 /// A value as it stands in the text. Lists and objects are checked but not yet taken apart.
 ///
@@ -103,6 +103,66 @@ impl<'a> Scanner<'a> {
         self.at = at + 1;
         self.depth -= 1;
         Ok(())
+    }
+
+    /// Passes an object as [`Scanner::object`] does. `name` says what a key means, and `member` gets
+    /// that; `track` remembers it for the next object of the kind.
+    ///
+    /// # Errors
+    /// When what follows is not an object, or whatever `member` gives.
+    #[inline]
+    pub fn object_along<T: Copy>(
+        &mut self,
+        track: &mut Track<T>,
+        name: impl Fn(&str) -> T,
+        mut member: impl FnMut(&mut Self, T) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        let bytes = self.text.as_bytes();
+        let mut at = self.open(b'{')?;
+        let mut index = 0;
+        if bytes.get(at) != Some(&b'}') {
+            loop {
+                let what = match track.find(index, bytes, at) {
+                    Some((what, after)) => {
+                        self.at = after;
+                        what
+                    }
+                    None => self.unforeseen_key(track, (index, at), &name)?,
+                };
+                member(self, what)?;
+                index += 1;
+                at = skip::space(bytes, self.at);
+                match bytes.get(at) {
+                    Some(b',') => at = skip::space(bytes, at + 1),
+                    Some(b'}') => break,
+                    _ => return Err(skip::unexpected(bytes, at)),
+                }
+            }
+        }
+        self.at = at + 1;
+        self.depth -= 1;
+        Ok(())
+    }
+
+    /// Passes a key that is not the one that the track says.
+    #[inline(never)]
+    fn unforeseen_key<T: Copy>(
+        &mut self,
+        track: &mut Track<T>,
+        (index, at): (usize, usize),
+        name: &impl Fn(&str) -> T,
+    ) -> Result<T, Fault> {
+        let bytes = self.text.as_bytes();
+        let (key, after) = self.text_at(at)?;
+        self.at = skip::colon(bytes, after)?;
+        let what = name(&key.decode());
+        // Only what is written as it is meant, and without white space, can be told by its bytes.
+        if let Text::Plain(_) = key
+            && self.at == after + 1
+        {
+            track.learn(index, bytes.get(at..self.at).unwrap_or_default(), what);
+        }
+        Ok(what)
     }
 
     /// A member whose key, from `from` on, is not plain at `stop`.

@@ -50,7 +50,7 @@ fn tell(body: &str, path_call: Option<Call>, properties: &[&str], events: &[&str
         let line = decoder
             .decode(&record, noon(), 1, &mut names, |decoded| {
                 let subject = decoded.subject;
-                (format!("{subject:?}"), show(decoded.input(|_| false).body, properties))
+                (format!("{subject:?}"), show(decoded.input(|_| None).body, properties))
             })
             .unwrap();
         let (subject, (name, mut line)) = line;

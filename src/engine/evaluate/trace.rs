@@ -24,6 +24,7 @@ pub fn trace(condition: &Condition, scope: &Scope<'_>) -> Held {
 pub fn leaf_text(expr: &Expr, catalog: &Catalog) -> Option<String> {
     Some(match expr {
         Expr::Property(slot) => format!("event.{}", text_of(&catalog.properties, slot.index())),
+        Expr::CustomerId => "customer.id".into(),
         Expr::Trait { slot, path } => {
             let mut text = format!("customer.{}", text_of(&catalog.traits, slot.index()));
             for member in path {
@@ -96,6 +97,7 @@ fn visit(expr: &Expr, scope: &Scope<'_>, seen: &mut Vec<(Box<str>, Option<Value>
         }
         Expr::Literal(_)
         | Expr::Property(_)
+        | Expr::CustomerId
         | Expr::Trait { .. }
         | Expr::Score(_)
         | Expr::ScoreWas(_)

@@ -117,6 +117,12 @@ pub(super) fn in_scope(scope: CapScope, contact: &Contact) -> bool {
     }
 }
 
+/// Whether caps count a contact at all: a task or a message of an exempt purpose never.
+pub(super) fn is_counted(catalog: &Catalog, contact: &Contact) -> bool {
+    let purpose = contact.purpose.and_then(|slot| catalog.policy.purposes.get(slot.index()));
+    purpose.is_some_and(|purpose| purpose.capped == CapRule::Counted)
+}
+
 /// The caps that hold a case: none for a purpose that is exempt.
 fn concerning<'a>(case: &Case<'a>, channel: Option<ChannelSlot>) -> impl Iterator<Item = &'a Cap> {
     let message = case.counted_message();
@@ -176,10 +182,7 @@ impl<'a> Tally<'a> {
                 ContactKind::Ghost => ghosts == Ghosts::Counted,
                 ContactKind::DryRun => catalog.sending == Sending::DryRun,
             };
-            let purpose =
-                contact.purpose.and_then(|slot| catalog.policy.purposes.get(slot.index()));
-            real && purpose.is_some_and(|purpose| purpose.capped == CapRule::Counted)
-                && in_scope(cap.scope, contact)
+            real && is_counted(catalog, contact) && in_scope(cap.scope, contact)
         })
     }
 

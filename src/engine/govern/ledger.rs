@@ -66,9 +66,10 @@ fn prune(catalog: &Catalog, state: &mut CustomerState, now: Timestamp) {
     while LEDGER_MAX <= state.ledger.len() {
         // A contact that no cap counts goes before one that still holds a cap.
         let idle = state.ledger.iter().position(|contact| {
-            !caps.iter().any(|cap| {
-                cap::in_scope(cap.scope, contact) && now - contact.at < cap::looks_back(cap)
-            })
+            !cap::is_counted(catalog, contact)
+                || !caps.iter().any(|cap| {
+                    cap::in_scope(cap.scope, contact) && now - contact.at < cap::looks_back(cap)
+                })
         });
         state.ledger.remove(idle.unwrap_or_default());
     }

@@ -11,6 +11,7 @@ mod holdout;
 mod ledger;
 mod once_per;
 mod quiet_hours;
+mod standing;
 pub mod suppression;
 
 use std::sync::Arc;
@@ -156,7 +157,8 @@ pub fn recheck(
             return verdict.reason();
         }
     }
-    course.ghost.or(course.hold.map(|(_, reason)| reason))
+    let held = course.ghost.or(course.hold.map(|(_, reason)| reason));
+    held.or_else(|| standing::lost(catalog, state, trigger, (outreach, now)))
 }
 
 /// Enters what became of a send into the ledger. One that was certainly not sent releases its

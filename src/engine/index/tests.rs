@@ -46,7 +46,7 @@ fn triggers(whens: impl IntoIterator<Item = When>) -> Vec<Trigger> {
 
 fn found(index: &TriggerIndex, event: u16, properties: &[Property<'_>]) -> Vec<(u16, u8, Role)> {
     let mut out = Candidates::new();
-    index.candidates(EventSlot(event), properties, &mut out);
+    index.candidates((EventSlot(event), View::Other), properties, |_| true, &mut out);
     out.iter().map(|found| (found.trigger.0, found.clause, found.role)).collect()
 }
 
@@ -79,7 +79,7 @@ fn a_filter_of_a_value_and_a_threshold_is_settled_by_the_index() {
             TriggerIndex::build(&triggers([When::Event(Box::new([clause(0, Some(filter))]))]), 1);
         let mut out = Candidates::new();
         let properties = [Property::Str("x"), Property::Num(7.0)];
-        index.candidates(EventSlot(0), &properties, &mut out);
+        index.candidates((EventSlot(0), View::Other), &properties, |_| true, &mut out);
         out.first().map(|found| found.filter)
     };
     let text = || equal(0, sample::text("x"));
@@ -132,7 +132,7 @@ fn followers_steps_and_views_have_their_roles() {
     assert_eq!(found(&index, 2, &[]), [(0, 0, Matches), (2, 0, Follows)]);
     let of_view = |event| {
         let mut out = Candidates::new();
-        index.candidates_of_view(EventSlot(event), &[], &mut out);
+        index.candidates((EventSlot(event), View::Page), &[], |_| true, &mut out);
         out.iter().map(|found| (found.trigger.0, found.clause, found.role)).collect::<Vec<_>>()
     };
     assert_eq!(of_view(2), [(0, 0, Matches), (2, 0, Follows)], "each once");
@@ -146,7 +146,7 @@ fn what_stands_in_the_list_already_stays() {
     let matching = Candidate { filter: Filter::Holds, ..Candidate::matching(TriggerSlot(0), 0) };
     let first = Candidate { role: Role::Follows, filter: Filter::Open, ..matching };
     let mut out = Candidates::from_slice(&[first]);
-    index.candidates(EventSlot(0), &[], &mut out);
+    index.candidates((EventSlot(0), View::Other), &[], |_| true, &mut out);
     assert_eq!(out.as_slice(), [first, first, matching]);
 }
 
@@ -220,7 +220,7 @@ proptest! {
         let index = TriggerIndex::build(&triggers, usize::from(EVENTS));
         let properties: Vec<_> = values.into_iter().map(in_flight).collect();
         let mut out = Candidates::new();
-        index.candidates(EventSlot(event), &properties, &mut out);
+        index.candidates((EventSlot(event), View::Other), &properties, |_| true, &mut out);
         prop_assert!(out.is_sorted_by(|left, right| left < right), "sorted, each once: {out:?}");
 
         let (catalog, state) = (sample::catalog(), sample::customer(&[]));

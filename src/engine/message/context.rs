@@ -71,7 +71,12 @@ fn customer(uses: &[Box<str>], scope: &Scope<'_>) -> Members {
         let value = scope.state.trait_value(TraitSlot(slot))?;
         Some((name.to_string(), node(value.as_ref(), 0)))
     });
-    known.collect()
+    let mut members: Members = known.collect();
+    if is_used(uses, "customer", "id") {
+        // A trait of that name says at best the same.
+        members.insert("id".into(), Node::Leaf(scope.state.id.as_str().into()));
+    }
+    members
 }
 
 /// The event's properties by their paths: `address.city` becomes a member of `address`.

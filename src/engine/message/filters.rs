@@ -62,6 +62,46 @@ pub const FILTERS: &[&str] = &[
     "upper",
 ];
 
+/// All tests (`x is defined`) that a template can use, sorted.
+pub const TESTS: &[&str] = &[
+    "boolean",
+    "defined",
+    "divisibleby",
+    "endingwith",
+    "eq",
+    "equalto",
+    "escaped",
+    "even",
+    "false",
+    "filter",
+    "float",
+    "ge",
+    "greaterthan",
+    "gt",
+    "in",
+    "int",
+    "integer",
+    "iterable",
+    "le",
+    "lessthan",
+    "lower",
+    "lt",
+    "mapping",
+    "ne",
+    "none",
+    "number",
+    "odd",
+    "safe",
+    "sameas",
+    "sequence",
+    "startingwith",
+    "string",
+    "test",
+    "true",
+    "undefined",
+    "upper",
+];
+
 /// Filters that make much out of little (`slice(1000000000)`) and have no place in a message, and
 /// the one that would let what a customer typed into a page unescaped.
 const REMOVED: [&str; 9] =

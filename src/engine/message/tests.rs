@@ -196,6 +196,16 @@ fn the_list_of_filters_is_what_there_is() {
 }
 
 #[test]
+fn the_list_of_tests_is_what_there_is() {
+    assert!(TESTS.is_sorted());
+    let texts = Texts::new();
+    for name in TESTS {
+        let error = texts.env.render_str(&format!("{{{{ 0 is {name} }}}}"), ()).err();
+        assert!(error.is_none_or(|error| error.kind() != ErrorKind::UnknownTest), "{name}");
+    }
+}
+
+#[test]
 fn names_that_a_template_asks_for_are_listed() {
     let source = "{{ customer.a.b }} {{ offer.code }} {% set x = 1 %}{{ x }} {{ customer.a.b }}";
     assert_eq!(undeclared(source).unwrap(), ["customer.a.b", "offer.code"]);

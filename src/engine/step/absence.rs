@@ -4,7 +4,7 @@ use super::super::catalog::{Absence, AbsenceScope, Trigger, When};
 use super::super::customer::{Cause, CustomerState, Waiting};
 use super::super::decision::{Reason, Verdict};
 use super::super::id::stable_hash;
-use super::super::input::{BlindGap, Event, Reach, View};
+use super::super::input::{BlindGap, Event, View};
 use super::super::slot::TriggerSlot;
 use super::super::time::{Span, Timestamp};
 use super::super::timer::TimerKind;
@@ -50,10 +50,14 @@ impl Step<'_> {
             return;
         }
         timers::disarm(self.state, of_object);
-        let occurrence = match &object_text {
-            Some(object) => format!("absence:{at}:{object}"),
-            None => format!("absence:{at}"),
-        };
+        let mut occurrence = format!("absence:{at}");
+        // Two clauses of `any` can be armed at one instant: each is a cause of its own.
+        if clause != 0 {
+            occurrence += &format!("#{clause}");
+        }
+        if let Some(object) = &object_text {
+            occurrence += &format!(":{object}");
+        }
         let cause = Cause {
             occurrence: occurrence.into(),
             at: event.occurred_at,
@@ -161,8 +165,8 @@ pub(super) fn blind_within(blind: &[BlindGap], from: Timestamp, to: Timestamp) -
 fn overtaken(state: &CustomerState, found: &Found<'_>, event: &Event<'_>) -> bool {
     let Some(absence) = absence_of(found.trigger, found.clause) else { return false };
     found.trigger.per.is_none()
-        && event.reach == Reach::Live
-        && event.occurred_at < state.last_seen
+        && event.reach.is_live()
+        && state.timeline.last().is_some_and(|latest| event.occurred_at < latest.at())
         && state
             .timeline
             .iter()

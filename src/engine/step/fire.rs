@@ -72,8 +72,10 @@ impl<'a> Step<'a> {
         at: Timestamp,
     ) -> Fired {
         let id = DecisionId::derive(&trigger.id, &self.state.id, &cause.occurrence);
+        // A sender may give an id again long after it was forgotten: what went out does not again.
         if self.state.waiting.iter().any(|waiting| waiting.id == id)
             || self.firings.iter().any(|firing| firing.id == id)
+            || self.state.ledger.iter().any(|contact| contact.decision == id.head())
         {
             return Fired::No;
         }

@@ -36,7 +36,7 @@ impl Step<'_> {
                     _ => None,
                 };
             }
-            if event.reach == Reach::Live {
+            if event.reach.is_live() {
                 self.trait_changed(*slot, old.as_ref(), event, at);
             }
             if *slot == known.timezone {
@@ -125,9 +125,7 @@ impl Step<'_> {
             self.fold_series(*slot, event, at);
         }
         record_timeline(self.state, name, event.occurred_at);
-        // A customer's first event may have occurred before it was heard.
-        let first = self.state.timeline.len() == 1;
-        if event.reach == Reach::Live && (first || self.state.last_seen < event.occurred_at) {
+        if event.reach != Reach::Background && self.state.last_seen < event.occurred_at {
             self.state.last_seen = event.occurred_at;
         }
         if event.occurred_at < self.state.first_seen {
@@ -226,11 +224,23 @@ fn find_channel(catalog: &Catalog, name: &str) -> Option<ChannelSlot> {
     u16::try_from(index).ok().map(ChannelSlot)
 }
 
-/// What a value of the `consent` trait answers; only a plain yes or no does.
-const fn answer_of(value: &Value) -> Option<Answer> {
+/// What a value of the `consent` trait answers. Forms and tables send a yes and a no as a text or a
+/// number too, and a no must not be overheard; anything else answers nothing.
+fn answer_of(value: &Value) -> Option<Answer> {
+    let said =
+        |text: &str, words: &[&str]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
     match value {
         Value::Bool(true) => Some(Answer::Granted),
         Value::Bool(false) => Some(Answer::Denied),
+        Value::Num(number) if number.total_cmp(&1.0).is_eq() => Some(Answer::Granted),
+        Value::Num(number) if number.abs().total_cmp(&0.0).is_eq() => Some(Answer::Denied),
+        Value::Str(text) if said(text.trim(), &YES) => Some(Answer::Granted),
+        Value::Str(text) if said(text.trim(), &NO) => Some(Answer::Denied),
         Value::Num(_) | Value::Str(_) | Value::List(_) | Value::Map(_) => None,
     }
 }
+
+/// Texts that say yes.
+const YES: [&str; 6] = ["true", "yes", "1", "granted", "opted_in", "subscribed"];
+/// Texts that say no.
+const NO: [&str; 6] = ["false", "no", "0", "denied", "opted_out", "unsubscribed"];

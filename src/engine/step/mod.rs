@@ -65,6 +65,7 @@ pub fn step(
     let at = input.at.max(state.now);
     if is_blank(state) && is_about_the_customer(&input.body) {
         bind(catalog, state, at);
+        meet(state, &input.body);
     }
     let waited = audit::waiting(state);
     let mut step =
@@ -114,11 +115,17 @@ impl Step<'_> {
             Reach::Historical => {
                 self.fold_traits(event, at);
                 self.fold_history(event, at);
+                // What was missing and is imported after all came all the same.
+                if !(self.state.timers.is_empty() && self.state.waiting.is_empty()) {
+                    self.match_event(event, at);
+                }
             }
-            Reach::Live => {
+            Reach::Live | Reach::Background => {
                 self.fold_traits(event, at);
                 self.fold_history(event, at);
-                self.fold_session(event, at);
+                if event.reach == Reach::Live {
+                    self.fold_session(event, at);
+                }
                 self.end_freezes(event, at);
                 self.match_event(event, at);
                 self.rescore_after(event, at);
@@ -137,12 +144,18 @@ impl Step<'_> {
     }
 }
 
-/// Whether nothing was ever heard of a customer, or everything was forgotten.
+/// Whether nothing was ever heard of a customer, or everything was forgotten. An incident that
+/// concerned everyone says nothing of this one.
 fn is_blank(state: &CustomerState) -> bool {
-    state.seen.is_empty()
-        && state.timeline.is_empty()
-        && state.traits.is_empty()
-        && state.timers.is_empty()
+    state.timeline.is_empty() && state.traits.is_empty() && state.timers.is_empty()
+}
+
+/// A customer's first event may have occurred before it was heard, years before if it is imported.
+fn meet(state: &mut CustomerState, body: &Body<'_>) {
+    if let Body::Event(event) = body {
+        state.first_seen = state.first_seen.min(event.occurred_at);
+        state.last_seen = event.occurred_at;
+    }
 }
 
 /// Whether an input says something of a customer, so that dates and calendars begin to run.
@@ -177,13 +190,37 @@ pub(super) fn zone(catalog: &Catalog, state: &CustomerState) -> Zone {
 }
 
 /// Touches each cache line of the state itself. A shard does this for all customers of a group
-/// before it [`warm`]s them, and that before it steps the first: so their memory is fetched side by
-/// side, not one after the other. The sums keep the compiler from leaving the reads out.
+/// before it [`reach`]es and [`warm`]s them, and that before it steps the first: so their memory is
+/// fetched side by side, not one after the other. The sums keep the compiler from leaving the reads
+/// out.
 pub fn touch(state: &CustomerState) -> u64 {
-    state.applied ^ u64::from(state.seen_next) ^ state.id.as_bytes().len() as u64
+    let instants = [state.now, state.first_seen, state.last_seen].map(Timestamp::as_millis);
+    let [now, first, last] = instants.map(i64::unsigned_abs);
+    let lists = [state.seen.as_ptr().addr(), state.traits.as_ptr().addr()];
+    let more = [state.waiting.as_ptr().addr(), state.consents.as_ptr().addr()];
+    let lists = lists.into_iter().chain(more).fold(0, |sum, list| sum ^ list as u64);
+    state.applied ^ now ^ first ^ last ^ lists ^ u64::from(state.seen_next)
 }
 
-/// Looks at what the state points to and a step of this customer will need: see [`touch`].
+/// Touches the head of each list of the state. Nothing is decided by what is found there, or the
+/// processor would wait for it: see [`touch`].
+pub fn reach(state: &CustomerState) -> u64 {
+    let lists = [
+        state.seen.len(),
+        state.timeline.len(),
+        state.traits.len(),
+        state.series.len(),
+        state.timers.len(),
+        state.progress.len(),
+        state.ledger.len(),
+        state.waiting.len(),
+        state.freezes.len(),
+        state.scores.len(),
+    ];
+    lists.into_iter().fold(0, |sum, len| sum ^ len as u64)
+}
+
+/// Looks at what the state's lists hold and a step of this customer will need: see [`touch`].
 pub fn warm(state: &CustomerState) -> u64 {
     let seen = state.seen.last().copied().unwrap_or_default();
     let timeline = state.timeline.last().map_or(0, |event| event.at().as_millis().unsigned_abs());

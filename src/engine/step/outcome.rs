@@ -26,7 +26,7 @@ impl Step<'_> {
             }
             Delivery::Delivered => return,
             Delivery::Rejected { .. } => Verdict::Suppress { reason: Reason::Rejected },
-            Delivery::Refused { reason } => Verdict::Suppress { reason: *reason },
+            Delivery::Refused { reason } => refused(*reason),
             Delivery::Expired => Verdict::Expire { reason: Reason::Expired },
             Delivery::Unknown { .. } => Verdict::Unknown { reason: Reason::OutcomeUnknown },
         };
@@ -44,6 +44,16 @@ impl Step<'_> {
             conditions: Vec::new(),
             findings: Vec::new(),
         });
+    }
+}
+
+/// The verdict on a send that was refused just before its call: overtaken, or held back by a rule.
+const fn refused(reason: Reason) -> Verdict {
+    match reason {
+        Reason::Contradicted | Reason::ConditionFailed | Reason::TriggerRemoved => {
+            Verdict::Cancel { reason }
+        }
+        _ => Verdict::Suppress { reason },
     }
 }
 

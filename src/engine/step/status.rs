@@ -1,7 +1,7 @@
 //! Traits that change and scores that cross a line.
 
 use super::super::catalog::{Crossing, ScoreSource, TraitPath, When};
-use super::super::customer::{Daily, Latch, ScoreState, spare_room};
+use super::super::customer::{Latch, ScoreState, spare_room};
 use super::super::health;
 use super::super::id::stable_hash;
 use super::super::input::Event;
@@ -13,8 +13,6 @@ use super::behavior::Found;
 use super::{Step, timers};
 use thin_vec::ThinVec;
 
-/// Days of which a score keeps the value: today and the 28 before.
-const DAYS_KEPT: usize = 29;
 /// The least time between two computations of a scorecard, whatever its file says.
 const RESCORE_MIN: Span = Span::SECOND;
 
@@ -79,7 +77,9 @@ impl Step<'_> {
             let When::Score { crossing, .. } = &trigger.when else { continue };
             if self.crosses(watcher, *crossing, before, value) {
                 let transitions = self.state.progress_mut(watcher, 0).transitions;
-                self.reached(watcher, trigger, &format!("score:{transitions}"), at);
+                // Somebody who was forgotten and returns counts from one again, but began later.
+                let occurrence = format!("score:{transitions}:{}", self.state.first_seen);
+                self.reached(watcher, trigger, &occurrence, at);
             }
         }
     }
@@ -161,41 +161,18 @@ pub(super) fn record_score(
             known.was = Some(before);
             known.value = value;
             known.changed_at = at;
-            record_day(&mut known.daily, value, at);
+            health::note(&mut known.daily, at, value);
             Some(Changed { before: Some(before), value })
         }
         Err(index) => {
             let mut daily = None;
-            record_day(&mut daily, value, at);
+            health::note(&mut daily, at, value);
             let state = ScoreState { score: slot, value, was: None, changed_at: at, daily };
             spare_room(scores);
             scores.insert(index, state);
             Some(Changed { before: None, value })
         }
     }
-}
-
-/// Days without a change repeat the value before them, filled in when the next change comes.
-fn record_day(daily: &mut Option<Box<Daily>>, value: f64, at: Timestamp) {
-    let today = i32::try_from(at.as_millis() / Span::DAY.as_millis()).unwrap_or(i32::MAX);
-    #[expect(clippy::cast_possible_truncation, reason = "4 decimals of a score fit an f32")]
-    let value = value as f32;
-    let Some(daily) = daily else {
-        *daily = Some(Box::new(Daily { day: today, values: ThinVec::from([value]) }));
-        return;
-    };
-    let Some(last) = daily.values.last_mut() else { return };
-    let ended_with = *last;
-    if today <= daily.day {
-        *last = value;
-        return;
-    }
-    let skipped = usize::try_from(today - daily.day - 1).unwrap_or(0).min(DAYS_KEPT);
-    daily.values.extend(std::iter::repeat_n(ended_with, skipped));
-    daily.values.push(value);
-    daily.day = today;
-    let surplus = daily.values.len().saturating_sub(DAYS_KEPT);
-    daily.values.drain(..surplus);
 }
 
 /// The next instant at which a customer's scorecard is computed. Customers are spread over the

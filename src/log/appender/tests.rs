@@ -22,8 +22,7 @@ fn one(text: String) -> Vec<Bytes> {
 #[tokio::test]
 async fn many_callers_share_flushes_and_each_hears_their_own_position() {
     let dir = tempfile::tempdir().unwrap();
-    let db = fjall::Database::builder(dir.path()).open().unwrap();
-    let log: Arc<dyn Log> = Arc::new(Embedded::open(&db, 2, clock()).unwrap());
+    let log: Arc<dyn Log> = Arc::new(Embedded::open(dir.path(), 2, clock()).unwrap());
     let flushes = Arc::new(AtomicUsize::new(0));
     let counted = flushes.clone();
     let (appender, writer) = pair(

@@ -4,6 +4,8 @@ use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::*;
 use crate::clock::Manual;
 
@@ -12,8 +14,7 @@ fn start() -> Timestamp {
 }
 
 fn open(dir: &Path, clock: &Arc<Manual>) -> Embedded {
-    let db = Database::builder(dir).open().unwrap();
-    Embedded::open(&db, 2, clock.clone()).unwrap()
+    Embedded::open(dir, 2, clock.clone()).unwrap()
 }
 
 fn records(texts: &[&str]) -> Vec<Bytes> {
@@ -49,7 +50,7 @@ fn positions_run_on_without_gaps_over_reopening() {
 }
 
 #[test]
-fn groups_of_one_shard_share_a_frame_and_keep_their_order() {
+fn groups_of_one_shard_share_a_part_and_keep_their_order() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path(), &Arc::new(Manual::at(start())));
     let group = |shard, texts: &[&str]| Group { shard, records: records(texts) };
@@ -79,7 +80,7 @@ fn a_read_is_bounded_but_gives_at_least_one_entry() {
 fn time_never_goes_back_within_a_shard() {
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(Manual::at(start()));
-    let second = crate::engine::time::Span::SECOND;
+    let second = Span::SECOND;
     {
         let log = open(dir.path(), &clock);
         log.append(0, &records(&["a"])).unwrap();
@@ -102,64 +103,156 @@ fn nothing_is_appended_before_a_watermark_that_was_given_out() {
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(Manual::at(start()));
     let log = open(dir.path(), &clock);
-    let later = start() + crate::engine::time::Span::MINUTE;
+    let later = start() + Span::MINUTE;
     assert_eq!(log.watermark(0, later), later);
     log.append(0, &records(&["a"])).unwrap();
     assert_eq!(log.read(0, 1, 1).unwrap()[0].appended_at, later);
-    log.ends()[0].in_flight = Some(start());
+    lock(&log.ends)[0].in_flight = Some(start());
     assert_eq!(log.watermark(0, later), start());
 }
 
 #[test]
-fn trimming_leaves_the_last_frame_and_what_is_needed() {
+fn reading_goes_on_over_files_and_blocks_from_anywhere() {
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(Manual::at(start()));
     let log = open(dir.path(), &clock);
-    for text in ["a", "b", "c", "d"] {
-        log.append(0, &records(&[text])).unwrap();
+    let long = "x".repeat(LOOK_BYTES);
+    for day in 0..6_i64 {
+        clock.set(start() + Span::DAY.times(day) + Span::HOUR.times(day));
+        log.append(0, &records(&[&format!("a{day}"), &long])).unwrap();
+        log.append(1, &records(&[&format!("b{day}")])).unwrap();
     }
-    assert_eq!(log.trim(0, 3, start(), 10).unwrap(), 0, "nothing is older than its own time");
-    let later = start() + crate::engine::time::Span::SECOND;
-    assert_eq!(log.trim(0, 3, later, 10).unwrap(), 2);
-    assert_eq!(texts(&log, 0, 1).first().unwrap().0, 3);
-    assert_eq!(log.trim(0, 100, later, 10).unwrap(), 1);
-    drop(log);
-    assert_eq!(open(dir.path(), &clock).end(0), 4);
+    assert_eq!(segment::numbers(dir.path()).unwrap().len(), 6);
+    let reopened = open(dir.path(), &clock);
+    for log in [&log, &reopened] {
+        for from in (1..=12).rev() {
+            let found = texts(log, 0, from);
+            assert_eq!(found.len() as u64, 13 - from);
+            assert!(found.iter().zip(from..).all(|((at, text), position)| {
+                let day = (position - 1) / 2;
+                *at == position
+                    && *text == if position % 2 == 0 { long.clone() } else { format!("a{day}") }
+            }));
+        }
+        let mut position = 1;
+        while let Some(entry) = log.read(1, position, 1).unwrap().first() {
+            assert_eq!(&entry.record[..], format!("b{}", position - 1).as_bytes());
+            position += 1;
+        }
+        assert_eq!(position, 7);
+    }
 }
 
-/// The newest journal of a database.
-fn journal(dir: &Path) -> std::path::PathBuf {
-    let mut found: Vec<_> = std::fs::read_dir(dir)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|ending| ending == "jnl"))
-        .collect();
+#[test]
+fn trimming_drops_whole_files_and_keeps_the_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(Manual::at(start()));
+    let log = open(dir.path(), &clock);
+    log.append(0, &records(&["a", "b"])).unwrap();
+    log.append(1, &records(&["x"])).unwrap();
+    clock.set(start() + Span::DAY.times(2));
+    log.append(0, &records(&["c"])).unwrap();
+    assert_eq!(log.trim(&[9, 9], start()).unwrap(), 0, "nothing is older than its own time");
+    let second = start() + Span::SECOND;
+    assert_eq!(log.trim(&[1, 9], second).unwrap(), 0, "one shard still needs it");
+    assert_eq!(log.trim(&[2, 1], second).unwrap(), 1);
+    assert_eq!(texts(&log, 0, 1), [(3, "c".to_owned())]);
+    let later = start() + Span::DAY.times(3);
+    assert_eq!(log.trim(&[3, 1], later).unwrap(), 1, "though nothing follows it");
+    assert_eq!(log.trim(&[3, 1], later).unwrap(), 0);
+    drop(log);
+    let log = open(dir.path(), &clock);
+    assert_eq!((log.end(0), log.end(1), texts(&log, 0, 1)), (3, 1, vec![]));
+    assert_eq!(log.append(0, &records(&["d"])).unwrap(), (4, 4));
+    assert_eq!(texts(&log, 0, 1), [(4, "d".to_owned())]);
+}
+
+/// The newest file of a log.
+fn newest(dir: &Path) -> PathBuf {
+    let mut found: Vec<_> =
+        std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
     found.sort();
     found.pop().unwrap()
 }
 
-#[test]
-fn a_torn_tail_costs_at_most_the_torn_frame() {
-    let dir = tempfile::tempdir().unwrap();
-    let clock = Arc::new(Manual::at(start()));
+/// Writes a log of three records and spoils one of them from its fifth byte on, for so many bytes.
+fn spoiled(dir: &Path, clock: &Arc<Manual>, word: &[u8], count: usize) {
     {
-        let log = open(dir.path(), &clock);
-        for text in ["first", "second", "third-torn"] {
+        let log = open(dir, clock);
+        for text in ["first-word", "other-word", "third-torn"] {
             log.append(0, &records(&[text])).unwrap();
         }
     }
-    let path = journal(dir.path());
+    let path = newest(dir);
     let bytes = std::fs::read(&path).unwrap();
-    let at = bytes.windows(10).position(|window| window == b"third-torn").unwrap();
+    let at = bytes.windows(10).position(|window| window == word).unwrap();
     let mut file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
     file.seek(SeekFrom::Start(u64::try_from(at + 4).unwrap())).unwrap();
-    file.write_all(&vec![0; bytes.len() - at - 4]).unwrap();
-    drop(file);
+    file.write_all(&vec![0; count.min(bytes.len() - at - 4)]).unwrap();
+}
+
+#[test]
+fn a_torn_tail_costs_at_most_the_torn_block() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(Manual::at(start()));
+    spoiled(dir.path(), &clock, b"third-torn", usize::MAX);
     let log = open(dir.path(), &clock);
     assert_eq!(log.end(0), 2);
     assert_eq!(log.append(0, &records(&["again"])).unwrap(), (3, 3));
-    let kept: Vec<String> = texts(&log, 0, 1).into_iter().map(|(_, text)| text).collect();
-    assert_eq!(kept, ["first", "second", "again"]);
+    drop(log);
+    let kept: Vec<String> =
+        texts(&open(dir.path(), &clock), 0, 1).into_iter().map(|(_, text)| text).collect();
+    assert_eq!(kept, ["first-word", "other-word", "again"]);
+}
+
+#[test]
+fn any_length_of_the_last_file_opens() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(Manual::at(start()));
+    let lengths: Vec<u64> = {
+        let log = open(dir.path(), &clock);
+        (0..3)
+            .map(|_| {
+                log.append(0, &records(&["a"])).unwrap();
+                std::fs::metadata(newest(dir.path())).unwrap().len()
+            })
+            .collect()
+    };
+    let whole = std::fs::read(newest(dir.path())).unwrap();
+    for length in 0..=whole.len() {
+        std::fs::write(newest(dir.path()), &whole[..length]).unwrap();
+        let kept = lengths.iter().filter(|end| **end <= length as u64).count();
+        let log = open(dir.path(), &clock);
+        assert_eq!(log.end(0), kept as u64, "{length}");
+        assert_eq!(texts(&log, 0, 1).len(), kept, "{length}");
+    }
+}
+
+#[test]
+fn damage_in_the_middle_is_an_error_and_no_torn_tail() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(Manual::at(start()));
+    spoiled(dir.path(), &clock, b"other-word", 1);
+    let refused = Embedded::open(dir.path(), 2, clock).unwrap_err();
+    assert!(matches!(refused, Error::Damaged { .. }), "{refused}");
+}
+
+#[test]
+fn damage_in_an_older_file_is_an_error_when_it_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(Manual::at(start()));
+    spoiled(dir.path(), &clock, b"third-torn", 0);
+    let path = newest(dir.path());
+    clock.set(start() + Span::DAY.times(2));
+    open(dir.path(), &clock).append(0, &records(&["d"])).unwrap();
+    let mut bytes = std::fs::read(&path).unwrap();
+    let at = bytes.windows(10).position(|window| window == b"other-word").unwrap();
+    bytes[at] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let log = open(dir.path(), &clock);
+    assert_eq!(log.end(0), 4);
+    assert!(matches!(log.read(0, 1, usize::MAX), Err(Error::Damaged { .. })));
+    assert_eq!(texts(&log, 0, 4), [(4, "d".to_owned())]);
 }
 
 #[test]
@@ -187,14 +280,4 @@ fn copy_all(from: &Path, to: &Path) {
             std::fs::copy(entry.path(), &target).unwrap();
         }
     }
-}
-
-#[test]
-fn damaged_frames_are_errors() {
-    for bytes in [&b""[..], &[9, 0, 0], &[1, 0], &[1, 1, 0, 0, 0, 0]] {
-        assert!(Frame::read(0, &key(0, 1), bytes).is_err(), "{bytes:?}");
-    }
-    let whole = Bytes::from_static(&[255, 255, 255, 255, 0]);
-    assert_eq!(record_at(&whole, &mut 0), None);
-    assert_eq!(record_at(&whole, &mut 3), None);
 }

@@ -305,7 +305,7 @@ fn a_row_that_is_gone_is_not_brought_back() {
     let store = open(dir.path());
     let outbox = vec![row(1, "a"), row(2, "a"), row(3, "b")];
     store.commit(&mut [Batch { outbox, ..Batch::default() }]).unwrap();
-    let settled = Batch { settled: vec![id(1)], withdrawn: vec![id(2)], ..Batch::default() };
+    let settled = Batch { settled: vec![id(1), id(2)], ..Batch::default() };
     store.commit(&mut [settled]).unwrap();
     let retry = |number| OutboxRow { attempt: 2, ..row(number, "a") };
     let there = store.update_outbox(&[retry(1), retry(2), retry(3)]).unwrap();
@@ -369,10 +369,10 @@ fn an_inbox_takes_each_message_once() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     for number in [1, 2] {
-        assert!(store.put_inbox(&message(number, "a")).unwrap());
+        store.put_inbox(&[message(number, "a")]).unwrap();
     }
-    assert!(!store.put_inbox(&message(1, "a")).unwrap());
-    store.put_inbox(&message(3, "ab")).unwrap();
+    store.put_inbox(&[message(1, "a")]).unwrap();
+    store.put_inbox(&[message(3, "ab")]).unwrap();
     let page = store.inbox("a", None, 1).unwrap();
     assert_eq!(page.items, [message(2, "a")]);
     let rest = store.inbox("a", page.next.as_deref(), 5).unwrap();
@@ -401,7 +401,7 @@ fn a_forgotten_customer_leaves_nothing_and_others_stay() {
     full.tasks = vec![task(1, canary, 1, None), task(2, "other", 1, None)];
     full.exposures = vec![exposure(canary), exposure("other")];
     store.commit(&mut [full]).unwrap();
-    store.put_inbox(&message(1, canary)).unwrap();
+    store.put_inbox(&[message(1, canary)]).unwrap();
     assert_eq!(store.mentions(canary).unwrap().len(), 9, "{:?}", store.mentions(canary));
     let mut last = ruled(3, canary, "cart", 2, "cancelled");
     last.replaces = Some(VerdictKind::Defer);
@@ -413,7 +413,11 @@ fn a_forgotten_customer_leaves_nothing_and_others_stay() {
     };
     let forgotten = vec![CustomerId::new(canary)];
     let erasure = Batch { forgotten, rulings: vec![last], ..Batch::default() };
-    store.commit(&mut [just_before, erasure]).unwrap();
+    let mut batches = [just_before, erasure];
+    store.commit(&mut batches).unwrap();
+    let [_, erasure] = batches;
+    let withdrawn = erasure.into_committed().unwrap().withdrawn;
+    assert_eq!(withdrawn, [id(1)], "what waits in line for its call must not be called");
     assert_eq!(store.mentions(canary).unwrap(), Vec::<&str>::new());
     assert_eq!(store.decisions(&DecisionFilter::default(), None, 9).unwrap().items.len(), 1);
     assert_eq!(store.tasks(&TaskFilter::default(), None, 9).unwrap().items.len(), 1);

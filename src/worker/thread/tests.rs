@@ -350,7 +350,11 @@ fn a_reload_keeps_customers_and_cancels_what_waits_for_a_removed_trigger() {
     assert_eq!(stage.outcome().decisions[0].verdict, "deferred");
     let mut without = open(small_shop());
     without.revision = "second".into();
-    assert_eq!(stage.running.reload(Arc::new(without)).unwrap(), Ok(()));
+    let (ready, is_ready) = oneshot::channel();
+    let (say_go, go) = oneshot::channel();
+    say_go.send(()).unwrap();
+    let reloaded = stage.running.reload(Arc::new(without), ready, go).unwrap();
+    assert_eq!((reloaded, is_ready.blocking_recv().unwrap()), (Reloaded::Yes, Ok(())));
     stage.settle();
     let outcome = stage.outcome();
     let decision = &outcome.decisions[0];

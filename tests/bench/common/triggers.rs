@@ -59,6 +59,21 @@ pub(crate) fn generated(count: usize) -> Fallible<Arc<Catalog>> {
     load(&sources)
 }
 
+/// Writes the policy of the workload and so many generated triggers into a folder, for a service
+/// that hears a day of the workload within about a minute: what is recent there, is by as much
+/// more recent here.
+pub(crate) fn write(folder: &Path, count: usize) -> Fallible<()> {
+    let known = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/workload/triggers/policy.yaml");
+    std::fs::copy(known, folder.join("policy.yaml"))?;
+    let mut random = fastrand::Rng::with_seed(42);
+    for number in 0..count {
+        let path = folder.join(format!("g{number:04}.yaml"));
+        let text = text_of(number, count, &mut random)?;
+        std::fs::write(path, text.replace("< 0.01", "< 0.00001"))?;
+    }
+    Ok(())
+}
+
 fn text_of(number: usize, count: usize, random: &mut fastrand::Rng) -> Fallible<String> {
     let per_cent = number * 100 / count.max(1);
     let mut upto = 0;

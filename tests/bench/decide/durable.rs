@@ -1,11 +1,11 @@
 //! The serving worker, the real store and its committer over a file that stands in for the log.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use heedful::clock::Manual;
-use heedful::decode::{Arrival, Record, line};
+use heedful::decode::{Arrival, Lines, Record};
 use heedful::engine::catalog::Catalog;
 use heedful::engine::time::Timestamp;
 use heedful::log::{self, Entry, Form, Source};
@@ -64,6 +64,7 @@ struct Recorded {
     text: Bytes,
     /// Where each line begins, and where the last one ends.
     starts: Vec<usize>,
+    lines: Mutex<Lines>,
 }
 
 impl Recorded {
@@ -72,14 +73,15 @@ impl Recorded {
         starts.extend(
             text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1),
         );
-        Self { text: Bytes::copy_from_slice(text.as_bytes()), starts }
+        let text = Bytes::copy_from_slice(text.as_bytes());
+        Self { text, starts, lines: Mutex::default() }
     }
 
-    fn entry(&self, position: u64) -> Option<Entry> {
+    fn entry(&self, position: u64, lines: &mut Lines) -> Option<Entry> {
         let index = usize::try_from(position).ok()?;
         let (from, to) = (*self.starts.get(index.checked_sub(1)?)?, *self.starts.get(index)?);
         let json = self.text.get(from..to)?;
-        let accepted = line(json, Arrival::replay(), 1, String::new).ok()??;
+        let accepted = lines.read(json, Arrival::replay(), 1, String::new).ok()??;
         let appended_at = Record::parse(&accepted.record).ok()?.occurred_at()?;
         Some(Entry { position, appended_at, form: Form::Record, record: accepted.record })
     }
@@ -92,9 +94,10 @@ impl Source for Recorded {
 
     fn read(&self, _: u16, from: u64, bytes_max: usize) -> Result<Vec<Entry>, log::Error> {
         let mut bytes = 0;
+        let mut lines = self.lines.lock().map_err(|_| log::Error::Closed)?;
         let mut entries = Vec::new();
         while bytes < bytes_max
-            && let Some(entry) = self.entry(from + entries.len() as u64)
+            && let Some(entry) = self.entry(from + entries.len() as u64, &mut lines)
         {
             bytes += entry.record.len();
             entries.push(entry);

@@ -10,14 +10,14 @@ use heedful::config::KafkaConfig;
 const PORT: u16 = 29_092;
 
 /// A broker at work. It ends when the last test lets go of it.
-pub struct Broker {
+pub(super) struct Broker {
     servers: String,
 }
 
 static SHARED: Mutex<Weak<Broker>> = Mutex::new(Weak::new());
 
 /// The broker; `None`, said aloud, where there is neither a JDK nor Maven.
-pub fn shared() -> Option<Arc<Broker>> {
+pub(super) fn shared() -> Option<Arc<Broker>> {
     let mut shared = SHARED.lock().unwrap();
     if let Some(broker) = shared.upgrade() {
         return Some(broker);
@@ -37,7 +37,7 @@ pub fn shared() -> Option<Arc<Broker>> {
 
 impl Broker {
     /// A configuration with topics of its own.
-    pub fn config(&self, prefix: &str, partitions: u16) -> KafkaConfig {
+    pub(super) fn config(&self, prefix: &str, partitions: u16) -> KafkaConfig {
         let mut config = KafkaConfig::new(&self.servers);
         config.prefix = prefix.to_owned();
         config.group = prefix.to_owned();

@@ -215,16 +215,18 @@ fn contacts_that_no_cap_looks_back_on_are_forgotten() {
 
 #[test]
 fn a_full_ledger_forgets_what_no_cap_counts_before_what_one_does() {
-    let store = store().cap("one", CapScope::Channel(IN_APP), rolling(1, "30d"));
-    let mut desk = Desk::new(store);
-    assert_eq!(desk.ask("b", "2026-03-01T00:00"), "sent in_app");
-    for minute in 0..600 {
-        let now = at("2026-03-01T00:01") + Span::MINUTE.times(minute);
-        let judged = desk.judge(&[("d", None)], now).remove(0);
-        assert_eq!(desk.told(&judged), "sent email");
+    // A message that is exempt from caps fills the ledger, and falls under the second scope.
+    for scope in [CapScope::Channel(IN_APP), CapScope::All] {
+        let mut desk = Desk::new(store().cap("one", scope, rolling(1, "30d")));
+        assert_eq!(desk.ask("b", "2026-03-01T00:00"), "sent in_app");
+        for minute in 0..600 {
+            let now = at("2026-03-01T00:01") + Span::MINUTE.times(minute);
+            let judged = desk.judge(&[("d", None)], now).remove(0);
+            assert_eq!(desk.told(&judged), "sent email");
+        }
+        assert_eq!(desk.state.ledger.len(), LEDGER_MAX);
+        assert_eq!(desk.ask("b", "2026-03-30T00:00"), "deferred capped until 2026-03-31T00:00");
     }
-    assert_eq!(desk.state.ledger.len(), LEDGER_MAX);
-    assert_eq!(desk.ask("b", "2026-03-30T00:00"), "deferred capped until 2026-03-31T00:00");
 }
 
 #[test]

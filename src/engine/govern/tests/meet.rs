@@ -1,15 +1,16 @@
 //! What happens where rules meet: arbitration, ghosts, tasks, dry runs, rechecks.
 
 use super::desk::{Desk, rejected};
-use crate::engine::catalog::{Experiment, Suppression, Unit};
-use crate::engine::customer::{ContactKind, WAITING_MAX, Waiting};
+use crate::engine::catalog::{Absence, AbsenceScope, Experiment, Suppression, Trigger, Unit, When};
+use crate::engine::condition::Expr;
+use crate::engine::customer::{ContactKind, Remembered, WAITING_MAX, Waiting};
 use crate::engine::decision::{Detail, Reason};
 use crate::engine::govern::caps_left;
 use crate::engine::input::Answer;
 use crate::engine::policy::{CapScope, Period, Share, UnknownZone};
 use crate::engine::testing::{
-    EMAIL, MARKETING, SERVICE, TIMEZONE, TRANSACTIONAL, answer, at, calendar, cause, gap, rolling,
-    send, send_with, set, shop, slot_of, span, task,
+    EMAIL, MARKETING, OBJECT, PHONE, RESOLVED, SERVICE, TIMEZONE, TRANSACTIONAL, answer, at,
+    calendar, cause, condition, gap, rolling, send, send_with, set, shop, slot_of, span, task,
 };
 
 const NOON: &str = "2026-03-02T12:00";
@@ -84,7 +85,7 @@ fn each_proposal_sees_what_those_before_it_did() {
     );
 }
 
-fn all_held_out(t: &mut crate::engine::catalog::Trigger) {
+fn all_held_out(t: &mut Trigger) {
     t.experiment = Some(Experiment {
         key: t.id.as_str().into(),
         unit: Unit::Customer,
@@ -246,10 +247,9 @@ fn a_spread_fan_out_waits_for_its_own_instant_and_suppresses_at_once() {
                 send.spread_over = Some(span("5m"));
             });
             let mut clause = crate::engine::testing::clause(crate::engine::testing::PING);
-            clause.affects = Some(crate::engine::testing::condition(
-                crate::engine::condition::Expr::Literal(crate::engine::value::Value::Bool(true)),
-            ));
-            t.when = crate::engine::catalog::When::Event(Box::new([clause]));
+            clause.affects =
+                Some(condition(Expr::Literal(crate::engine::value::Value::Bool(true))));
+            t.when = When::Event(Box::new([clause]));
             t.suppress = Some(Suppression {
                 purposes: 1 << MARKETING.0,
                 longest: span("1d"),
@@ -352,6 +352,39 @@ fn what_changed_since_the_decision_stops_a_send_at_the_door() {
     let mut desk = Desk::new(build());
     desk.ask("promo", NOON);
     assert_eq!(desk.recheck("promo", NOON, "2026-03-09T12:00"), Some(Reason::Expired));
+}
+
+#[test]
+fn a_send_that_lost_its_reason_before_its_call_does_not_leave() {
+    let lacks = |t: &mut Trigger| {
+        let When::Event(clauses) = &mut t.when else { panic!() };
+        let events = Box::new([RESOLVED]);
+        clauses[0].absence = Some(Absence { events, scope: AbsenceScope::Named, hold: span("3m") });
+    };
+    let later = "2026-03-02T12:10";
+    let mut desk = Desk::new(shop().trigger("promo", lacks));
+    assert_eq!(desk.ask("promo", NOON), "sent email");
+    let came = |desk: &mut Desk, when| {
+        desk.state.timeline = [Remembered::new(RESOLVED, at(when))].into_iter().collect();
+    };
+    came(&mut desk, "2026-03-02T11:00");
+    assert_eq!(desk.recheck("promo", NOON, later), None, "it came before the wait began");
+    came(&mut desk, "2026-03-02T12:05");
+    assert_eq!(desk.recheck("promo", NOON, later), Some(Reason::Contradicted));
+
+    let asks = |expr: Expr| shop().trigger("promo", |t| t.conditions = [condition(expr)].into());
+    let of_trait = Expr::Has(Box::new(Expr::Trait { slot: PHONE, path: Box::default() }));
+    let mut desk = Desk::new(asks(of_trait));
+    set(&mut desk.state, PHONE, "1");
+    assert_eq!(desk.ask("promo", NOON), "sent email");
+    assert_eq!(desk.recheck("promo", NOON, later), None);
+    set(&mut desk.state, PHONE, "");
+    desk.state.traits.retain(|(slot, _)| *slot != PHONE);
+    assert_eq!(desk.recheck("promo", NOON, later), Some(Reason::ConditionFailed));
+
+    let mut desk = Desk::new(asks(Expr::Has(Box::new(Expr::Property(OBJECT)))));
+    assert_eq!(desk.ask("promo", NOON), "sent email");
+    assert_eq!(desk.recheck("promo", NOON, later), None, "its event is not at hand any more");
 }
 
 #[test]

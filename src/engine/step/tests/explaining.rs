@@ -101,3 +101,20 @@ fn counts_sequences_scores_and_dates_show_how_far_they_are() {
     let [Wait::Session { ends_at, .. }] = waits("hello")[..] else { panic!() };
     assert_eq!(ends_at, Some(at("2026-03-02T10:02")));
 }
+
+#[test]
+fn a_sequence_kept_apart_by_objects_shows_the_one_that_got_furthest() {
+    let catalog = catalog_with(&["sequence"], |mut shop| {
+        shop.triggers[0].per = Some(crate::engine::testing::OBJECT);
+        shop
+    });
+    let mut world = World::new(&catalog, START);
+    for line in ["0s A id=x", "1m A id=y", "2m B id=y"] {
+        assert_eq!(world.line(line), "");
+    }
+    let why = explained(&catalog, &world, "sequence", at("2026-03-02T09:03"));
+    let [Wait::Sequence { steps: 3, reached: 2, started_at, .. }] = why.waits[..] else {
+        panic!("{:?}", why.waits)
+    };
+    assert_eq!(started_at, Some(at("2026-03-02T09:01")));
+}

@@ -185,7 +185,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// `[page|import|broadcast|set] Name key=value occurred=SPAN`, or `set trait=value`.
+    /// `[page|import|absent|broadcast|set] Name key=value occurred=SPAN`, or `set trait=value`.
     fn event(
         &mut self,
         name: &str,
@@ -195,9 +195,11 @@ impl<'a> World<'a> {
         number: u64,
     ) -> String {
         let mut words = line.split_whitespace().peekable();
-        let kind = words.next_if(|word| ["page", "import", "broadcast", "set"].contains(word));
+        let kind =
+            words.next_if(|word| ["page", "import", "absent", "broadcast", "set"].contains(word));
         let reach = match kind {
             Some("import") => Reach::Historical,
+            Some("absent") => Reach::Background,
             Some("broadcast") => Reach::Broadcast,
             _ => Reach::Live,
         };
@@ -290,6 +292,7 @@ impl<'a> World<'a> {
             "unknown" => Delivery::Unknown { why },
             "expired" => Delivery::Expired,
             "refused" => Delivery::Refused { reason: Reason::OptedOut },
+            "contradicted" => Delivery::Refused { reason: Reason::Contradicted },
             _ => panic!("no outcome `{what}`"),
         };
         let outcome = Outcome { decision, attempt: 1, result };
@@ -356,7 +359,6 @@ impl<'a> World<'a> {
                     self.current.retain(|(owner, _), _| owner != name);
                     continue;
                 }
-                Effect::Withdraw(_) => continue,
             }
             leaving += 1;
         }

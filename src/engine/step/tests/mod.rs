@@ -9,5 +9,6 @@ mod explaining;
 mod fixture;
 mod harness;
 mod lifecycle;
+mod seen;
 mod status;
 mod waiting;

@@ -1,7 +1,7 @@
 //! Traits that change, scores that cross, incidents that concern many.
 
 use super::fixture::{catalog, catalog_of_health};
-use super::harness::check;
+use super::harness::{World, check};
 
 #[test]
 fn a_trait_fires_when_it_changes_as_declared() {
@@ -30,6 +30,20 @@ fn a_score_fires_once_per_crossing_and_rearms_below() {
          7s  score 0.59
          8s  score 0.7           -> risk task",
     );
+}
+
+#[test]
+fn who_returns_after_an_erasure_never_gets_an_old_decision_again() {
+    let catalog = catalog(&["risk"]);
+    let mut world = World::new(&catalog, "2026-03-02T09:00:00Z");
+    for line in ["0s set tier=vip", "1s score 0.55", "2s score 0.74", "3s erase"] {
+        world.line(line);
+    }
+    for line in ["4s set tier=vip", "5s score 0.55", "6s score 0.74"] {
+        world.line(line);
+    }
+    let [first, second] = &world.tasks[..] else { panic!("{:?}", world.tasks) };
+    assert_ne!(first.decision, second.decision);
 }
 
 #[test]
