@@ -4,6 +4,7 @@
 mod alarm;
 mod books;
 mod current;
+pub mod front;
 mod guard;
 mod http;
 mod hub;

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use axum::Router;
 use tokio::runtime::Builder;
 
 use super::Ending;
@@ -115,7 +114,8 @@ pub fn run(args: &Args, console: &mut Console) -> Result<Ending, Error> {
 async fn serve(config: Config, console: &mut Console) -> Result<Ending, Error> {
     let failed = |error: std::io::Error| Error::refused(error.to_string(), "");
     let mut signals = Signals::new().map_err(failed)?;
-    let service = match Service::start(config.clone(), Arc::new(System), Router::new()).await {
+    let service = match Service::start(config.clone(), Arc::new(System), app::front::routes()).await
+    {
         Ok(service) => service,
         Err(app::Error::Catalog(faults)) => {
             return faulty(&faults, console);

@@ -5,7 +5,8 @@ const FEED_MAX = 120;
 const REFRESH_MS = 2000;
 const feed = document.getElementById("feed");
 let people = {};
-let filter = "";
+// What the list of decisions is narrowed to: any of verdict, trigger and reason.
+let filter = {};
 let paused = false;
 // The number of the latest question for decisions, and what was told live while it is open.
 let asked = 0;
@@ -76,7 +77,7 @@ function rulesOf(record) {
   for (const rule of record.rules) {
     list.append(element("li", {},
       element("span", { class: rule.passed ? "yes" : "no" }, rule.passed ? "passed " : "stopped "),
-      rule.rule.replaceAll("_", " "), ...rich(rule.detail ? `: ${rule.detail}` : "")));
+      spoken(rule.rule), ...rich(rule.detail ? `: ${rule.detail}` : "")));
   }
   return element("div", {}, element("h3", {}, "Rules of the governor, in order"), list);
 }
@@ -94,7 +95,7 @@ function historyOf(record) {
   const list = element("ul");
   for (const past of record.history) {
     const until = past.until ? ` until ${shortTime(past.until)}` : "";
-    const reason = past.reason ? ` (${past.reason.replaceAll("_", " ")})` : "";
+    const reason = past.reason ? ` (${spoken(past.reason)})` : "";
     list.append(element("li", {}, `${shortTime(past.at)} ${past.verdict}${reason}${until}`));
   }
   return element("div", {}, element("h3", {}, "Before"), list);
@@ -104,7 +105,7 @@ function row(record) {
   const verdict = record.verdict;
   const details = element("details", { class: verdict },
     element("summary", {},
-      element("span", { class: "badge" }, verdict.replaceAll("_", " ")),
+      element("span", { class: "badge" }, spoken(verdict)),
       element("span", { class: "whose" }, customerLink(record.customer, nameOf(record.customer)), " ",
         element("span", { class: "trigger" }, record.trigger)),
       element("time", { class: "when", datetime: record.ruled_at }, shortTime(record.ruled_at)),
@@ -124,26 +125,33 @@ function add(record) {
   if (paused) return;
   const old = feed.querySelector(`[data-id="${CSS.escape(record.id)}"]`);
   if (old) old.remove();
-  if (filter && record.verdict !== filter) return;
+  if (Object.entries(filter).some(([name, value]) => record[name] !== value)) return;
   feed.querySelector(".empty")?.remove();
   feed.prepend(row(record));
   while (FEED_MAX < feed.children.length) feed.lastElementChild.remove();
 }
 
-async function choose(verdict) {
-  filter = verdict;
+function spoken(name) {
+  return name.replaceAll("_", " ");
+}
+
+async function choose(narrowed) {
+  filter = narrowed;
   const mine = ++asked;
   meanwhile = [];
   for (const button of document.querySelectorAll("#verdicts button")) {
-    button.setAttribute("aria-pressed", String(button.dataset.verdict === verdict));
+    const pressed = filter.reason ? false : button.dataset.verdict === (filter.verdict || "");
+    button.setAttribute("aria-pressed", String(pressed));
   }
+  document.getElementById("narrowed").textContent = filter.reason
+    ? `Only ${filter.trigger}, held back because of ${spoken(filter.reason)}.`
+    : "Every yes and every no, as it is decided. Open one to see what it saw.";
   try {
-    const query = verdict ? `?limit=60&verdict=${encodeURIComponent(verdict)}` : "?limit=60";
-    const page = await fetched(`/api/v1/decisions${query}`);
+    const page = await fetched(`/api/v1/decisions?${new URLSearchParams({ limit: "60", ...filter })}`);
     // Whoever has chosen again since does not want this answer any more.
     if (mine !== asked) return;
     feed.replaceChildren(...page.items.map(row));
-    if (page.items.length === 0) feed.append(empty("None yet."));
+    if (page.items.length === 0) feed.append(empty(filter.reason ? "None stands: they were decided again since." : "None yet."));
     for (const record of meanwhile) add(record);
   } finally {
     if (mine === asked) meanwhile = null;
@@ -216,7 +224,7 @@ function healthOf(page) {
   return element("section", { class: "health" }, element("h3", {}, "Health, point by point"),
     element("div", { class: "line" },
       element("span", { class: "score big" }, page.health.toFixed(0)),
-      element("span", { class: "label" }, [page.band && page.band.replaceAll("_", " "),
+      element("span", { class: "label" }, [page.band && spoken(page.band),
         trendOf(7, page.trend_7d), trendOf(28, page.trend_28d)].filter(Boolean).join(" · "))),
     healthBar(page), 1 < page.health_history.length ? sparkline(page.health_history) : null,
     element("ul", {}, ...lines));
@@ -260,13 +268,31 @@ const VERDICTS = ["sent", "task", "held_out", "suppressed", "deferred", "expired
 
 function funnelRow(trigger) {
   const funnel = trigger.funnel;
-  const why = (funnel.reasons || []).slice().sort((a, b) => b.count - a.count)
-    .map((one) => `${one.reason.replaceAll("_", " ")} ${one.count}`).join(", ");
+  const why = (funnel.reasons || []).slice().sort((a, b) => b.count - a.count).map((one) => {
+    const button = element("button", { type: "button", class: "reason", "data-reason": one.reason, title: "show these decisions" },
+      `${spoken(one.reason)} ${one.count}`);
+    button.addEventListener("click", () => choose({ trigger: trigger.id, reason: one.reason }));
+    return button;
+  });
   return element("tr", {},
     element("td", { title: trigger.about }, trigger.id), element("td", {}, trigger.kind),
     element("td", {}, String(funnel.matched)),
     ...VERDICTS.map((verdict) => element("td", {}, String(funnel[verdict]))),
-    element("td", {}, why || "\u2013"));
+    element("td", {}, ...(0 < why.length ? why : ["\u2013"])));
+}
+
+// A row is made anew only when it changed, so that nobody's click meets a row that just went.
+function showFunnels(triggers) {
+  const body = document.getElementById("funnels");
+  triggers.forEach((trigger, index) => {
+    const text = JSON.stringify(trigger);
+    const old = body.children[index];
+    if (old?.dataset.shown === text) return;
+    const made = funnelRow(trigger);
+    made.dataset.shown = text;
+    if (old) old.replaceWith(made); else body.append(made);
+  });
+  while (triggers.length < body.children.length) body.lastElementChild.remove();
 }
 
 function list(id, lines, none) {
@@ -280,7 +306,7 @@ async function refresh() {
   people = await fetched("/demo/truth");
   list("risk", risk.items.filter((customer) => typeof customer.health === "number").map(riskLine), "No score yet.");
   list("tasks", tasks.items.map(taskLine), "No task yet.");
-  document.getElementById("funnels").replaceChildren(...triggers.map(funnelRow));
+  showFunnels(triggers);
   const totals = Object.fromEntries(["matched", ...VERDICTS].map((name) => [name, 0]));
   for (const trigger of triggers) for (const name of Object.keys(totals)) totals[name] += trigger.funnel[name];
   for (const [name, total] of Object.entries(totals)) {
@@ -318,7 +344,8 @@ async function loop() {
 }
 
 for (const button of document.querySelectorAll("#verdicts button")) {
-  button.addEventListener("click", () => choose(button.dataset.verdict));
+  const { verdict } = button.dataset;
+  button.addEventListener("click", () => choose(verdict ? { verdict } : {}));
 }
 const pause = document.getElementById("pause");
 pause.addEventListener("click", () => {

@@ -112,7 +112,9 @@ fn decisions() -> Markup {
             h2 { "Decisions, and why" }
             button #pause type="button" aria-pressed="false" { "Pause" }
         }
-        p.hint { "Every yes and every no, as it is decided. Open one to see what it saw." }
+        p #narrowed.hint role="status" {
+            "Every yes and every no, as it is decided. Open one to see what it saw."
+        }
         ol #feed { li.empty { "Listening\u{2026}" } }
     }
 }

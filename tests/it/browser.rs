@@ -173,6 +173,17 @@ fn the_page_shows_every_verdict_with_its_why_and_each_customer() {
             seen[0].as_str().unwrap().contains(&why) && seen[1] == 0
         });
     }
+    browser.click("#funnels button[data-reason=capped]");
+    until("nothing but what a cap held back, each with its why", || {
+        let seen = browser.run(
+            "return [[...document.querySelectorAll('#feed > li')].map((one) => one.dataset.reason),
+               document.querySelector('#feed .why')?.innerText]",
+        );
+        seen[0].as_array().unwrap().iter().all(|reason| reason == "capped")
+            && seen[1].as_str().is_some_and(|why| why.contains("3 per rolling 7d"))
+            && browser.text("#narrowed").contains("trial-tips, held back because of capped")
+    });
+    browser.click("button[data-verdict='']");
     browser.click("#pause");
     browser.click("#feed summary .badge");
     until("it opens", || {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use crate::cli::{Said, heedful, write};
+use crate::service::{exchange, until};
 
 const TRIGGER: &str = "\
 trigger: thanks
@@ -76,6 +77,27 @@ fn it_says_first_what_a_newcomer_needs() {
     assert!(said.contains("sending is ON"), "{said}");
     assert!(said.contains("there is no folder `nowhere`; `heedful init` makes one"), "{said}");
     signal(&child, "-INT");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn its_first_page_leads_everywhere_it_says() {
+    let folder = folder();
+    let (mut child, said) = started(folder.path(), &[]);
+    let address = said.split("http://").nth(1).unwrap().split_whitespace().next().unwrap();
+    let address = address.trim_end_matches('/').parse().unwrap();
+    // The log is caught up with before `/readyz` says yes.
+    until("it is ready", || exchange(address, "GET", "/readyz", b"").is_some_and(|it| it.0 == 200));
+    let (status, page) = exchange(address, "GET", "/", b"").unwrap();
+    assert_eq!(status, 200);
+    let page = String::from_utf8(page).unwrap();
+    let links: Vec<_> =
+        page.split("a href=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+    assert!(links.contains(&"/api/v1/customers"), "{page}");
+    for link in links {
+        assert_eq!(exchange(address, "GET", link, b"").unwrap().0, 200, "{link}");
+    }
+    signal(&child, "-TERM");
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 

@@ -81,7 +81,7 @@ fn told_history(history: History, value: f64, catalog: &Catalog) -> Option<Strin
         History::Distinct(slot, window) => {
             let (event, property) = of(slot)?;
             let values = if is_one(value) { "value" } else { "different values" };
-            format!("{event} with {} {values} of {} in {}", short(value), property?, last(window))
+            format!("{event}: {} {values} of {} in {}", short(value), property?, last(window))
         }
         History::Change(slot, window) => changed(&of(slot)?.0, value, window),
         History::Since(slot, unit) => format!("{} {}", of(slot)?.0, ago(value, unit)),

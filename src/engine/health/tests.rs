@@ -149,7 +149,7 @@ fn reasons_come_dearest_first_in_plain_words() {
     assert_eq!(
         said,
         [
-            "feature used with 3 different values of feature in the last 28 days",
+            "feature used: 3 different values of feature in the last 28 days",
             "logged in 40 % less in the last 14 days than in the 14 before",
             "invoice overdue 3 days ago",
         ]
