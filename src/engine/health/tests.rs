@@ -197,7 +197,7 @@ fn every_kind_of_measure_has_its_sentence() {
         (
             &history(History::Distinct, 1, 28),
             Some(1.0),
-            "feature used with 1 value of feature in the last 28 days",
+            "feature used: 1 value of feature in the last 28 days",
         ),
         (&history(History::Since, 2, 1), Some(0.4), "invoice overdue less than a day ago"),
         (&history(History::Since, 2, 1), Some(1.9), "invoice overdue 1 day ago"),
