@@ -161,10 +161,14 @@ impl Store {
             take(change(Kind::Customer, id.as_str(), Some(state.to_vec())))
         })?;
         self.each_of::<E>(shard, |thing| match thing {
-            Thing::Decision(record, value) if changes::is_open(&record) => {
-                take(change(Kind::Decision, &record.id, Some(value)))
+            Thing::Decision(record, value) => {
+                // A send that is settled stands.
+                let stands = record.verdict == "sent" && self.outbox_row(&record.id)?.is_none();
+                match changes::is_open(&record) && !stands {
+                    true => take(change(Kind::Decision, &record.id, Some(value))),
+                    false => Ok(()),
+                }
             }
-            Thing::Decision(..) => Ok(()),
             Thing::Outbox(row, value) => take(change(Kind::Outbox, &row.decision, Some(value))),
             Thing::Task(task, value) => take(change(Kind::Task, &task.id, Some(value))),
             Thing::Exposure(exposure, value) => {
