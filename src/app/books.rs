@@ -155,7 +155,9 @@ impl Gate for Books {
     ) -> BoxFuture<'a, Result<Option<Reason>, Trouble>> {
         Box::pin(async move {
             self.workers.gate(row, now).await.map_err(|error| match error {
-                crate::worker::workers::Error::Unanswered(Unanswered::Stopped) => {
+                crate::worker::workers::Error::Unanswered(
+                    Unanswered::Stopped | Unanswered::Elsewhere,
+                ) => {
                     Trouble::Over(error.to_string())
                 }
                 error => Trouble::Later(error.to_string()),
