@@ -4,6 +4,7 @@ pub mod check;
 pub mod completions;
 pub mod console;
 pub mod demo;
+pub mod dlq;
 pub mod explain;
 pub mod files;
 pub mod import;
@@ -55,6 +56,7 @@ enum Command {
     Init(init::Args),
     #[cfg(feature = "kafka")]
     Kafka(kafka::Args),
+    Dlq(dlq::Args),
     Schema(schema::Args),
     Completions(completions::Args),
 }
@@ -104,6 +106,7 @@ fn dispatch(command: Command, console: &mut Console) -> Result<Ending, Error> {
         Command::Init(args) => init::run(&args, console),
         #[cfg(feature = "kafka")]
         Command::Kafka(args) => kafka::run(&args, console),
+        Command::Dlq(args) => dlq::run(&args, console),
         Command::Schema(args) => schema::run(&args, console),
         Command::Completions(args) => completions::run(&args, console),
     }

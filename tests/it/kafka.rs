@@ -2,4 +2,5 @@
 
 mod broker;
 mod clients;
+mod dlq;
 mod doctor;

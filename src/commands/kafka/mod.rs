@@ -27,7 +27,7 @@ enum Command {
 
 /// Which file says where Kafka is.
 #[derive(Clone, Debug, Default, clap::Args)]
-pub(super) struct Source {
+pub(in crate::commands) struct Source {
     /// The configuration [default: heedful.yaml]
     #[arg(long, value_name = "FILE", env = "HEEDFUL_CONFIG")]
     config: Option<PathBuf>,
@@ -46,7 +46,7 @@ pub fn run(args: &Args, console: &mut Console) -> Result<Ending, Error> {
 
 impl Source {
     /// The properties of clients, as the file says.
-    pub(super) fn settings(&self) -> Result<Settings, Error> {
+    pub(in crate::commands) fn settings(&self) -> Result<Settings, Error> {
         let flags = Flags { config: self.config.clone(), ..Flags::default() };
         let config = files::config(&flags)?;
         Ok(settings_of(&config.kafka.ok_or_else(|| self.no_kafka())?))
@@ -60,12 +60,12 @@ impl Source {
 }
 
 /// The properties of clients of one command.
-pub(super) fn settings_of(config: &KafkaConfig) -> Settings {
+pub(in crate::commands) fn settings_of(config: &KafkaConfig) -> Settings {
     Settings::new(config, &format!("cli-{}", std::process::id()))
 }
 
 /// What Kafka says, as an error of a command.
-pub(super) fn failed(error: &crate::kafka::Error) -> Error {
+pub(in crate::commands) fn failed(error: &crate::kafka::Error) -> Error {
     let help = match error {
         crate::kafka::Error::Unreachable { .. } => "`heedful kafka doctor` says more",
         _ => "",
@@ -74,7 +74,7 @@ pub(super) fn failed(error: &crate::kafka::Error) -> Error {
 }
 
 /// Runs what has to wait for answers.
-pub(super) fn block_on<T>(
+pub(in crate::commands) fn block_on<T>(
     future: impl Future<Output = Result<T, crate::kafka::Error>>,
 ) -> Result<T, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -83,6 +83,6 @@ pub(super) fn block_on<T>(
 }
 
 /// The machine's clock.
-pub(super) fn now() -> crate::engine::time::Timestamp {
+pub(in crate::commands) fn now() -> crate::engine::time::Timestamp {
     clock::Clock::now(&clock::System)
 }

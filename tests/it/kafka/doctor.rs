@@ -1,7 +1,6 @@
 //! `heedful kafka init` and `heedful kafka doctor` as an operator meets them, step by step.
 
 use std::path::Path;
-use std::process::{Command, Output};
 
 use heedful::config::KafkaConfig;
 use heedful::decode::shard_of;
@@ -14,6 +13,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use serde_json::Value;
 
 use super::broker;
+use crate::cli::heedful;
 
 /// A folder with a configuration that says where Kafka is.
 pub(super) fn folder(config: &KafkaConfig, more: &str) -> tempfile::TempDir {
@@ -27,22 +27,11 @@ pub(super) fn folder(config: &KafkaConfig, more: &str) -> tempfile::TempDir {
     folder
 }
 
-/// Runs `heedful` with words in a folder.
-pub(super) fn heedful(folder: &Path, words: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_heedful"));
-    command.current_dir(folder).args(words).env_remove("HEEDFUL_CONFIG").output().unwrap()
-}
-
-pub(super) fn text(output: &Output) -> String {
-    let all = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
-    String::from_utf8(all).unwrap()
-}
-
 /// The exit code and the report.
-fn doctor(folder: &Path) -> (Option<i32>, Value) {
+fn doctor(folder: &Path) -> (i32, Value) {
     let output = heedful(folder, &["kafka", "doctor", "--format", "json"]);
-    let report = serde_json::from_slice(&output.stdout);
-    (output.status.code(), report.unwrap_or_else(|_| panic!("{}", text(&output))))
+    let report = serde_json::from_str(&output.out);
+    (output.code, report.unwrap_or_else(|_| panic!("{}{}", output.out, output.err)))
 }
 
 /// Grade and finding of a check.
@@ -60,29 +49,28 @@ fn an_operator_makes_topics_and_sees_that_all_is_well() {
     let folder = folder.path();
 
     let (code, report) = doctor(folder);
-    assert_eq!(code, Some(1));
+    assert_eq!(code, 1);
     assert_eq!(check(&report, "topic ops.events"), ("fault", "it does not exist"));
     assert_eq!(check(&report, "transactions").0, "good");
 
     let shown = heedful(folder, &["kafka", "init"]);
-    let told = text(&shown);
-    assert_eq!(shown.status.code(), Some(0));
+    let told = shown.out;
+    assert_eq!(shown.code, 0);
     assert!(told.contains("to do create `ops.events`: 3 partitions"), "{told}");
     assert!(told.contains("9 steps; nothing was changed"), "{told}");
     assert_eq!(check(&doctor(folder).1, "topic ops.events").0, "fault");
 
-    let done = text(&heedful(folder, &["kafka", "init", "--apply"]));
+    let done = heedful(folder, &["kafka", "init", "--apply"]).out;
     assert_eq!(done.matches("done").count(), 9, "{done}");
     let (code, report) = doctor(folder);
-    assert_eq!(code, Some(0), "{report:#}");
+    assert_eq!(code, 0, "{report:#}");
     assert_eq!(check(&report, "topic ops.events"), ("good", "3 partitions, 1 copies"));
     assert_eq!(check(&report, "retention"), ("good", "events are kept for 30d"));
     assert_eq!(check(&report, "group").0, "warning");
     assert_eq!(check(&report, "events").1, "the topic is empty");
-    let again = text(&heedful(folder, &["kafka", "init", "--dry-run"]));
+    let again = heedful(folder, &["kafka", "init", "--dry-run"]).out;
     assert!(again.contains("all topics are as they must be, 3 partitions each"), "{again}");
-    let human = heedful(folder, &["kafka", "doctor"]);
-    let told = text(&human);
+    let told = heedful(folder, &["kafka", "doctor"]).out;
     assert!(told.contains("nothing is wrong, 1 warning"), "{told}");
     assert!(told.contains("mend: start nodes"), "{told}");
 }
@@ -114,7 +102,7 @@ async fn what_is_wrong_with_topics_and_events_is_told_with_what_mends_it() {
         .unwrap();
 
     let (code, report) = doctor(folder.path());
-    assert_eq!(code, Some(1));
+    assert_eq!(code, 1);
     let (grade, found) = check(&report, "topic ill.changelog");
     assert_eq!((grade, found.contains("1 partitions and must have 2")), ("fault", true), "{found}");
     let (grade, found) = check(&report, "keys");
@@ -127,7 +115,7 @@ async fn what_is_wrong_with_topics_and_events_is_told_with_what_mends_it() {
     assert_eq!((grade, found.contains("1 malformed_json")), ("warning", true), "{found}");
     assert_eq!(check(&report, "lag"), ("good", "nothing was read yet; 3 events wait"));
     let init = heedful(folder.path(), &["kafka", "init", "--apply"]);
-    assert_eq!(init.status.code(), Some(1), "{}", text(&init));
+    assert_eq!(init.code, 1, "{}", init.out);
 
     // A group that has read one of them.
     let member: BaseConsumer = settings.member().create().unwrap();
@@ -152,10 +140,10 @@ fn a_broker_that_does_not_answer_is_one_line_and_a_hint() {
     config.prefix = "nobody".to_owned();
     let folder = folder(&config, "");
     let (code, report) = doctor(folder.path());
-    assert_eq!((code, check(&report, "brokers").0), (Some(1), "fault"));
+    assert_eq!((code, check(&report, "brokers").0), (1, "fault"));
     assert_eq!(report["checks"].as_array().unwrap().len(), 1);
     let none = tempfile::tempdir().unwrap();
     let refused = heedful(none.path(), &["kafka", "doctor"]);
-    assert_eq!(refused.status.code(), Some(2));
-    assert!(text(&refused).contains("says nothing about Kafka"), "{}", text(&refused));
+    assert_eq!(refused.code, 2);
+    assert!(refused.err.contains("says nothing about Kafka"), "{}", refused.err);
 }
