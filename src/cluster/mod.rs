@@ -2,3 +2,4 @@
 //! next owner finds it.
 
 pub mod door;
+pub mod output;
