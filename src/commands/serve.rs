@@ -9,7 +9,7 @@ use tokio::runtime::Builder;
 use super::Ending;
 use super::console::{BAD, Console, DIM, Error, GOOD, STRONG, WARM};
 use super::signals::Signals;
-use crate::app::{self, Service};
+use crate::app::{self, Kind, Service};
 use crate::clock::System;
 use crate::config::{Config, Env as _, Flags, ProcessEnv};
 use crate::engine::catalog::Sending;
@@ -31,7 +31,8 @@ Exit codes:
   0   it was told to end, and did
   1   something in the files is wrong
   2   wrong usage, or something could not be read, written or reached
-  70  the store failed: everything acknowledged is safe, restart the service";
+  70  the store failed: everything acknowledged is safe, restart the service
+  75  another node has taken over what this one held: nothing is lost, start it again";
 
 /// Hear events, decide, reach out
 ///
@@ -125,7 +126,11 @@ async fn serve(config: Config, console: &mut Console) -> Result<Ending, Error> {
     greet(&service, &config, console)?;
     tokio::select! {
         () = signals.next() => {}
-        failure = service.failed() => return Err(Error::Broken(failure)),
+        failure = service.failed() => return Err(match service.failure_kind() {
+            Kind::Broken => Error::Broken(failure),
+            Kind::TakenOver => Error::TakenOver(failure),
+            Kind::Refused => Error::refused(failure, ""),
+        }),
     }
     console.line(format_args!("{DIM}stopping, a second signal ends it at once{DIM:#}"))?;
     console.finish()?;
