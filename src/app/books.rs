@@ -159,7 +159,7 @@ impl Ledger for Books {
             let mut rows = blocking(read).await.map_err(Trouble::Over)?;
             let full = limit <= rows.len();
             let next = rows.last().filter(|_| full).map(|row| row.decision.clone());
-            rows.retain(|row| (self.sends)(row) != May::Not);
+            rows.retain(|row| matches!((self.sends)(row), May::Send | May::Wait));
             Ok(Page { rows, next })
         })
     }
@@ -173,7 +173,7 @@ impl Gate for Books {
     ) -> BoxFuture<'a, Result<Option<Reason>, Trouble>> {
         Box::pin(async move {
             match (self.sends)(row) {
-                May::Send => {}
+                May::Send | May::Fresh => {}
                 May::Wait => return Err(Trouble::Later(UNCERTAIN.to_owned())),
                 May::Not => return Err(Trouble::Over(ELSEWHERE.to_owned())),
             }

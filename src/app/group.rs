@@ -16,7 +16,7 @@ use crate::cluster::node::{Node, Parts};
 use crate::cluster::shards::Shards;
 use crate::cluster::watch::{Others, Watch};
 use crate::cluster::{self, Work};
-use crate::config::{Config, KafkaConfig};
+use crate::config::{Config, KafkaConfig, Role};
 use crate::dispatch::Dispatcher;
 use crate::engine::id::DecisionId;
 use crate::kafka::admin::Admin;
@@ -34,7 +34,17 @@ pub(super) struct Group {
     pub(super) workers: Workers,
     pub(super) shards: Shards,
     pub(super) others: Others,
+    pub(super) owns: Owns,
     stop: Arc<AtomicBool>,
+}
+
+/// Whether the node owns shards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owns {
+    /// Its part of them.
+    Shards,
+    /// None: it takes events, or shows the way.
+    Nothing,
 }
 
 impl Group {
@@ -60,6 +70,10 @@ impl Group {
             workers: Workers::elsewhere(count, Arc::clone(&store)),
             shards: Shards::new(count),
             others: Others::default(),
+            owns: match config.roles.contains(&Role::Engine) {
+                true => Owns::Shards,
+                false => Owns::Nothing,
+            },
             stop: Arc::new(AtomicBool::new(false)),
             store,
         })
@@ -83,7 +97,7 @@ impl Group {
         catalogs: &Arc<Catalogs>,
         (sink, dispatcher): (mpsc::Sender<Committed>, Dispatcher),
         address: String,
-    ) -> Result<(JoinHandle<()>, JoinHandle<()>), Error> {
+    ) -> Result<(Option<JoinHandle<()>>, JoinHandle<()>), Error> {
         let fed = Arc::new(Fed::new(self.store.shards()));
         let (spawns, store) = (alarm.clone(), Arc::clone(&self.store));
         let catalogs = Arc::clone(catalogs);
@@ -100,8 +114,14 @@ impl Group {
             opened: Box::new(move |shard| dispatcher.take_over(left_in(&store, shard))),
             address,
         };
-        let node = Node::new(parts, Arc::clone(&self.stop))?;
-        let node = watched(alarm, "kafka", Box::new(|| node.run())).map_err(Error::Thread)?;
+        let node = match self.owns {
+            Owns::Shards => {
+                let node = Node::new(parts, Arc::clone(&self.stop))?;
+                let thread = watched(alarm, "kafka", Box::new(|| node.run()));
+                Some(thread.map_err(Error::Thread)?)
+            }
+            Owns::Nothing => None,
+        };
         let watch = Watch {
             settings: self.settings.clone(),
             fed,

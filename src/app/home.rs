@@ -5,13 +5,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use axum::Router;
+#[cfg(feature = "kafka")]
+use axum::middleware::from_fn_with_state;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::sync::mpsc;
 
 use super::alarm::Alarm;
 #[cfg(feature = "kafka")]
-use super::group::Group;
+use super::group::{Group, Owns};
+#[cfg(feature = "kafka")]
+use super::way::{Way, to_owner};
 use super::{Error, current, open};
 use crate::catalog::Catalogs;
 use crate::clock::Shared as Clock;
@@ -31,6 +36,8 @@ use crate::worker::{Mailbox, Workers};
 pub(super) enum May {
     /// They may.
     Send,
+    /// Those that are decided now may; what was found must wait until its outcomes were heard.
+    Fresh,
     /// Not before it is certain again that they are ours.
     Wait,
     /// Another node has them.
@@ -140,7 +147,8 @@ impl Home {
                 Arc::new(move |row| match shards.stage(row.shard) {
                     Stage::Away => May::Not,
                     _ if !shards.are_certain() => May::Wait,
-                    Stage::Coming | Stage::Here => May::Send,
+                    Stage::Coming => May::Fresh,
+                    Stage::Here => May::Send,
                 })
             }
         }
@@ -168,9 +176,9 @@ impl Home {
             }
             #[cfg(feature = "kafka")]
             Self::Group(group) => {
-                let shards = group.shards.clone();
+                let (shards, owns) = (group.shards.clone(), group.owns);
                 async move {
-                    while !shards.is_ready() {
+                    while owns == Owns::Shards && !shards.is_ready() {
                         tokio::time::sleep(current::LOOK_AGAIN).await;
                     }
                 }
@@ -207,7 +215,19 @@ impl Home {
                 let address = told.unwrap_or_else(|| format!("http://{address}"));
                 let (node, watch) =
                     group.start(alarm, clock, catalogs, (sink, dispatcher), address)?;
-                Ok((vec![watch], node))
+                Ok((node.into_iter().collect(), watch))
+            }
+        }
+    }
+
+    /// Routes about customers, of which some may be elsewhere.
+    pub(super) fn shown_the_way(&self, routes: Router) -> Router {
+        match self {
+            Self::Here(_) => routes,
+            #[cfg(feature = "kafka")]
+            Self::Group(group) => {
+                let way = Way { shards: group.shards.clone(), others: group.others.clone() };
+                routes.layer(from_fn_with_state(Arc::new(way), to_owner))
             }
         }
     }

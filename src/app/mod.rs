@@ -15,6 +15,8 @@ mod source;
 mod stop;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "kafka")]
+mod way;
 
 use std::io;
 use std::net::SocketAddr;
@@ -34,7 +36,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api;
 use crate::catalog::{Catalogs, Folders, Status};
 use crate::clock::Shared as Clock;
-use crate::config::Config;
+use crate::config::{Config, Role};
 use crate::dispatch::in_app::InApp;
 use crate::dispatch::{Dispatcher, Setup, Unusable};
 use crate::engine::decision::VerdictKind;
@@ -403,7 +405,11 @@ impl Built {
             in_app: self.in_app.clone(),
         };
         let reading = from_fn_with_state(Arc::clone(&guard), guard::readers);
-        let readers = api::routes(Arc::new(answers)).merge(pages).route_layer(reading.clone());
+        let api = self.home.shown_the_way(api::routes(Arc::new(answers)));
+        let readers = match config.roles.contains(&Role::Api) {
+            true => api.merge(pages).route_layer(reading.clone()),
+            false => Router::new(),
+        };
         let store = Arc::clone(&self.store);
         let shown = Metrics::start();
         let metrics = probe::metrics(move || {
@@ -414,11 +420,15 @@ impl Built {
         let keys = Keys::new(config.write_keys.iter().map(|key| key.expose_secret()));
         let now = Arc::clone(clock);
         let events = Ingest::new(self.books.clone(), keys, None, Now::new(move || now.now()));
+        let events = match config.roles.contains(&Role::Ingest) {
+            true => events.router(),
+            false => Router::new(),
+        };
         let probes = probe::routes(Arc::clone(life), Arc::clone(&self.catalogs));
         let limit = u64::try_from(config.limits.request.as_millis()).unwrap_or(u64::MAX);
         readers
             .merge(metrics)
-            .merge(events.router())
+            .merge(events)
             .merge(probes)
             .layer(from_fn_with_state(Duration::from_millis(limit), guard::in_time))
             .layer(from_fn(guard::counted))

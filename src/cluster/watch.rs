@@ -47,6 +47,11 @@ impl Others {
         self.lock().get(&shard).cloned()
     }
 
+    /// Notes where a shard is.
+    pub fn note(&self, shard: u16, address: &str) {
+        self.lock().insert(shard, address.to_owned());
+    }
+
     fn set(&self, addresses: BTreeMap<u16, String>) {
         *self.lock() = addresses;
     }

@@ -65,6 +65,9 @@ pub struct Args {
     /// The configuration [default: heedful.yaml, if it is there]
     #[arg(long, value_name = "FILE", env = "HEEDFUL_CONFIG")]
     config: Option<PathBuf>,
+    /// What this node does for its group, where Kafka is the log [default: all of it]
+    #[arg(long, value_name = "ROLES", env = "HEEDFUL_ROLES")]
+    roles: Option<String>,
     /// How log lines look [default: human on a terminal, json otherwise]
     #[arg(long, value_enum, value_name = "FORMAT", env = "HEEDFUL_LOG")]
     log: Option<Log>,
@@ -90,6 +93,7 @@ impl Args {
             models: self.models.clone(),
             sending: self.send.map(|send| if send { Sending::On } else { Sending::DryRun }),
             shards: self.shards,
+            roles: self.roles.clone(),
         }
     }
 }
