@@ -4,3 +4,5 @@ mod broker;
 mod clients;
 mod dlq;
 mod doctor;
+mod equal;
+mod nodes;
