@@ -2,3 +2,7 @@
 
 mod broker;
 mod clients;
+mod dlq;
+mod doctor;
+mod equal;
+mod nodes;

@@ -6,8 +6,11 @@ use std::sync::{Arc, Mutex, Weak};
 
 use heedful::config::KafkaConfig;
 
-/// Not the port of a broker that someone runs by hand beside the tests.
+/// Not the port of a broker that someone runs by hand beside the tests, and below those that the
+/// system gives out.
 const PORT: u16 = 29_092;
+/// Says another port, where several runs share a machine.
+const PORT_VARIABLE: &str = "HEEDFUL_TEST_KAFKA_PORT";
 
 /// A broker at work. It ends when the last test lets go of it.
 pub(super) struct Broker {
@@ -36,6 +39,11 @@ pub(super) fn shared() -> Option<Arc<Broker>> {
 }
 
 impl Broker {
+    /// Does something to it: `stop 1`, `start 1`, `pause 1`.
+    pub(super) fn tell(&self, words: &[&str]) {
+        script(words);
+    }
+
     /// A configuration with topics of its own.
     pub(super) fn config(&self, prefix: &str, partitions: u16) -> KafkaConfig {
         let mut config = KafkaConfig::new(&self.servers);
@@ -62,7 +70,7 @@ fn script(words: &[&str]) -> String {
     let output = Command::new(root.join("tests/kafka/broker"))
         .args(words)
         .env("HEEDFUL_KAFKA_DIR", folder)
-        .env("HEEDFUL_KAFKA_PORT", PORT.to_string())
+        .env("HEEDFUL_KAFKA_PORT", std::env::var(PORT_VARIABLE).unwrap_or(PORT.to_string()))
         .stderr(Stdio::inherit())
         .output()
         .unwrap();
