@@ -36,11 +36,11 @@ impl Door {
 }
 
 /// A record as a message: which topic, key, what stands in front, and the value.
-struct Split<'a> {
-    topic: &'a str,
-    key: &'a [u8],
-    judged: Option<&'a [u8]>,
-    value: &'a [u8],
+pub(super) struct Split<'a> {
+    pub(super) topic: &'a str,
+    pub(super) key: &'a [u8],
+    pub(super) judged: Option<&'a [u8]>,
+    pub(super) value: &'a [u8],
 }
 
 impl Log for Door {
@@ -93,7 +93,7 @@ impl Source for Door {
 }
 
 /// An event of one customer is for everyone to read; the rest is Heedful's own.
-fn split<'a>(names: &'a Names, record: &'a Bytes) -> Split<'a> {
+pub(super) fn split<'a>(names: &'a Names, record: &'a Bytes) -> Split<'a> {
     match Record::parse(record) {
         Ok(Record::Event(event)) => match event.subject {
             Subject::Customer(customer) => {

@@ -7,6 +7,7 @@ mod channel;
 mod fault;
 mod kafka;
 mod node;
+mod source;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ pub use channel::{
 };
 pub use fault::{Fault, Faults};
 pub use kafka::KafkaConfig;
+pub use source::{Naming, Place, SourceConfig, SourceFormat};
 
 use crate::engine::catalog::Sending;
 use crate::engine::time::Span;

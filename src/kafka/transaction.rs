@@ -102,7 +102,20 @@ impl Transactions {
     /// # Errors
     /// When a property is wrong, or the brokers do not answer in time.
     pub fn begin_with(settings: &Settings) -> Result<Self, Error> {
-        let config = settings.transactional();
+        Self::connect(&settings.transactional())
+    }
+
+    /// Connects under a name of its own beside the node's, for work beside the shards'.
+    ///
+    /// # Errors
+    /// As [`Self::begin_with`].
+    pub fn begin_as(settings: &Settings, work: &str) -> Result<Self, Error> {
+        let mut config = settings.transactional();
+        config.set("transactional.id", format!("{}-{work}", settings.client()));
+        Self::connect(&config)
+    }
+
+    fn connect(config: &rdkafka::ClientConfig) -> Result<Self, Error> {
         let producer: BaseProducer<Reports> = config
             .create_with_context(Reports::default())
             .map_err(|error| Error::of("the properties of the producer", &error))?;

@@ -4,3 +4,4 @@ mod broker;
 mod clients;
 mod dlq;
 mod doctor;
+mod sources;

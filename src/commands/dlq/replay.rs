@@ -91,7 +91,9 @@ pub(super) fn run(args: &Args, console: &mut Console) -> Result<Ending, Error> {
     let settings = args.source.settings()?;
     let topic = Topic::open(settings.config())?;
     let admin = Admin::new(&settings).map_err(|error| failed(&error))?;
-    let homes = block_on(admin.find(&[&topic.names.events, &topic.names.internal]))?;
+    let mut homes: Vec<&str> = vec![&topic.names.events, &topic.names.internal];
+    homes.extend(settings.config().sources.iter().map(|source| source.topic.as_str()));
+    let homes = block_on(admin.find(&homes))?;
     let writer = Writer::new(&settings).map_err(|error| failed(&error))?;
     let (waiting, tally) = (Vec::new(), Tally::default());
     let mut replay = Replay { args, topic: &topic, writer, homes, waiting, tally };
