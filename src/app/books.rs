@@ -127,7 +127,9 @@ impl Ledger for Books {
             let record = encoded(&Record::Outcome { customer: &row.customer, outcome });
             match self.appender.append(row.shard, vec![record]).await {
                 Ok(_) => Ok(()),
-                Err(error @ log::Error::Overloaded) => Err(Trouble::Later(error.to_string())),
+                Err(error @ (log::Error::Overloaded | log::Error::Away(_))) => {
+                    Err(Trouble::Later(error.to_string()))
+                }
                 Err(error) => Err(Trouble::Over(error.to_string())),
             }
         })
@@ -153,7 +155,9 @@ impl Gate for Books {
     ) -> BoxFuture<'a, Result<Option<Reason>, Trouble>> {
         Box::pin(async move {
             self.workers.gate(row, now).await.map_err(|error| match error {
-                crate::worker::workers::Error::Unanswered(Unanswered::Stopped) => {
+                crate::worker::workers::Error::Unanswered(
+                    Unanswered::Stopped | Unanswered::Elsewhere,
+                ) => {
                     Trouble::Over(error.to_string())
                 }
                 error => Trouble::Later(error.to_string()),
