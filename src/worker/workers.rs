@@ -78,6 +78,13 @@ impl Workers {
         }
     }
 
+    /// Position of the last input that a shard has applied; `None` when it is not here.
+    pub fn position(&self, shard: u16) -> Option<u64> {
+        let mailboxes = self.mailboxes.load();
+        let mailbox = mailboxes.get(usize::from(shard))?.as_ref()?;
+        Some(mailbox.status().position())
+    }
+
     /// Whether every worker has loaded its customers.
     pub fn are_loaded(&self) -> bool {
         self.mailboxes().iter().all(|mailbox| mailbox.status().is_loaded())
