@@ -157,9 +157,7 @@ impl Gate for Books {
             self.workers.gate(row, now).await.map_err(|error| match error {
                 crate::worker::workers::Error::Unanswered(
                     Unanswered::Stopped | Unanswered::Elsewhere,
-                ) => {
-                    Trouble::Over(error.to_string())
-                }
+                ) => Trouble::Over(error.to_string()),
                 error => Trouble::Later(error.to_string()),
             })
         })

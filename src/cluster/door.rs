@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 
+use super::output::Message;
 use crate::decode::Record;
 use crate::decode::Subject;
 use crate::engine::time::Timestamp;
@@ -36,11 +37,11 @@ impl Door {
 }
 
 /// A record as a message: which topic, key, what stands in front, and the value.
-pub(super) struct Split<'a> {
-    pub(super) topic: &'a str,
-    pub(super) key: &'a [u8],
-    pub(super) judged: Option<&'a [u8]>,
-    pub(super) value: &'a [u8],
+struct Split<'a> {
+    topic: &'a str,
+    key: &'a [u8],
+    judged: Option<&'a [u8]>,
+    value: &'a [u8],
 }
 
 impl Log for Door {
@@ -93,7 +94,7 @@ impl Source for Door {
 }
 
 /// An event of one customer is for everyone to read; the rest is Heedful's own.
-pub(super) fn split<'a>(names: &'a Names, record: &'a Bytes) -> Split<'a> {
+fn split<'a>(names: &'a Names, record: &'a Bytes) -> Split<'a> {
     match Record::parse(record) {
         Ok(Record::Event(event)) => match event.subject {
             Subject::Customer(customer) => {
@@ -114,6 +115,15 @@ pub(super) fn split<'a>(names: &'a Names, record: &'a Bytes) -> Split<'a> {
         // The owner refuses it with a reason.
         Err(_) => Split::internal(names, b"", record),
     }
+}
+
+/// A record as the message that it is on its topic.
+pub(super) fn message<'n>(names: &'n Names, record: &Bytes) -> (&'n str, Message) {
+    let split = split(names, record);
+    let topic = if split.topic == names.events { &names.events } else { &names.internal };
+    let headers = split.judged.map(|judged| (JUDGED.to_owned(), judged.to_vec()));
+    let (key, value) = (split.key.to_vec(), Some(split.value.to_vec()));
+    (topic, Message { key, value, headers: headers.into_iter().collect() })
 }
 
 impl<'a> Split<'a> {

@@ -24,7 +24,12 @@ pub fn change(shard: u16, key: &[u8], value: Option<&[u8]>) -> Option<Change> {
         [SEPARATOR, id @ ..] => std::str::from_utf8(id).ok()?,
         _ => return None,
     };
-    Some(Change { shard, kind: kind(*letter)?, id: id.to_owned(), value: value.map(<[u8]>::to_vec) })
+    Some(Change {
+        shard,
+        kind: kind(*letter)?,
+        id: id.to_owned(),
+        value: value.map(<[u8]>::to_vec),
+    })
 }
 
 // The letters are in topics: they never change.

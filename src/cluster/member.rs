@@ -16,12 +16,12 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, ConsumerGr
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaRespErr;
 
+use super::Error;
 use super::commit::{Commits, Outcome};
 use super::feed::Feed;
 use super::node::Parts;
 use super::owner::{Owner, Restored};
 use super::shards::Stage;
-use super::Error;
 use crate::clock::Stopwatch;
 use crate::kafka::topics::Names;
 use crate::worker::committer::CommitQueue;

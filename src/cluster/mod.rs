@@ -11,6 +11,7 @@ pub mod door;
 pub mod entry;
 mod feed;
 mod member;
+pub mod migrate;
 pub mod node;
 pub mod output;
 mod owner;

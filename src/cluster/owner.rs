@@ -149,7 +149,8 @@ impl Owner {
         let (first, events_end) = extent(&names.events)?;
         let (internal_first, internal_end) = extent(&names.internal)?;
         let Some(mark) = mark else {
-            let start = Start { position: first, events: first, internal: internal_first, known: None };
+            let start =
+                Start { position: first, events: first, internal: internal_first, known: None };
             return Ok(Found { start, events_end, internal_end });
         };
         self.check(names, &mark, (first, events_end))?;

@@ -124,7 +124,10 @@ mod tests {
         assert!(!shards.is_ready());
         shards.set(1, Stage::Here);
         assert!(shards.is_ready());
-        assert_eq!((shards.ours(), shards.stage(0), shards.stage(9)), (vec![1], Stage::Away, Stage::Away));
+        assert_eq!(
+            (shards.ours(), shards.stage(0), shards.stage(9)),
+            (vec![1], Stage::Away, Stage::Away)
+        );
     }
 
     #[test]

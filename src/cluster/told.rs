@@ -6,7 +6,8 @@ use crate::kafka::topics::Names;
 use crate::store::batch::{Batch, RefusedInput};
 
 /// What to do about an event that was refused.
-const HINT: &str = "mend the event, or its sender, and send it again: `heedful dlq replay` does that";
+const HINT: &str =
+    "mend the event, or its sender, and send it again: `heedful dlq replay` does that";
 
 /// Calls `send` with each message of a batch and its topic.
 pub(super) fn each(

@@ -142,7 +142,8 @@ impl Watch {
         };
         let since = if behind == 0 { now } else { self.fed.watermark(shard, now) };
         let millis = u64::try_from((now - since).as_millis()).unwrap_or(0);
-        telemetry::ShardBehind { shard, messages: behind, lag: Duration::from_millis(millis) }.emit();
+        telemetry::ShardBehind { shard, messages: behind, lag: Duration::from_millis(millis) }
+            .emit();
     }
 
     /// Learns who has which shard from what the group says of its members.

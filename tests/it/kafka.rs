@@ -4,4 +4,5 @@ mod broker;
 mod clients;
 mod dlq;
 mod doctor;
+mod migrate;
 mod sources;

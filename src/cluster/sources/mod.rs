@@ -12,7 +12,7 @@ use metrics::counter;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use super::door::{self, JUDGED};
+use super::door;
 use super::output::{DeadLetter, Message, Origin, Verdict};
 use crate::clock::{Shared, Stopwatch};
 use crate::config::SourceConfig;
@@ -238,21 +238,16 @@ impl Router {
         seen: &Seen,
         messages: &mut Vec<Addressed<'n>>,
     ) {
-        let split = door::split(&self.names, &accepted.record);
-        let mut headers: Vec<(String, Vec<u8>)> = Vec::new();
-        headers.extend(split.judged.map(|judged| (JUDGED.to_owned(), judged.to_vec())));
+        let (topic_of_ours, mut message) = door::message(&self.names, &accepted.record);
         let from = format!("{topic}/{}/{}", seen.partition, seen.offset);
-        headers.push((SOURCE.to_owned(), from.into_bytes()));
-        let message =
-            Message { key: split.key.to_vec(), value: Some(split.value.to_vec()), headers };
-        let is_event = split.topic == self.names.events;
-        let topic = if is_event { &self.names.events } else { &self.names.internal };
+        message.headers.push((SOURCE.to_owned(), from.into_bytes()));
         let shards = match accepted.home {
             Home::Shard(shard) => shard..shard + 1,
             Home::Everywhere => 0..self.shards,
         };
         for partition in shards {
-            messages.push(Addressed { topic, partition, message: message.clone() });
+            let message = message.clone();
+            messages.push(Addressed { topic: topic_of_ours, partition, message });
         }
     }
 }
