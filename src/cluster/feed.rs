@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rdkafka::TopicPartitionList;
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::topic_partition_list::Offset;
@@ -15,6 +15,7 @@ use rdkafka::topic_partition_list::Offset;
 use super::{Error, door};
 use crate::engine::time::Timestamp;
 use crate::kafka;
+use crate::kafka::client::{Quiet, Reader};
 use crate::kafka::settings::Settings;
 use crate::kafka::topics::Names;
 use crate::log::fed::Fed;
@@ -43,8 +44,8 @@ pub(super) struct Start {
 
 /// Reads both topics.
 pub(super) struct Feed {
-    events: BaseConsumer,
-    internal: BaseConsumer,
+    events: Reader,
+    internal: Reader,
     names: Names,
     fed: Arc<Fed>,
     places: Vec<Option<Place>>,
@@ -59,8 +60,8 @@ struct Place {
 
 impl Feed {
     pub(super) fn new(settings: &Settings, fed: Arc<Fed>, shards: u16) -> Result<Self, Error> {
-        let reader = || -> Result<BaseConsumer, Error> {
-            let made = settings.reader().create();
+        let reader = || -> Result<Reader, Error> {
+            let made = settings.reader().create_with_context(Quiet);
             Ok(made.map_err(|error| kafka::Error::of("the properties of a reader", &error))?)
         };
         Ok(Self {

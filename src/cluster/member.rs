@@ -12,7 +12,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext, ConsumerGroupMetadata};
+use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaRespErr;
 
@@ -23,6 +25,7 @@ use super::node::Parts;
 use super::owner::{Owner, Restored};
 use super::shards::Stage;
 use crate::clock::Stopwatch;
+use crate::kafka::client;
 use crate::kafka::topics::Names;
 use crate::worker::committer::CommitQueue;
 use crate::worker::{Mailbox, Message, thread};
@@ -71,7 +74,15 @@ pub(super) struct Core {
 /// The member of the group.
 pub(super) struct Member(pub(super) Mutex<Core>);
 
-impl ClientContext for Member {}
+impl ClientContext for Member {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        client::log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        client::told(&error, reason);
+    }
+}
 
 impl Member {
     pub(super) fn core(&self) -> MutexGuard<'_, Core> {
@@ -316,7 +327,7 @@ impl Core {
     }
 }
 
-fn told(result: Result<(), rdkafka::error::KafkaError>) -> Result<(), Error> {
+fn told(result: Result<(), KafkaError>) -> Result<(), Error> {
     Ok(result.map_err(|error| crate::kafka::Error::of("sharing out the group", &error))?)
 }
 

@@ -100,6 +100,8 @@ impl Node {
             parts,
         };
         let mut config = settings.member();
+        // They are read by another consumer.
+        config.set("enable.partition.eof", "false");
         config.set("client.id", super::watch::client_id(&settings, &core.parts.address));
         let member: BaseConsumer<Member> = config
             .create_with_context(Member(Mutex::new(core)))

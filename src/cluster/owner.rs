@@ -7,13 +7,14 @@ use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::consumer::Consumer as _;
 
 use super::feed::Start;
 use super::{Catalogs, Error, entry};
 use crate::clock::Stopwatch;
 use crate::kafka;
 use crate::kafka::changelog;
+use crate::kafka::client::{Quiet, Reader};
 use crate::kafka::settings::Settings;
 use crate::kafka::topics::Names;
 use crate::log::fed::Fed;
@@ -135,10 +136,10 @@ impl Owner {
 
     /// Where the shard goes on, if its topics still hold what it needs.
     fn find(&self, names: &Names, mark: Option<Mark>) -> Result<Found, Error> {
-        let reader: BaseConsumer = self
+        let reader: Reader = self
             .settings
             .reader()
-            .create()
+            .create_with_context(Quiet)
             .map_err(|error| kafka::Error::of("the properties of a reader", &error))?;
         let extent = |topic: &str| -> Result<(u64, u64), Error> {
             let (first, end) = reader

@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::consumer::Consumer as _;
 
 use super::Error;
 use super::shards::Shards;
 use crate::clock::{Shared as Clock, Stopwatch};
 use crate::engine::time::Timestamp;
 use crate::kafka;
+use crate::kafka::client::{Quiet, Reader};
 use crate::kafka::settings::Settings;
 use crate::kafka::topics::Names;
 use crate::log::Source as _;
@@ -44,6 +45,11 @@ impl Others {
     /// The address of the node that has a shard, as far as is known.
     pub fn address(&self, shard: u16) -> Option<String> {
         self.lock().get(&shard).cloned()
+    }
+
+    /// Notes where a shard is.
+    pub fn note(&self, shard: u16, address: &str) {
+        self.lock().insert(shard, address.to_owned());
     }
 
     fn set(&self, addresses: BTreeMap<u16, String>) {
@@ -84,8 +90,8 @@ impl Watch {
         let mut config = self.settings.reader();
         // An event that is written and not committed yet counts: time must not pass it by.
         config.set("isolation.level", "read_uncommitted");
-        let reader: BaseConsumer = config
-            .create()
+        let reader: Reader = config
+            .create_with_context(Quiet)
             .map_err(|error| kafka::Error::of("the properties of a reader", &error))?;
         let names = Names::new(self.settings.config());
         let mut ends = BTreeMap::new();
@@ -113,7 +119,7 @@ impl Watch {
     /// Asks where a shard's events end; false when the brokers do not answer.
     fn ask(
         &self,
-        reader: &BaseConsumer,
+        reader: &Reader,
         names: &Names,
         shard: u16,
         ends: &mut BTreeMap<u16, u64>,
@@ -147,7 +153,7 @@ impl Watch {
     }
 
     /// Learns who has which shard from what the group says of its members.
-    fn ask_members(&self, reader: &BaseConsumer, names: &Names) {
+    fn ask_members(&self, reader: &Reader, names: &Names) {
         let group = &self.settings.config().group;
         let Ok(groups) = reader.fetch_group_list(Some(group), PATIENCE) else { return };
         let mut addresses = BTreeMap::new();

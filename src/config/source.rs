@@ -64,13 +64,10 @@ pub(super) fn sources(
     (prefix, events): (&str, &str),
     reading: &mut Reading<'_>,
 ) -> Vec<SourceConfig> {
-    let items = match node.kind {
-        Kind::List(items) => items,
-        _ => {
-            let help = "each begins with `- topic: NAME`".to_owned();
-            reading.fault(&node, "expected a list of topics", Some(help));
-            return Vec::new();
-        }
+    let Kind::List(items) = node.kind else {
+        let help = "each begins with `- topic: NAME`".to_owned();
+        reading.fault(&node, "expected a list of topics", Some(help));
+        return Vec::new();
     };
     let mut sources: Vec<SourceConfig> = Vec::new();
     for item in items {

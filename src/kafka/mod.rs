@@ -3,6 +3,7 @@
 
 pub mod admin;
 pub mod changelog;
+pub mod client;
 pub mod doctor;
 pub mod event;
 pub mod reading;

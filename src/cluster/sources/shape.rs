@@ -65,23 +65,27 @@ impl Message<'_> {
             Some(Naming::At(place)) => self.need(place, "event", Refused::MissingEvent)?,
             None => return Err(Refusal::new(Refused::MissingEvent, "the topic names no event")),
         };
-        let mut line = json!({ "event": named });
         let fallback = Place::Key;
         let customer = source.customer.as_ref().unwrap_or(&fallback);
-        line["customer"] = self.need(customer, "customer", Refused::MissingCustomer)?.into();
-        if let Some(place) = &source.at {
-            line["at"] = self.instant(place)?.into();
-        } else if let Some(at) = self.seen.at {
-            line["at"] = at.to_string().into();
+        let customer = self.need(customer, "customer", Refused::MissingCustomer)?;
+        let mut line = Map::new();
+        let mut set = |name: &str, value: Value| drop(line.insert(name.to_owned(), value));
+        set("event", named.into());
+        set("customer", customer.into());
+        match (&source.at, self.seen.at) {
+            (Some(place), _) => set("at", self.instant(place)?.into()),
+            (None, Some(at)) => set("at", at.to_string().into()),
+            (None, None) => {}
         }
         if let Some(place) = &source.id {
-            line["id"] = self.need(place, "id", Refused::BadId)?.into();
+            set("id", self.need(place, "id", Refused::BadId)?.into());
         }
-        line["with"] = match &source.with {
+        let with = match &source.with {
             Some(Place::Field(path)) => self.field(path).cloned().unwrap_or_else(|| json!({})),
             _ => Value::Object(self.members),
         };
-        Ok(line)
+        set("with", with);
+        Ok(Value::Object(line))
     }
 
     /// The event as it came, with what the file says in the place where its form has it.

@@ -34,6 +34,7 @@ const REPLAYED: &str = "heedful-replayed";
 /// they are. An event that has an id is counted once, however often it comes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = crate::commands::EXIT_CODES)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(super) struct Args {
     /// Which, as `dlq list` names them
     #[arg(value_name = "ID", required_unless_present_any = ["all", "reason", "from"])]
