@@ -14,6 +14,7 @@ use crate::clock::Shared as Clock;
 use crate::cluster::door::Door;
 use crate::cluster::node::{Node, Parts};
 use crate::cluster::shards::Shards;
+use crate::cluster::sources::Router;
 use crate::cluster::watch::{Others, Watch};
 use crate::cluster::{self, Work};
 use crate::config::{Config, KafkaConfig, Role};
@@ -35,6 +36,7 @@ pub(super) struct Group {
     pub(super) shards: Shards,
     pub(super) others: Others,
     pub(super) owns: Owns,
+    brings: Brings,
     stop: Arc<AtomicBool>,
 }
 
@@ -44,6 +46,15 @@ pub(super) enum Owns {
     /// Its part of them.
     Shards,
     /// None: it takes events, or shows the way.
+    Nothing,
+}
+
+/// Whether the node brings topics of others in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Brings {
+    /// Its part of them.
+    Sources,
+    /// None.
     Nothing,
 }
 
@@ -74,6 +85,10 @@ impl Group {
                 true => Owns::Shards,
                 false => Owns::Nothing,
             },
+            brings: match config.roles.contains(&Role::Ingest) && !kafka.sources.is_empty() {
+                true => Brings::Sources,
+                false => Brings::Nothing,
+            },
             stop: Arc::new(AtomicBool::new(false)),
             store,
         })
@@ -97,7 +112,7 @@ impl Group {
         catalogs: &Arc<Catalogs>,
         (sink, dispatcher): (mpsc::Sender<Committed>, Dispatcher),
         address: String,
-    ) -> Result<(Option<JoinHandle<()>>, JoinHandle<()>), Error> {
+    ) -> Result<(Vec<JoinHandle<()>>, JoinHandle<()>), Error> {
         let fed = Arc::new(Fed::new(self.store.shards()));
         let (spawns, store) = (alarm.clone(), Arc::clone(&self.store));
         let catalogs = Arc::clone(catalogs);
@@ -114,14 +129,15 @@ impl Group {
             opened: Box::new(move |shard| dispatcher.take_over(left_in(&store, shard))),
             address,
         };
-        let node = match self.owns {
-            Owns::Shards => {
-                let node = Node::new(parts, Arc::clone(&self.stop))?;
-                let thread = watched(alarm, "kafka", Box::new(|| node.run()));
-                Some(thread.map_err(Error::Thread)?)
-            }
-            Owns::Nothing => None,
-        };
+        let mut threads = Vec::new();
+        if self.owns == Owns::Shards {
+            let node = Node::new(parts, Arc::clone(&self.stop))?;
+            let thread = watched(alarm, "kafka", Box::new(|| node.run()));
+            threads.push(thread.map_err(Error::Thread)?);
+        }
+        if self.brings == Brings::Sources {
+            threads.push(self.bring_in(alarm, clock)?);
+        }
         let watch = Watch {
             settings: self.settings.clone(),
             fed,
@@ -132,7 +148,23 @@ impl Group {
             stop: Arc::clone(&self.stop),
         };
         let watch = watched(alarm, "watch", Box::new(|| watch.run())).map_err(Error::Thread)?;
-        Ok((node, watch))
+        Ok((threads, watch))
+    }
+
+    /// Starts the thread that brings topics of others in.
+    fn bring_in(&self, alarm: &Alarm, clock: &Clock) -> Result<JoinHandle<()>, Error> {
+        let (settings, shards) = (self.settings.clone(), self.store.shards());
+        let (clock, stop) = (Arc::clone(clock), Arc::clone(&self.stop));
+        let work = move || {
+            let failed = |error: &crate::kafka::Error| {
+                tracing::warn!(%error, "topics of others are not read for now, it begins again");
+            };
+            Router::run(&settings, shards, &clock, &stop, failed).map_err(|error| match error {
+                crate::kafka::Error::Fenced(why) => cluster::Error::TakenOver(why),
+                other => other.into(),
+            })
+        };
+        watched(alarm, "sources", Box::new(work)).map_err(Error::Thread)
     }
 }
 

@@ -213,9 +213,7 @@ impl Home {
             Self::Group(group) => {
                 let told = config.kafka.as_ref().and_then(|kafka| kafka.advertise.clone());
                 let address = told.unwrap_or_else(|| format!("http://{address}"));
-                let (node, watch) =
-                    group.start(alarm, clock, catalogs, (sink, dispatcher), address)?;
-                Ok((node.into_iter().collect(), watch))
+                group.start(alarm, clock, catalogs, (sink, dispatcher), address)
             }
         }
     }

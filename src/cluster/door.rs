@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 
+use super::output::Message;
 use crate::decode::Record;
 use crate::decode::Subject;
 use crate::engine::time::Timestamp;
@@ -114,6 +115,15 @@ fn split<'a>(names: &'a Names, record: &'a Bytes) -> Split<'a> {
         // The owner refuses it with a reason.
         Err(_) => Split::internal(names, b"", record),
     }
+}
+
+/// A record as the message that it is on its topic.
+pub(super) fn message<'n>(names: &'n Names, record: &Bytes) -> (&'n str, Message) {
+    let split = split(names, record);
+    let topic = if split.topic == names.events { &names.events } else { &names.internal };
+    let headers = split.judged.map(|judged| (JUDGED.to_owned(), judged.to_vec()));
+    let (key, value) = (split.key.to_vec(), Some(split.value.to_vec()));
+    (topic, Message { key, value, headers: headers.into_iter().collect() })
 }
 
 impl<'a> Split<'a> {

@@ -11,10 +11,12 @@ pub mod door;
 pub mod entry;
 mod feed;
 mod member;
+pub mod migrate;
 pub mod node;
 pub mod output;
 mod owner;
 pub mod shards;
+pub mod sources;
 mod told;
 pub mod watch;
 

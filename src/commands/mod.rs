@@ -12,6 +12,8 @@ pub mod init;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod lines;
+#[cfg(feature = "kafka")]
+pub mod migrate;
 pub mod progress;
 pub mod replay;
 pub mod schema;
@@ -57,6 +59,8 @@ enum Command {
     #[cfg(feature = "kafka")]
     Kafka(kafka::Args),
     Dlq(dlq::Args),
+    #[cfg(feature = "kafka")]
+    Migrate(migrate::Args),
     Schema(schema::Args),
     Completions(completions::Args),
 }
@@ -107,6 +111,8 @@ fn dispatch(command: Command, console: &mut Console) -> Result<Ending, Error> {
         #[cfg(feature = "kafka")]
         Command::Kafka(args) => kafka::run(&args, console),
         Command::Dlq(args) => dlq::run(&args, console),
+        #[cfg(feature = "kafka")]
+        Command::Migrate(args) => migrate::run(&args, console),
         Command::Schema(args) => schema::run(&args, console),
         Command::Completions(args) => completions::run(&args, console),
     }

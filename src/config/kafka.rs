@@ -3,6 +3,7 @@
 use secrecy::SecretString;
 
 use super::node::{Kind, Node};
+use super::source::{self, SourceConfig};
 use super::table::{Reading, Table};
 use crate::engine::time::Span;
 
@@ -60,6 +61,8 @@ pub struct KafkaConfig {
     pub partitions: u16,
     /// Copies of topics that are made now.
     pub replication: u16,
+    /// Topics of others that are brought in.
+    pub sources: Vec<SourceConfig>,
     /// Properties for librdkafka, in the order of the file. Values may be secrets.
     pub properties: Vec<(String, SecretString)>,
 }
@@ -77,6 +80,7 @@ impl KafkaConfig {
             commit_every: COMMIT_EVERY_DEFAULT,
             partitions: PARTITIONS_DEFAULT,
             replication: REPLICATION_DEFAULT,
+            sources: Vec::new(),
             properties: Vec::new(),
         }
     }
@@ -103,6 +107,9 @@ pub(super) fn kafka(node: Node, reading: &mut Reading<'_>) -> Option<KafkaConfig
     }
     if let Some(node) = table.take("replication") {
         config.replication = reading.number(&node, 1..=9).unwrap_or(config.replication);
+    }
+    if let Some(node) = table.take("sources") {
+        config.sources = source::sources(node, (&config.prefix, &config.events), reading);
     }
     if let Some(node) = table.take("properties") {
         config.properties = properties(node, reading);
@@ -135,7 +142,7 @@ fn take_name(
 }
 
 /// A name as Kafka takes it for topics and members.
-fn topic_name(node: &Node, reading: &mut Reading<'_>) -> Option<String> {
+pub(super) fn topic_name(node: &Node, reading: &mut Reading<'_>) -> Option<String> {
     /// Kafka's own bound for names of topics is 249; what we put behind a prefix needs some of it.
     const CHARS_MAX: usize = 200;
     let text = reading.text(node)?;

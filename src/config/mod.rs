@@ -8,6 +8,7 @@ mod fault;
 mod kafka;
 mod node;
 mod role;
+mod source;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ pub use channel::{
 pub use fault::{Fault, Faults};
 pub use kafka::KafkaConfig;
 pub use role::Role;
+pub use source::{Naming, Place, SourceConfig, SourceFormat};
 
 use crate::engine::catalog::Sending;
 use crate::engine::time::Span;

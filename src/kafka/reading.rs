@@ -190,7 +190,8 @@ impl Reader {
     }
 }
 
-fn seen(message: &BorrowedMessage<'_>) -> Seen {
+/// A message, copied out of the client's memory.
+pub(crate) fn seen(message: &BorrowedMessage<'_>) -> Seen {
     let (millis, stamped_by) = match message.timestamp() {
         Stamp::LogAppendTime(millis) => (Some(millis), StampedBy::Broker),
         Stamp::CreateTime(millis) => (Some(millis), StampedBy::Producer),
@@ -214,7 +215,7 @@ fn seen(message: &BorrowedMessage<'_>) -> Seen {
 }
 
 /// Whether librdkafka goes on by itself after such an error.
-fn passes(error: &KafkaError) -> bool {
+pub(crate) fn passes(error: &KafkaError) -> bool {
     use RDKafkaErrorCode as Code;
     matches!(
         error.rdkafka_error_code(),

@@ -20,6 +20,8 @@ use crate::clock::Stopwatch;
 const STEP_MAX: Duration = Duration::from_secs(10);
 /// How long a whole commit may take, retries and all, before it is given up.
 const COMMIT_MAX: Duration = Duration::from_secs(30);
+/// The longest transaction that brokers allow unless they are told otherwise, in milliseconds.
+const LONG_MS: &str = "900000";
 /// How long the producer is polled in one go while it delivers. Its own flush would take a hundred
 /// milliseconds each time.
 const POLL: Duration = Duration::from_micros(200);
@@ -111,7 +113,31 @@ impl Transactions {
     /// # Errors
     /// When a property is wrong, or the brokers do not answer in time.
     pub fn begin_with(settings: &Settings) -> Result<Self, Error> {
-        let config = settings.transactional();
+        Self::connect(&settings.transactional())
+    }
+
+    /// Connects under a name of its own beside the node's, for work beside the shards'.
+    ///
+    /// # Errors
+    /// As [`Self::begin_with`].
+    pub fn begin_as(settings: &Settings, work: &str) -> Result<Self, Error> {
+        let mut config = settings.transactional();
+        config.set("transactional.id", format!("{}-{work}", settings.client()));
+        Self::connect(&config)
+    }
+
+    /// As [`Self::begin_as`], for a transaction that takes as long as brokers allow by default.
+    ///
+    /// # Errors
+    /// As [`Self::begin_with`].
+    pub fn begin_long(settings: &Settings, work: &str) -> Result<Self, Error> {
+        let mut config = settings.transactional();
+        config.set("transactional.id", format!("{}-{work}", settings.config().group));
+        config.set("transaction.timeout.ms", LONG_MS);
+        Self::connect(&config)
+    }
+
+    fn connect(config: &rdkafka::ClientConfig) -> Result<Self, Error> {
         let producer: BaseProducer<Reports> = config
             .create_with_context(Reports::default())
             .map_err(|error| Error::of("the properties of the producer", &error))?;

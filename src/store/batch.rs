@@ -190,6 +190,16 @@ pub struct Committed {
     pub forgotten: Vec<CustomerId>,
 }
 
+impl Mark {
+    /// As the store keeps it.
+    ///
+    /// # Errors
+    /// None that is known; the encoder's interface has one.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, super::Error> {
+        super::commit::json(&StoredMark::from(self))
+    }
+}
+
 /// A mark as it is stored.
 #[derive(Serialize, Deserialize)]
 pub(super) struct StoredMark {

@@ -54,6 +54,16 @@ pub enum Error {
         /// The newest that can be read.
         known: u32,
     },
+    /// Its customers are looked after elsewhere: nobody may be contacted from here.
+    #[error(
+        "the store was moved to {to}: name an empty folder as `data:`. (To give that move up, delete its topics first, then `{}`)", .file.display()
+    )]
+    Moved {
+        /// The file that says so.
+        file: PathBuf,
+        /// Where to.
+        to: String,
+    },
     /// The storage below it failed. The process must stop.
     #[error("the store failed: {0}")]
     Storage(String),

@@ -21,6 +21,9 @@ pub(super) const LOG_FOLDER: &str = "log";
 /// them takes no merging over, and burns a whole core handing it back to itself while others merge.
 const STORAGE_THREADS: usize = 1;
 
+/// The file in a store's folder that says where everything in it was moved to.
+const MOVED: &str = "moved";
+
 /// How to open a store.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
@@ -124,8 +127,46 @@ impl Store {
     /// Opens the store in a directory, creating it when there is none.
     ///
     /// # Errors
-    /// When another process has it open, when it is too new, or when the storage fails.
+    /// When another process has it open, when it is too new, when its customers are looked after
+    /// elsewhere by now, or when the storage fails.
     pub fn open(dir: &Path, options: Options) -> Result<Arc<Self>, Error> {
+        match Self::moved_to(dir)? {
+            Some(to) => Err(Error::Moved { file: dir.join(MOVED), to }),
+            None => Self::open_moved(dir, options),
+        }
+    }
+
+    /// Where everything in a store was moved to, if it was.
+    ///
+    /// # Errors
+    /// When the file that says so cannot be read.
+    pub fn moved_to(dir: &Path) -> Result<Option<String>, Error> {
+        match std::fs::read_to_string(dir.join(MOVED)) {
+            Ok(text) => Ok(Some(text.trim().to_owned())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::Storage(format!("`{MOVED}` cannot be read: {error}"))),
+        }
+    }
+
+    /// Says durably that everything in it is moved: from now on it is opened no more.
+    ///
+    /// # Errors
+    /// When that cannot be written.
+    pub fn set_moved(&self, to: &str) -> Result<(), Error> {
+        let write = || {
+            let mut file = std::fs::File::create(self.dir.join(MOVED))?;
+            std::io::Write::write_all(&mut file, to.as_bytes())?;
+            file.sync_all()?;
+            std::fs::File::open(&self.dir)?.sync_all()
+        };
+        write().map_err(|error| Error::Storage(format!("`{MOVED}` cannot be written: {error}")))
+    }
+
+    /// Opens it whether it was moved or not: for whoever moves it.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_moved(dir: &Path, options: Options) -> Result<Arc<Self>, Error> {
         let db = Database::builder(dir)
             .cache_size(options.cache_bytes)
             .max_journaling_size(JOURNAL_BYTES_MAX)
@@ -260,6 +301,18 @@ mod tests {
         drop(first);
         let again = Store::open(dir.path(), Options { shards: 8, ..Options::default() }).unwrap();
         assert_eq!((again.shards(), again.instance()), (3, &*instance));
+    }
+
+    #[test]
+    fn a_store_that_was_moved_is_opened_by_nobody_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), Options::default()).unwrap();
+        store.set_moved("topic `a`").unwrap();
+        drop(store);
+        let refused = Store::open(dir.path(), Options::default()).unwrap_err().to_string();
+        assert!(refused.contains("topic `a`") && refused.contains("moved"), "{refused}");
+        assert_eq!(Store::moved_to(dir.path()).unwrap().as_deref(), Some("topic `a`"));
+        Store::open_moved(dir.path(), Options::default()).unwrap();
     }
 
     #[test]

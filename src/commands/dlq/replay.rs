@@ -34,6 +34,7 @@ const REPLAYED: &str = "heedful-replayed";
 /// they are. An event that has an id is counted once, however often it comes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = crate::commands::EXIT_CODES)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(super) struct Args {
     /// Which, as `dlq list` names them
     #[arg(value_name = "ID", required_unless_present_any = ["all", "reason", "from"])]
@@ -91,7 +92,9 @@ pub(super) fn run(args: &Args, console: &mut Console) -> Result<Ending, Error> {
     let settings = args.source.settings()?;
     let topic = Topic::open(settings.config())?;
     let admin = Admin::new(&settings).map_err(|error| failed(&error))?;
-    let homes = block_on(admin.find(&[&topic.names.events, &topic.names.internal]))?;
+    let mut homes: Vec<&str> = vec![&topic.names.events, &topic.names.internal];
+    homes.extend(settings.config().sources.iter().map(|source| source.topic.as_str()));
+    let homes = block_on(admin.find(&homes))?;
     let writer = Writer::new(&settings).map_err(|error| failed(&error))?;
     let (waiting, tally) = (Vec::new(), Tally::default());
     let mut replay = Replay { args, topic: &topic, writer, homes, waiting, tally };

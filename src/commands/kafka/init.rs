@@ -13,6 +13,7 @@ use crate::kafka::topics::{Names, Step, plan};
 /// An events topic that is there already keeps its partitions, and the other topics get as many.
 #[derive(Debug, clap::Args)]
 #[command(after_help = crate::commands::EXIT_CODES)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(super) struct Args {
     /// Do it; without it, it is only shown
     #[arg(long, conflicts_with = "dry_run")]

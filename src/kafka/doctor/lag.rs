@@ -79,6 +79,35 @@ fn lag(extent: &Stretch, next: Option<u64>) -> Lag {
     }
 }
 
+/// How far the group that brings a topic of others in is behind.
+pub(super) fn of_source(settings: &Settings, topic: &str, partitions: usize) -> Check {
+    let what = format!("source {topic}");
+    let partitions = u16::try_from(partitions).unwrap_or(u16::MAX);
+    if partitions == 0 {
+        let found = "it does not exist, or this user may not see it";
+        let mend = format!("make it, correct `kafka.sources`, or allow Read on topic `{topic}`");
+        return Check::fault(what, found, mend);
+    }
+    let mut config = settings.config().clone();
+    config.group.push_str("-sources");
+    let settings = Settings::new(&config, "doctor");
+    let asked = Reader::new(&settings).and_then(|reader| {
+        Ok((reader.extents(topic, partitions)?, reader.committed(topic, partitions)?))
+    });
+    match asked {
+        Ok((extents, committed)) => {
+            let lags = extents.iter().zip(committed).map(|(extent, next)| lag(extent, next));
+            let waiting: u64 = lags.map(|lag| lag.messages).sum();
+            Check::good(what, format!("{partitions} partitions, {waiting} messages wait"))
+        }
+        Err(error) => {
+            let group = &config.group;
+            let mend = format!("allow Read on topic `{topic}` and on group `{group}`");
+            Check::fault(what, bare(&error), mend)
+        }
+    }
+}
+
 /// What it means. `kept_ms` is how long the topic keeps events.
 pub(super) fn judge(
     backlog: Result<Backlog, Error>,

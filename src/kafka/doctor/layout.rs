@@ -160,8 +160,9 @@ mod tests {
     use super::super::Grade;
     use super::*;
 
-    fn partition(leader: bool, in_sync: usize) -> Partition {
-        Partition { has_leader: leader, copies: 3, in_sync }
+    /// None in sync: nobody leads it.
+    fn partition(in_sync: usize) -> Partition {
+        Partition { has_leader: in_sync != 0, copies: 3, in_sync }
     }
 
     #[test]
@@ -170,7 +171,7 @@ mod tests {
             let check = whole("topic a".to_owned(), partitions);
             (check.grade, check.found)
         };
-        let (good, behind, lost) = (partition(true, 3), partition(true, 2), partition(false, 0));
+        let (good, behind, lost) = (partition(3), partition(2), partition(0));
         assert_eq!(judge(&[good, good]), (Grade::Good, "2 partitions, 3 copies".to_owned()));
         let (grade, found) = judge(&[good, behind]);
         assert_eq!((grade, found.ends_with("partition 1")), (Grade::Warning, true), "{found}");

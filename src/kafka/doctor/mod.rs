@@ -104,7 +104,10 @@ pub async fn examine(settings: &Settings, now: Timestamp, sample: usize) -> Resu
     let names = Names::new(settings.config());
     let admin = Admin::new(settings)?;
     let mut report = Report::default();
-    let layout = match admin.layout(&names.all()) {
+    let sources: Vec<&str> =
+        settings.config().sources.iter().map(|source| source.topic.as_str()).collect();
+    let asked: Vec<&str> = names.all().into_iter().chain(sources.iter().copied()).collect();
+    let layout = match admin.layout(&asked) {
         Ok(layout) => layout,
         Err(error) => {
             report.add(Check::fault("brokers", bare(&error), layout::REACH));
@@ -112,8 +115,14 @@ pub async fn examine(settings: &Settings, now: Timestamp, sample: usize) -> Resu
         }
     };
     layout::brokers(&layout, settings.config(), &mut report);
-    let described = admin.describe(layout.topics.keys().map(String::as_str)).await;
+    let described =
+        admin.describe(names.all().into_iter().filter(|name| layout.topics.contains_key(*name)));
+    let described = described.await;
     let found = layout::topics(&layout, described, &names, settings, &mut report);
+    for source in sources {
+        let partitions = layout.topics.get(source).map_or(0, Vec::len);
+        report.add(lag::of_source(settings, source, partitions));
+    }
     report.add(transactions(settings));
     let Some(events) = found.get(&names.events).filter(|events| events.partitions != 0) else {
         return Ok(report);

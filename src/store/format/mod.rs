@@ -6,6 +6,7 @@
 //! instant is its distance in milliseconds from `first_seen`, and a record is an array that may
 //! grow at its end. Readers skip what they do not know and fill in what is not there.
 
+pub mod moved;
 mod read;
 mod tables;
 mod write;

@@ -427,3 +427,19 @@ fn the_golden_bytes_of_format_1_are_read_and_written() {
     assert_eq!(back, Dice(42).state(&mut self::names()), "the state that was written then");
     assert_eq!(encoded(&names, &back), golden);
 }
+
+#[test]
+fn a_state_for_another_log_forgets_positions_and_nothing_else() {
+    use super::moved::without_position;
+    let digits: Vec<u8> = GOLDEN_1.bytes().filter(u8::is_ascii_hexdigit).collect();
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+    let golden: Vec<u8> = digits.chunks(2).map(byte).collect();
+    let read = |bytes: &[u8]| decoded(&mut Format::new(tables()), &mut names(), bytes).unwrap();
+    let moved = without_position(&golden).unwrap();
+    let before = read(&golden);
+    assert_ne!(before.applied, 0);
+    assert_eq!(read(&moved), CustomerState { applied: 0, ..before });
+    assert_eq!(without_position(&moved).unwrap(), moved);
+    assert!(without_position(&[9]).is_err());
+    assert!(without_position(golden.get(..9).unwrap()).is_err());
+}
