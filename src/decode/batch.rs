@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::cloudevent::Attributes;
 use super::content::Content;
-use super::item::{Item, Special, SpecialsOnly, Tracks};
+use super::item::{Field, Item, SpecialsOnly, Tracks};
 use super::json::{self, Fault, Raw, Scanner};
 use super::judge::{self, Arrival, Clock, Judged};
 use super::record::{Call, Freshness, HEADER_BYTES, Record, Subject};
@@ -31,7 +31,7 @@ pub struct Body<'a> {
     sent: Option<Timestamp>,
     freshness: Freshness,
     seen: usize,
-    tracks: Tracks<Option<Special>>,
+    tracks: Tracks<Option<Field>>,
     /// About how many bytes the records will have.
     record_bytes: usize,
 }
@@ -187,8 +187,8 @@ impl<'a> Body<'a> {
         })?;
         if batches == 0 {
             self.judge(&item, scanner.since(from), from, path_call);
-        } else if item.sent_at != Raw::Absent {
-            self.sent = instant::read(item.sent_at);
+        } else if item.has(Field::SentAt) {
+            self.sent = instant::read(item.get(Field::SentAt));
         }
         Ok(())
     }
@@ -213,7 +213,7 @@ impl<'a> Body<'a> {
     }
 
     fn judge(&mut self, item: &Item<'a>, json: &'a str, from: usize, path_call: Option<Call>) {
-        self.add_key(item.special.token);
+        self.add_key(item.get(Field::PropertyToken));
         match judge::judge(item, json, path_call, &mut Content::default()) {
             Ok(Some(judged)) => {
                 self.record_bytes += json.len() + HEADER_BYTES;
@@ -251,7 +251,7 @@ const KEYS_MAX: usize = 4;
 
 /// Reads recorded lines, one after the other.
 #[derive(Debug, Default)]
-pub struct Lines(Tracks<Option<Special>>);
+pub struct Lines(Tracks<Option<Field>>);
 
 impl Lines {
     /// The next line as a record; `None` when its sender says that it is not for us.
@@ -286,7 +286,7 @@ fn read_line(
     bytes: &[u8],
     (arrival, shards): (Arrival, u16),
     fresh_id: impl FnOnce() -> String,
-    tracks: &mut Tracks<Option<Special>>,
+    tracks: &mut Tracks<Option<Field>>,
 ) -> Result<Option<Accepted>, Refusal> {
     let json = json::text(bytes)?;
     let mut scanner = Scanner::new(json);

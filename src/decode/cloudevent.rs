@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use super::content::{Content, Name};
-use super::item::Item;
+use super::item::{Field, Item};
 use super::json::{Raw, Scanner};
 use super::judge::{Meaning, NAME_BYTES_MAX, customer_text, message_id, name_text};
 use super::record::Call;
@@ -13,14 +13,14 @@ use super::refusal::{Refusal, Refused};
 
 /// Reads whose an event is, its id, its time and its kind.
 pub(super) fn read<'a>(item: &Item<'a>) -> Result<Meaning<'a>, Refusal> {
-    let customer = match customer_text(item.subject, "subject")? {
+    let customer = match customer_text(item.get(Field::Subject), "subject")? {
         Some(customer) => Some(customer),
-        None => customer_of_data(item.data)?,
+        None => customer_of_data(item.get(Field::Data))?,
     };
     Ok(Meaning {
         customer,
         id: id(item)?,
-        claimed: item.time,
+        claimed: item.get(Field::Time),
         sent: Raw::Absent,
         call: Call::Track,
     })
@@ -28,20 +28,20 @@ pub(super) fn read<'a>(item: &Item<'a>) -> Result<Meaning<'a>, Refusal> {
 
 /// Reads what an event says.
 pub(super) fn content<'a>(item: &Item<'a>, content: &mut Content<'a>) -> Result<(), Refusal> {
-    let name = name_text(item.kind, "type", Refused::BadName)?
+    let name = name_text(item.get(Field::Type), "type", Refused::BadName)?
         .ok_or_else(|| Refusal::new(Refused::MissingEvent, "a CloudEvent needs `type`"))?;
-    if item.data_base64 != Raw::Absent {
+    if item.get(Field::DataBase64) != Raw::Absent {
         let what = "`data_base64` is not read: send the properties as JSON in `data`";
         return Err(Refusal::new(Refused::BadProperties, what));
     }
     content.name = Name::Event(name);
-    content.late_properties(item.data, "data")
+    content.late_properties(item.get(Field::Data), "data")
 }
 
 /// Source and id together make an event the only one of its kind.
 fn id<'a>(item: &Item<'a>) -> Result<Option<Cow<'a, str>>, Refusal> {
-    let id = message_id(item.id, "id")?;
-    let source = message_id(item.source, "source")?;
+    let id = message_id(item.get(Field::Id), "id")?;
+    let source = message_id(item.get(Field::Source), "source")?;
     let (Some(id), Some(source)) = (&id, source) else { return Ok(id) };
     let both = format!("{source}#{id}");
     if both.len() <= NAME_BYTES_MAX {

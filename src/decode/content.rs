@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use smallvec::SmallVec;
 
-use super::item::Item;
+use super::item::{Field, Item};
 use super::json::{Raw, Scanner};
 use super::judge::{NAME_BYTES_MAX, has_control};
 use super::record::{Call, Shape};
@@ -75,6 +75,7 @@ impl<'a> Content<'a> {
     }
 
     /// Adds a trait that stands alone, if it is a text worth keeping.
+    #[inline]
     pub(super) fn single(&mut self, name: &'static str, raw: Raw<'a>) {
         if let Raw::Text(text) = raw
             && !text.is_empty()
@@ -84,8 +85,11 @@ impl<'a> Content<'a> {
     }
 
     /// Adds an object of traits.
+    #[inline]
     pub(super) fn traits(&mut self, raw: Raw<'a>, field: &'static str) -> Result<(), Refusal> {
-        self.traits.extend(object(raw, field, Refused::BadTraits)?);
+        if let Some(json) = object(raw, field, Refused::BadTraits)? {
+            self.traits.push(json);
+        }
         Ok(())
     }
 
@@ -104,6 +108,7 @@ impl<'a> Content<'a> {
     }
 
     /// Adds a property that stands beside the object of properties.
+    #[inline]
     pub(super) fn property(&mut self, name: &'static str, raw: Raw<'a>) {
         if !matches!(raw, Raw::Absent | Raw::Null) {
             self.beside.push((name, raw));
@@ -147,7 +152,7 @@ impl<'a> Content<'a> {
             Name::Event(name) if name == SCORE_UPDATED => {}
             Name::Event(_) | Name::Nothing | Name::View { .. } => return Ok(None),
         }
-        let json = match (self.late, item.properties) {
+        let json = match (self.late, item.get(Field::Properties)) {
             (Some(json), _) | (None, Raw::Object(json)) => json,
             _ => "{}",
         };
@@ -171,6 +176,7 @@ impl<'a> Content<'a> {
 }
 
 /// The object that stands there; `None` for nothing. Some senders write an empty object as `[]`.
+#[inline]
 fn object<'a>(
     raw: Raw<'a>,
     field: &'static str,
@@ -179,14 +185,18 @@ fn object<'a>(
     match raw {
         Raw::Object(json) => Ok(Some(json)),
         Raw::Absent | Raw::Null => Ok(None),
+        other => no_object(other, field, reason).map(|()| None),
+    }
+}
+
+fn no_object(raw: Raw<'_>, field: &'static str, reason: Refused) -> Result<(), Refusal> {
+    match raw {
         Raw::List(json)
             if json.bytes().all(|byte| !byte.is_ascii_graphic() || b"[]".contains(&byte)) =>
         {
-            Ok(None)
+            Ok(())
         }
-        Raw::True | Raw::False | Raw::Num(_) | Raw::Text(_) | Raw::List(_) => {
-            Err(Refusal::new(reason, format!("`{field}` must be an object")))
-        }
+        _ => Err(Refusal::new(reason, format!("`{field}` must be an object"))),
     }
 }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::content::{Content, Name};
-use super::item::{Item, Tracks};
+use super::item::{Field, Item, Tracks};
 use super::json::{Fault, Raw, Scanner, text};
 use super::judge::{self, Arrival};
 use super::record::{Call, EventRecord, Freshness, PreferenceRecord, Record, Subject};
@@ -28,12 +28,11 @@ const UNNAMED: &str = "(unnamed)";
 pub struct Decoder {
     tree: Tree,
     tracks: Tracks<Wanted>,
-    properties: usize,
     known_events: usize,
     scores: Box<[Arc<str>]>,
     purposes: Box<[Arc<str>]>,
     channels: Box<[Arc<str>]>,
-    // Lent out while an event is decoded, empty in between.
+    // Lent out while an event is decoded, all missing in between.
     table: Vec<Property<'static>>,
     traits: Traits,
     name: String,
@@ -82,12 +81,11 @@ impl Decoder {
         Self {
             tree: Tree::new(properties),
             tracks: Tracks::default(),
-            properties: properties.len(),
             known_events,
             scores: scores.into(),
             purposes: Box::default(),
             channels: Box::default(),
-            table: Vec::new(),
+            table: vec![Property::Missing; properties.len()],
             traits: Traits::default(),
             name: String::new(),
         }
@@ -163,10 +161,9 @@ impl Decoder {
         })
     }
 
-    /// Lends the table, emptied and of the right size.
+    /// Lends the table, with every property missing.
     fn with_table<'a, R>(&mut self, work: impl FnOnce(&mut Self, &mut [Property<'a>]) -> R) -> R {
-        let mut table: Vec<Property<'a>> = relend(std::mem::take(&mut self.table));
-        table.resize(self.properties, Property::Missing);
+        let mut table: Vec<Property<'a>> = std::mem::take(&mut self.table);
         let worked = work(self, &mut table);
         self.table = relend(table);
         worked
@@ -211,7 +208,9 @@ impl Decoder {
         let (name, view) = self.name(&content.name, names);
         let reach = match (subject, event.freshness) {
             (Subject::Everyone, _) => Reach::Broadcast,
-            (Subject::Customer(_), Freshness::Live) if item.context.active == Raw::False => {
+            (Subject::Customer(_), Freshness::Live)
+                if item.get(Field::ContextActive) == Raw::False =>
+            {
                 Reach::Background
             }
             (Subject::Customer(_), Freshness::Live) => Reach::Live,

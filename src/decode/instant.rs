@@ -24,7 +24,59 @@ pub(super) fn read(raw: Raw<'_>) -> Option<Timestamp> {
 /// Reads RFC 3339. The usual form, `2026-03-01T00:00:00.000Z` with any number of decimals or a
 /// `+00:00`, is read without the calendar library, five times faster.
 pub(super) fn read_text(text: &str) -> Option<Timestamp> {
-    read_utc(text.as_bytes()).or_else(|| Timestamp::parse(text))
+    let bytes = text.as_bytes();
+    read_usual(bytes).or_else(|| read_utc(bytes)).or_else(|| Timestamp::parse(text))
+}
+
+/// Reads `2026-03-01T00:00:00.000Z`, as browsers and most SDKs write it, eight bytes at a time.
+fn read_usual(bytes: &[u8]) -> Option<Timestamp> {
+    const DATE: Form = Form::new(*b"0000-00-");
+    const MIDDLE: Form = Form::new(*b"00T00:00");
+    const END: Form = Form::new(*b":00.000Z");
+    let bytes: &[u8; 24] = bytes.try_into().ok()?;
+    let (words, _) = bytes.as_chunks();
+    let &[date, middle, end] = words else { return None };
+    let ([y0, _, y2, _, _, month, ..], _) = DATE.read(date)?;
+    let ([day, _, _, hour, _, _, minute, _], _) = MIDDLE.read(middle)?;
+    let ([_, second, _, _, millis, ..], [.., last, _]) = END.read(end)?;
+    let [y0, y2, month, day, hour, minute, second, millis, last] =
+        [y0, y2, month, day, hour, minute, second, millis, last].map(i64::from);
+    let date = (y0 * 100 + y2, month, day);
+    instant_of(date, (hour, minute, second), millis * 10 + last)
+}
+
+/// How eight bytes must look: zeros stand for any digit, everything else for itself.
+struct Form {
+    text: u64,
+    /// What sets the high bit of a byte that differs from its own by too much.
+    limits: u64,
+}
+
+impl Form {
+    const fn new(text: [u8; 8]) -> Self {
+        let mut limits = [0x7F; 8];
+        let mut index = 0;
+        while index < 8 {
+            #[expect(clippy::indexing_slicing, reason = "both have eight bytes")]
+            if text[index] == b'0' {
+                limits[index] = 0x7F - 9;
+            }
+            index += 1;
+        }
+        Self { text: u64::from_le_bytes(text), limits: u64::from_le_bytes(limits) }
+    }
+
+    /// For each byte the number that it and the next make, and the digits; marks are 0.
+    fn read(&self, bytes: [u8; 8]) -> Option<([u8; 8], [u8; 8])> {
+        const HIGHS: u64 = u64::from_le_bytes([0x80; 8]);
+        let digits = u64::from_le_bytes(bytes) ^ self.text;
+        if (digits | digits.wrapping_add(self.limits)) & HIGHS != 0 {
+            return None;
+        }
+        // At most 99 in each byte.
+        let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
+        Some((pairs.to_le_bytes(), digits.to_le_bytes()))
+    }
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the caller has checked the range")]
@@ -42,6 +94,15 @@ fn read_utc(bytes: &[u8]) -> Option<Timestamp> {
     let year = pair(y0, y1)? * 100 + pair(y2, y3)?;
     let (month, day) = (pair(m0, m1)?, pair(d0, d1)?);
     let (hour, minute, second) = (pair(h0, h1)?, pair(i0, i1)?, pair(s0, s1)?);
+    instant_of((year, month, day), (hour, minute, second), millis_and_zone(tail)?)
+}
+
+/// The instant of a date and time, if there is such a one.
+fn instant_of(
+    (year, month, day): (i64, i64, i64),
+    (hour, minute, second): (i64, i64, i64),
+    millis: i64,
+) -> Option<Timestamp> {
     if 23 < hour || 59 < minute || 59 < second || day < 1 {
         return None;
     }
@@ -49,7 +110,6 @@ fn read_utc(bytes: &[u8]) -> Option<Timestamp> {
     if length < day {
         return None;
     }
-    let millis = millis_and_zone(tail)?;
     let past = year - 1;
     let leap_days = past / 4 - past / 100 + past / 400;
     // 719_162 days lie between 0001-01-01 and 1970-01-01.
@@ -116,7 +176,9 @@ mod tests {
         for day in 0..80_000_i64 {
             let instant = Timestamp::from_millis(day * 86_400_000 + day * 7_919 % 86_400_000);
             let text = instant.to_string();
-            assert_eq!(read_utc(text.as_bytes()), Some(instant), "{text}");
+            for read in [read_usual, read_utc] {
+                assert_eq!(read(text.as_bytes()), Some(instant), "{text}");
+            }
         }
     }
 
@@ -171,7 +233,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_fast_way_never_says_otherwise(text in "[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9](\\.[0-9]{0,10})?(Z|\\+00:00)") {
-            if let Some(instant) = read_utc(text.as_bytes()) {
+            for instant in [read_usual, read_utc].iter().filter_map(|read| read(text.as_bytes())) {
                 prop_assert_eq!(Some(instant), Timestamp::parse(&text));
             }
         }

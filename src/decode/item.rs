@@ -3,144 +3,198 @@
 //! All shapes are scanned by the same code, because their names do not collide: what a member
 //! means is judged afterwards, by the module of the shape.
 
-use super::json::{Fault, Raw, Scanner, Text, Track};
+use super::json::{Between, Fault, Members, Raw, Scanner, Text, Track};
 
-/// The members of one event.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Item<'a> {
-    /// `customer`.
-    pub customer: Raw<'a>,
-    /// `userId`.
-    pub user_id: Raw<'a>,
-    /// `anonymousId`.
-    pub anonymous_id: Raw<'a>,
-    /// `distinct_id`.
-    pub distinct_id: Raw<'a>,
-    /// `subject`.
-    pub subject: Raw<'a>,
-    /// `broadcast`.
-    pub broadcast: Raw<'a>,
-    /// `type`.
-    pub kind: Raw<'a>,
-    /// `event`.
-    pub event: Raw<'a>,
-    /// `name`.
-    pub name: Raw<'a>,
-    /// `category`.
-    pub category: Raw<'a>,
-    /// `id`.
-    pub id: Raw<'a>,
-    /// `messageId`.
-    pub message_id: Raw<'a>,
-    /// `uuid`.
-    pub uuid: Raw<'a>,
-    /// `source`.
-    pub source: Raw<'a>,
-    /// `specversion`.
-    pub specversion: Raw<'a>,
-    /// `at`.
-    pub at: Raw<'a>,
-    /// `timestamp`.
-    pub timestamp: Raw<'a>,
-    /// `originalTimestamp`.
-    pub original_timestamp: Raw<'a>,
-    /// `sentAt`.
-    pub sent_at: Raw<'a>,
-    /// `time`.
-    pub time: Raw<'a>,
-    /// `properties`, already passed to the sink when it is an object.
-    pub properties: Raw<'a>,
-    /// `with`.
-    pub with: Raw<'a>,
-    /// `data`.
-    pub data: Raw<'a>,
-    /// `data_base64`.
-    pub data_base64: Raw<'a>,
-    /// `traits`.
-    pub traits: Raw<'a>,
-    /// `$set` beside the properties.
-    pub set: Raw<'a>,
-    /// `$set_once` beside the properties.
-    pub set_once: Raw<'a>,
-    /// `groupId`.
-    pub group_id: Raw<'a>,
-    /// `previousId`.
-    pub previous_id: Raw<'a>,
-    /// `integrations`.
-    pub integrations: Raw<'a>,
-    /// `context`.
-    pub context: Context<'a>,
-    /// Properties with a meaning of their own.
-    pub special: Specials<'a>,
-}
-
-/// What `context` says that we use.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Context<'a> {
-    /// `locale`.
-    pub locale: Raw<'a>,
-    /// `timezone`.
-    pub timezone: Raw<'a>,
-    /// `groupId`.
-    pub group_id: Raw<'a>,
-    /// `traits`.
-    pub traits: Raw<'a>,
-    /// `active`: `false` says that the customer was not there.
-    pub active: Raw<'a>,
-    /// `device.token`.
-    pub push_token: Raw<'a>,
-}
-
-/// Declares the properties that have a meaning of their own in some shape.
-macro_rules! specials {
+/// Declares the fields of an event, in the order of where they stand.
+macro_rules! fields {
     ($($field:ident = $name:literal,)*) => {
-        /// A property with a meaning of its own in some shape.
-        #[expect(non_camel_case_types, reason = "variants are the fields of `Specials`")]
+        /// A member that some shape gives a meaning.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(super) enum Special { $($field,)* }
+        pub(super) enum Field { $(#[doc = $name] $field,)* }
 
-        impl Special {
-            /// All of them with their names.
-            pub(super) const ALL: &'static [(&'static str, Self)] =
-                &[$(($name, Self::$field),)*];
-
-            fn find(name: &str) -> Option<Self> {
-                // Most properties are none of these, which their first letter tells.
-                if !matches!(name.as_bytes().first(), Some(b'$' | b'd' | b't' | b'a' | b'p')) {
-                    return None;
-                }
-                match name { $($name => Some(Self::$field),)* _ => None }
-            }
-        }
-
-        /// Properties with a meaning of their own, as far as the event has them.
-        #[derive(Clone, Copy, Debug, Default)]
-        pub(super) struct Specials<'a> { $(pub $field: Raw<'a>,)* }
-
-        impl<'a> Specials<'a> {
-            /// Keeps one.
-            pub(super) const fn set(&mut self, special: Special, raw: Raw<'a>) {
-                match special { $(Special::$field => self.$field = raw,)* }
-            }
-        }
+        /// How many fields there are.
+        const FIELDS: usize = [$(Field::$field),*].len();
     };
 }
 
-specials! {
-    distinct_id = "distinct_id",
-    token = "token",
-    alias = "alias",
-    path = "path",
-    set = "$set",
-    set_once = "$set_once",
-    group_type = "$group_type",
-    group_key = "$group_key",
-    group_set = "$group_set",
-    groups = "$groups",
-    timezone = "$timezone",
-    locale = "$locale",
-    pathname = "$pathname",
-    screen_name = "$screen_name",
+fields! {
+    Customer = "`customer`.",
+    UserId = "`userId`.",
+    AnonymousId = "`anonymousId`.",
+    DistinctId = "`distinct_id`.",
+    Subject = "`subject`.",
+    Broadcast = "`broadcast`.",
+    Type = "`type`.",
+    Event = "`event`.",
+    Name = "`name`.",
+    Category = "`category`.",
+    Id = "`id`.",
+    MessageId = "`messageId`.",
+    Uuid = "`uuid`.",
+    Source = "`source`.",
+    SpecVersion = "`specversion`.",
+    At = "`at`.",
+    Timestamp = "`timestamp`.",
+    OriginalTimestamp = "`originalTimestamp`.",
+    SentAt = "`sentAt`.",
+    Time = "`time`.",
+    Properties = "`properties`, already passed to the sink when it is an object.",
+    With = "`with`.",
+    Data = "`data`.",
+    DataBase64 = "`data_base64`.",
+    Traits = "`traits`.",
+    Set = "`$set` beside the properties.",
+    SetOnce = "`$set_once` beside the properties.",
+    GroupId = "`groupId`.",
+    PreviousId = "`previousId`.",
+    Integrations = "`integrations`.",
+    ContextLocale = "`context.locale`.",
+    ContextTimezone = "`context.timezone`.",
+    ContextGroupId = "`context.groupId`.",
+    ContextTraits = "`context.traits`.",
+    ContextActive = "`context.active`: `false` says that the customer was not there.",
+    ContextPushToken = "`context.device.token`.",
+    PropertyDistinctId = "`distinct_id` among the properties.",
+    PropertyToken = "`token` among the properties.",
+    PropertyAlias = "`alias` among the properties.",
+    PropertyPath = "`path` among the properties.",
+    PropertySet = "`$set` among the properties.",
+    PropertySetOnce = "`$set_once` among the properties.",
+    PropertyGroupType = "`$group_type` among the properties.",
+    PropertyGroupKey = "`$group_key` among the properties.",
+    PropertyGroupSet = "`$group_set` among the properties.",
+    PropertyGroups = "`$groups` among the properties.",
+    PropertyTimezone = "`$timezone` among the properties.",
+    PropertyLocale = "`$locale` among the properties.",
+    PropertyPathname = "`$pathname` among the properties.",
+    PropertyScreenName = "`$screen_name` among the properties.",
+}
+
+/// The bits of the fields of `context`.
+const CONTEXT: u64 = bits(Field::ContextLocale, bit(Field::PropertyDistinctId));
+/// The bits of the properties with a meaning of their own.
+const SPECIALS: u64 = bits(Field::PropertyDistinctId, 1 << FIELDS);
+
+/// The properties with a meaning of their own in some shape, by name.
+pub(super) const SPECIAL: [(&str, Field); FIELDS - Field::PropertyDistinctId as usize] = [
+    ("distinct_id", Field::PropertyDistinctId),
+    ("token", Field::PropertyToken),
+    ("alias", Field::PropertyAlias),
+    ("path", Field::PropertyPath),
+    ("$set", Field::PropertySet),
+    ("$set_once", Field::PropertySetOnce),
+    ("$group_type", Field::PropertyGroupType),
+    ("$group_key", Field::PropertyGroupKey),
+    ("$group_set", Field::PropertyGroupSet),
+    ("$groups", Field::PropertyGroups),
+    ("$timezone", Field::PropertyTimezone),
+    ("$locale", Field::PropertyLocale),
+    ("$pathname", Field::PropertyPathname),
+    ("$screen_name", Field::PropertyScreenName),
+];
+
+/// The property of a name, if it has a meaning of its own.
+fn special(name: &str) -> Option<Field> {
+    // Most properties are none of these, which their first letter tells.
+    if !matches!(name.as_bytes().first(), Some(b'$' | b'd' | b't' | b'a' | b'p')) {
+        return None;
+    }
+    SPECIAL.iter().find(|(known, _)| *known == name).map(|(_, field)| *field)
+}
+
+/// Fields that stand in place: more than nearly all events have.
+const FOUND: usize = 16;
+
+/// The members of one event.
+///
+/// There are many fields and each event has few of them, so those it has stand side by side, and an
+/// empty item is made by clearing one byte for each.
+#[derive(Clone, Debug)]
+pub(super) struct Item<'a> {
+    /// A bit for each field that is there.
+    present: u64,
+    /// Where each field stands among those found, from 1; 0 for those that never came.
+    places: [u8; FIELDS],
+    count: u8,
+    found: [Raw<'a>; FOUND],
+    /// Those that found no room.
+    more: Vec<Raw<'a>>,
+}
+
+impl Default for Item<'_> {
+    fn default() -> Self {
+        Self {
+            present: 0,
+            places: [0; FIELDS],
+            count: 0,
+            found: [Raw::Absent; FOUND],
+            more: Vec::new(),
+        }
+    }
+}
+
+impl<'a> Item<'a> {
+    /// A field, as it stands in the text.
+    #[inline(always)]
+    pub(super) fn get(&self, field: Field) -> Raw<'a> {
+        if self.has(field) { self.found_at(field) } else { Raw::Absent }
+    }
+
+    #[inline]
+    fn found_at(&self, field: Field) -> Raw<'a> {
+        let place = self.places.get(field as usize).copied().unwrap_or_default();
+        let index = usize::from(place).wrapping_sub(1);
+        let found = self.found.get(index).or_else(|| self.more.get(index.wrapping_sub(FOUND)));
+        found.copied().unwrap_or_default()
+    }
+
+    /// Whether a field is there, whatever it is.
+    #[inline(always)]
+    pub(super) fn has(&self, field: Field) -> bool {
+        self.present & bit(field) != 0
+    }
+
+    /// Keeps a field; the last of one name wins.
+    #[inline]
+    pub(super) fn put(&mut self, field: Field, raw: Raw<'a>) {
+        let Some(place) = self.places.get_mut(field as usize) else { return };
+        self.present |= bit(field);
+        if *place == 0 {
+            // Fields are far fewer than 255, and none is counted twice.
+            self.count = self.count.wrapping_add(1);
+            *place = self.count;
+        }
+        let index = usize::from(*place).wrapping_sub(1);
+        match self.found.get_mut(index) {
+            Some(found) => *found = raw,
+            None => self.put_more(index.wrapping_sub(FOUND), raw),
+        }
+    }
+
+    #[cold]
+    fn put_more(&mut self, index: usize, raw: Raw<'a>) {
+        match self.more.get_mut(index) {
+            Some(found) => *found = raw,
+            None => self.more.push(raw),
+        }
+    }
+
+    /// Forgets some fields: what they stand in comes again, and replaces all of it.
+    ///
+    /// Their places stay theirs, so that there are no more of them, however often they come.
+    const fn forget(&mut self, fields: u64) {
+        self.present &= !fields;
+    }
+}
+
+/// The bit of a field. There are fewer than 64.
+const fn bit(field: Field) -> u64 {
+    1 << field as u32
+}
+
+/// The bits of all fields from one on, up to but not including another.
+const fn bits(from: Field, upto: u64) -> u64 {
+    upto - bit(from)
 }
 
 /// What becomes of the properties while they are scanned.
@@ -156,12 +210,15 @@ pub(super) trait Sink<'a> {
     /// Finds out what a key means.
     fn wanted(words: Self::Words, key: &str) -> Self::Wanted;
 
+    /// Takes the value of one property that is a text without escapes.
+    fn text(&mut self, wanted: Self::Wanted, text: Between<'a>, item: &mut Item<'a>);
+
     /// Passes the value of one property.
     fn property(
         &mut self,
         wanted: Self::Wanted,
         scanner: &mut Scanner<'a>,
-        special: &mut Specials<'a>,
+        item: &mut Item<'a>,
     ) -> Result<(), Fault>;
 
     /// Forgets all: a later object of properties replaces the one before.
@@ -173,23 +230,30 @@ pub(super) trait Sink<'a> {
 pub(super) struct SpecialsOnly;
 
 impl<'a> Sink<'a> for SpecialsOnly {
-    type Wanted = Option<Special>;
+    type Wanted = Option<Field>;
     type Words = ();
 
     fn words(&self) {}
 
-    fn wanted((): (), key: &str) -> Option<Special> {
-        Special::find(key)
+    fn wanted((): (), key: &str) -> Option<Field> {
+        special(key)
     }
 
+    fn text(&mut self, wanted: Option<Field>, text: Between<'a>, item: &mut Item<'a>) {
+        if let Some(field) = wanted {
+            item.put(field, text.raw());
+        }
+    }
+
+    #[inline]
     fn property(
         &mut self,
-        wanted: Option<Special>,
+        wanted: Option<Field>,
         scanner: &mut Scanner<'a>,
-        special: &mut Specials<'a>,
+        item: &mut Item<'a>,
     ) -> Result<(), Fault> {
         match wanted {
-            Some(found) => special.set(found, scanner.value()?),
+            Some(field) => item.put(field, scanner.value()?),
             None => scanner.skip()?,
         }
         Ok(())
@@ -225,11 +289,6 @@ impl<W: Copy> Tracks<W> {
     }
 }
 
-/// A field of an event.
-type Field = for<'i, 'a> fn(&'i mut Item<'a>) -> &'i mut Raw<'a>;
-/// A field of its context.
-type ContextField = for<'i, 'a> fn(&'i mut Context<'a>) -> &'i mut Raw<'a>;
-
 /// What a member of an event is.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Member {
@@ -243,7 +302,7 @@ pub(super) enum Member {
 #[derive(Clone, Copy, Debug)]
 enum ContextMember {
     Device,
-    Field(ContextField),
+    Field(Field),
     Unknown,
 }
 
@@ -256,9 +315,7 @@ impl<'a> Item<'a> {
         tracks: &mut Tracks<S::Wanted>,
     ) -> Result<(), Fault> {
         let Tracks { top, context, properties } = tracks;
-        scanner.object_along(top, Member::of, |scanner, member| {
-            self.member(member, scanner, sink, (context, properties))
-        })
+        scanner.object_along(top, &mut Top { item: self, sink, tracks: (context, properties) })
     }
 
     /// Passes one member of an object that is not followed by a track.
@@ -282,28 +339,37 @@ impl<'a> Item<'a> {
     ) -> Result<(), Fault> {
         match member {
             Member::Field(field) => {
-                *field(self) = scanner.value()?;
+                self.put(field, scanner.value()?);
                 Ok(())
             }
             Member::Properties => {
                 let track = properties.get_mut(self.place_of_properties());
-                self.properties = match track {
+                let raw = match track {
                     Some(track) => self.pass_properties(scanner, sink, track)?,
                     None => scanner.value()?,
                 };
+                self.put(Field::Properties, raw);
                 Ok(())
             }
-            Member::Context => self.context.scan(scanner, context),
+            Member::Context => self.pass_context(scanner, context),
             Member::Unknown => scanner.skip(),
         }
     }
 
     /// Which track the properties of an event of this name follow.
     fn place_of_properties(&self) -> usize {
-        let Raw::Text(Text::Plain(name)) = self.event else { return 0 };
+        let Raw::Text(Text::Plain(name)) = self.get(Field::Event) else { return 0 };
         let at = |index: usize| name.as_bytes().get(index).copied().map_or(0, usize::from);
         let mix = name.len() + 3 * at(0) + 5 * at(name.len() / 2);
         (mix ^ (mix >> 4)) % NAMES_APART
+    }
+
+    /// Forgets the properties there were.
+    fn begin_properties<S: Sink<'a>>(&mut self, sink: &mut S) {
+        if self.has(Field::Properties) {
+            sink.restart();
+            self.forget(SPECIALS);
+        }
     }
 
     /// Passes an object of properties, or whatever stands in its place.
@@ -313,20 +379,105 @@ impl<'a> Item<'a> {
         sink: &mut S,
         track: &mut Track<S::Wanted>,
     ) -> Result<Raw<'a>, Fault> {
-        sink.restart();
-        self.special = Specials::default();
+        self.begin_properties(sink);
         if !scanner.at_object() {
             return scanner.value();
         }
         let from = scanner.position();
-        let special = &mut self.special;
-        let words = sink.words();
-        scanner.object_along(
-            track,
-            |key| S::wanted(words, key),
-            |scanner, wanted| sink.property(wanted, scanner, special),
-        )?;
+        scanner.object_along(track, &mut Properties { words: sink.words(), item: self, sink })?;
         Ok(Raw::Object(scanner.since(from)))
+    }
+}
+
+/// Takes the members of an event.
+struct Top<'t, 'a, S: Sink<'a>> {
+    item: &'t mut Item<'a>,
+    sink: &'t mut S,
+    tracks: (&'t mut Track<ContextMember>, &'t mut [Track<S::Wanted>; NAMES_APART]),
+}
+
+impl<'a, S: Sink<'a>> Members<'a> for Top<'_, 'a, S> {
+    type What = Member;
+
+    fn name(&self, key: &str) -> Member {
+        Member::of(key)
+    }
+
+    #[inline]
+    fn text(&mut self, what: Member, text: Between<'a>) {
+        match what {
+            Member::Field(field) => self.item.put(field, text.raw()),
+            Member::Properties => {
+                self.item.begin_properties(self.sink);
+                self.item.put(Field::Properties, text.raw());
+            }
+            Member::Context => self.item.forget(CONTEXT),
+            Member::Unknown => {}
+        }
+    }
+
+    #[inline]
+    fn value(&mut self, what: Member, scanner: &mut Scanner<'a>) -> Result<(), Fault> {
+        let (context, properties) = &mut self.tracks;
+        self.item.member(what, scanner, self.sink, (context, properties))
+    }
+}
+
+/// Takes the properties of an event.
+struct Properties<'t, 'a, S: Sink<'a>> {
+    words: S::Words,
+    item: &'t mut Item<'a>,
+    sink: &'t mut S,
+}
+
+impl<'a, S: Sink<'a>> Members<'a> for Properties<'_, 'a, S> {
+    type What = S::Wanted;
+
+    fn name(&self, key: &str) -> S::Wanted {
+        S::wanted(self.words, key)
+    }
+
+    #[inline]
+    fn text(&mut self, what: S::Wanted, text: Between<'a>) {
+        self.sink.text(what, text, self.item);
+    }
+
+    #[inline]
+    fn value(&mut self, what: S::Wanted, scanner: &mut Scanner<'a>) -> Result<(), Fault> {
+        self.sink.property(what, scanner, self.item)
+    }
+}
+
+/// Takes the members of an event's context.
+struct Context<'t, 'a>(&'t mut Item<'a>);
+
+impl<'a> Members<'a> for Context<'_, 'a> {
+    type What = ContextMember;
+
+    fn name(&self, key: &str) -> ContextMember {
+        ContextMember::of(key)
+    }
+
+    #[inline]
+    fn text(&mut self, what: ContextMember, text: Between<'a>) {
+        match what {
+            ContextMember::Field(field) => self.0.put(field, text.raw()),
+            ContextMember::Device => self.0.forget(bit(Field::ContextPushToken)),
+            ContextMember::Unknown => {}
+        }
+    }
+
+    #[inline]
+    fn value(&mut self, what: ContextMember, scanner: &mut Scanner<'a>) -> Result<(), Fault> {
+        match what {
+            ContextMember::Field(field) => self.0.put(field, scanner.value()?),
+            ContextMember::Device => {
+                self.0.forget(bit(Field::ContextPushToken));
+                self.0.pass_device(scanner)?;
+            }
+            ContextMember::Unknown => scanner.skip()?,
+        }
+        Ok(())
     }
 }
 
@@ -335,57 +486,57 @@ impl Member {
     fn of(key: &str) -> Self {
         Self::Field(match key.len() {
             2 => match key {
-                "id" => |item| &mut item.id,
-                "at" => |item| &mut item.at,
+                "id" => Field::Id,
+                "at" => Field::At,
                 _ => return Self::Unknown,
             },
             4 => match key {
-                "type" => |item| &mut item.kind,
-                "name" => |item| &mut item.name,
-                "uuid" => |item| &mut item.uuid,
-                "with" => |item| &mut item.with,
-                "time" => |item| &mut item.time,
-                "data" => |item| &mut item.data,
-                "$set" => |item| &mut item.set,
+                "type" => Field::Type,
+                "name" => Field::Name,
+                "uuid" => Field::Uuid,
+                "with" => Field::With,
+                "time" => Field::Time,
+                "data" => Field::Data,
+                "$set" => Field::Set,
                 _ => return Self::Unknown,
             },
-            5 if key == "event" => |item| &mut item.event,
+            5 if key == "event" => Field::Event,
             6 => match key {
-                "userId" => |item| &mut item.user_id,
-                "traits" => |item| &mut item.traits,
-                "sentAt" => |item| &mut item.sent_at,
-                "source" => |item| &mut item.source,
+                "userId" => Field::UserId,
+                "traits" => Field::Traits,
+                "sentAt" => Field::SentAt,
+                "source" => Field::Source,
                 _ => return Self::Unknown,
             },
             7 => match key {
                 "context" => return Self::Context,
-                "groupId" => |item| &mut item.group_id,
-                "subject" => |item| &mut item.subject,
+                "groupId" => Field::GroupId,
+                "subject" => Field::Subject,
                 _ => return Self::Unknown,
             },
             8 => match key {
-                "customer" => |item| &mut item.customer,
-                "category" => |item| &mut item.category,
+                "customer" => Field::Customer,
+                "category" => Field::Category,
                 _ => return Self::Unknown,
             },
             9 => match key {
-                "timestamp" => |item| &mut item.timestamp,
-                "messageId" => |item| &mut item.message_id,
-                "broadcast" => |item| &mut item.broadcast,
-                "$set_once" => |item| &mut item.set_once,
+                "timestamp" => Field::Timestamp,
+                "messageId" => Field::MessageId,
+                "broadcast" => Field::Broadcast,
+                "$set_once" => Field::SetOnce,
                 _ => return Self::Unknown,
             },
             10 if key == "properties" => return Self::Properties,
-            10 if key == "previousId" => |item| &mut item.previous_id,
+            10 if key == "previousId" => Field::PreviousId,
             11 => match key {
-                "anonymousId" => |item| &mut item.anonymous_id,
-                "distinct_id" => |item| &mut item.distinct_id,
-                "specversion" => |item| &mut item.specversion,
-                "data_base64" => |item| &mut item.data_base64,
+                "anonymousId" => Field::AnonymousId,
+                "distinct_id" => Field::DistinctId,
+                "specversion" => Field::SpecVersion,
+                "data_base64" => Field::DataBase64,
                 _ => return Self::Unknown,
             },
-            12 if key == "integrations" => |item| &mut item.integrations,
-            17 if key == "originalTimestamp" => |item| &mut item.original_timestamp,
+            12 if key == "integrations" => Field::Integrations,
+            17 if key == "originalTimestamp" => Field::OriginalTimestamp,
             _ => return Self::Unknown,
         })
     }
@@ -394,47 +545,37 @@ impl Member {
 impl ContextMember {
     fn of(key: &str) -> Self {
         Self::Field(match key {
-            "locale" => |context| &mut context.locale,
-            "timezone" => |context| &mut context.timezone,
-            "groupId" => |context| &mut context.group_id,
-            "traits" => |context| &mut context.traits,
-            "active" => |context| &mut context.active,
+            "locale" => Field::ContextLocale,
+            "timezone" => Field::ContextTimezone,
+            "groupId" => Field::ContextGroupId,
+            "traits" => Field::ContextTraits,
+            "active" => Field::ContextActive,
             "device" => return Self::Device,
             _ => return Self::Unknown,
         })
     }
 }
 
-impl<'a> Context<'a> {
-    fn scan(
+impl<'a> Item<'a> {
+    fn pass_context(
         &mut self,
         scanner: &mut Scanner<'a>,
         track: &mut Track<ContextMember>,
     ) -> Result<(), Fault> {
-        *self = Self::default();
+        self.forget(CONTEXT);
         if !scanner.at_object() {
             return scanner.skip();
         }
-        scanner.object_along(track, ContextMember::of, |scanner, member| match member {
-            ContextMember::Field(field) => {
-                *field(self) = scanner.value()?;
-                Ok(())
-            }
-            ContextMember::Device => {
-                self.push_token = Raw::Absent;
-                self.device(scanner)
-            }
-            ContextMember::Unknown => scanner.skip(),
-        })
+        scanner.object_along(track, &mut Context(self))
     }
 
-    fn device(&mut self, scanner: &mut Scanner<'a>) -> Result<(), Fault> {
+    fn pass_device(&mut self, scanner: &mut Scanner<'a>) -> Result<(), Fault> {
         if !scanner.at_object() {
             return scanner.skip();
         }
         scanner.object(|scanner, key| match key {
             "token" => {
-                self.push_token = scanner.value()?;
+                self.put(Field::ContextPushToken, scanner.value()?);
                 Ok(())
             }
             _ => scanner.skip(),
@@ -448,10 +589,11 @@ mod tests {
 
     #[test]
     fn every_special_is_found_by_its_name() {
-        for (name, special) in Special::ALL {
-            assert_eq!(Special::find(name), Some(*special), "{name}");
+        for (name, field) in SPECIAL {
+            assert_eq!(special(name), Some(field), "{name}");
+            assert_ne!(SPECIALS & bit(field), 0, "{name}");
         }
-        assert_eq!(Special::find("total"), None);
-        assert_eq!(Special::find("paths"), None);
+        assert_eq!(special("total"), None);
+        assert_eq!(special("paths"), None);
     }
 }

@@ -6,8 +6,8 @@ use std::borrow::Cow;
 
 use super::content::Content;
 use super::instant;
-use super::item::Item;
-use super::json::Raw;
+use super::item::{Field, Item};
+use super::json::{Raw, Text};
 use super::record::{Call, EventRecord, Freshness, Shape, Subject};
 use super::refusal::{Refusal, Refused};
 use super::{cloudevent, own, posthog, segment};
@@ -100,7 +100,7 @@ pub(super) fn judge<'a>(
             format!("the event has {} bytes, at most {EVENT_BYTES_MAX} are taken", json.len());
         return Err(Refusal::new(Refused::TooLarge, what));
     }
-    if !segment::is_for_us(item.integrations) || !posthog::concerns_someone(item) {
+    if !segment::is_for_us(item.get(Field::Integrations)) || !posthog::concerns_someone(item) {
         return Ok(None);
     }
     let shape = shape_of(item);
@@ -196,16 +196,15 @@ pub(super) enum Clock {
 }
 
 fn shape_of(item: &Item<'_>) -> Shape {
-    let given = |raw: Raw<'_>| raw != Raw::Absent;
-    if given(item.specversion) {
+    if item.has(Field::SpecVersion) {
         Shape::CloudEvent
-    } else if given(item.customer) || given(item.with) || given(item.at) {
+    } else if item.has(Field::Customer) || item.has(Field::With) || item.has(Field::At) {
         Shape::Own
-    } else if given(item.user_id) || given(item.anonymous_id) {
+    } else if item.has(Field::UserId) || item.has(Field::AnonymousId) {
         Shape::Segment
-    } else if given(item.distinct_id) || given(item.special.distinct_id) {
+    } else if item.has(Field::DistinctId) || item.has(Field::PropertyDistinctId) {
         Shape::PostHog
-    } else if given(item.broadcast) {
+    } else if item.has(Field::Broadcast) {
         Shape::Own
     } else {
         Shape::Segment
@@ -213,7 +212,7 @@ fn shape_of(item: &Item<'_>) -> Shape {
 }
 
 fn judge_broadcast(item: &Item<'_>, customer: Option<&str>) -> Result<(), Refusal> {
-    match (item.broadcast, customer) {
+    match (item.get(Field::Broadcast), customer) {
         (Raw::True, None) | (Raw::False | Raw::Absent | Raw::Null, Some(_)) => Ok(()),
         (Raw::True, Some(_)) => Err(Refusal::new(
             Refused::BadBroadcast,
@@ -266,7 +265,27 @@ pub(super) fn name_text<'a>(
     checked_text(raw, field, reason, NAME_BYTES_MAX)
 }
 
+#[inline]
 fn checked_text<'a>(
+    raw: Raw<'a>,
+    field: &'static str,
+    reason: Refused,
+    bytes_max: usize,
+) -> Result<Option<Cow<'a, str>>, Refusal> {
+    match raw {
+        Raw::Absent | Raw::Null => Ok(None),
+        // As nearly all are.
+        Raw::Text(Text::Plain(text))
+            if (1..=bytes_max).contains(&text.len()) && is_printable(text) =>
+        {
+            Ok(Some(Cow::Borrowed(text)))
+        }
+        raw => unusual_text(raw, field, reason, bytes_max),
+    }
+}
+
+#[inline(never)]
+fn unusual_text<'a>(
     raw: Raw<'a>,
     field: &'static str,
     reason: Refused,
@@ -297,9 +316,14 @@ fn checked_text<'a>(
     Ok(Some(text))
 }
 
-/// Whether a text holds a control character. Nearly all texts are printable ASCII, which eight bytes
-/// at a time can tell.
+/// Whether a text holds a control character.
 pub(super) fn has_control(text: &str) -> bool {
+    !is_printable(text) && text.chars().any(char::is_control)
+}
+
+/// Whether a text is printable ASCII, as nearly all are: that can be told eight bytes at a time.
+#[inline]
+fn is_printable(text: &str) -> bool {
     const ONES: u64 = u64::from_le_bytes([1; 8]);
     const HIGHS: u64 = ONES.wrapping_mul(0x80);
     // The high bit of every byte below the space, above the tilde, or beside one of those.
@@ -308,15 +332,14 @@ pub(super) fn has_control(text: &str) -> bool {
         word | word.wrapping_add(ONES) | word.wrapping_sub(ONES.wrapping_mul(0x20))
     };
     let bytes = text.as_bytes();
-    let plain = match bytes.last_chunk() {
+    match bytes.last_chunk() {
         // The last eight stand for the tail, whatever of them was looked at before.
         Some(last) => {
             let (chunks, _) = bytes.as_chunks();
             chunks.iter().fold(odd(last), |sum, chunk| sum | odd(chunk)) & HIGHS == 0
         }
         None => bytes.iter().all(|byte| (b' '..0x7F).contains(byte)),
-    };
-    !plain && text.chars().any(char::is_control)
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! Segment's names do as well: `userId`, `timestamp`, `properties`, `messageId`, `traits`.
 
 use super::content::{Content, Name};
-use super::item::Item;
+use super::item::{Field, Item};
 use super::json::Raw;
 use super::judge::{Meaning, customer_text, message_id, name_text};
 use super::record::Call;
@@ -13,23 +13,23 @@ use super::segment::first;
 
 /// Reads whose an event is, its id, its time and its kind.
 pub(super) fn read<'a>(item: &Item<'a>) -> Result<Meaning<'a>, Refusal> {
-    let customer = match customer_text(item.customer, "customer")? {
+    let customer = match customer_text(item.get(Field::Customer), "customer")? {
         Some(customer) => Some(customer),
-        None => match customer_text(item.user_id, "userId")? {
+        None => match customer_text(item.get(Field::UserId), "userId")? {
             Some(customer) => Some(customer),
-            None => customer_text(item.anonymous_id, "anonymousId")?,
+            None => customer_text(item.get(Field::AnonymousId), "anonymousId")?,
         },
     };
-    let id = match message_id(item.id, "id")? {
+    let id = match message_id(item.get(Field::Id), "id")? {
         Some(id) => Some(id),
-        None => message_id(item.message_id, "messageId")?,
+        None => message_id(item.get(Field::MessageId), "messageId")?,
     };
-    let named = !matches!(item.event, Raw::Absent | Raw::Null);
-    let traits = !matches!(item.traits, Raw::Absent | Raw::Null);
+    let named = !matches!(item.get(Field::Event), Raw::Absent | Raw::Null);
+    let traits = !matches!(item.get(Field::Traits), Raw::Absent | Raw::Null);
     Ok(Meaning {
         customer,
         id,
-        claimed: first(&[item.at, item.timestamp]),
+        claimed: first(&[item.get(Field::At), item.get(Field::Timestamp)]),
         sent: Raw::Absent,
         call: if !named && traits { Call::Identify } else { Call::Track },
     })
@@ -44,13 +44,13 @@ pub(super) fn content<'a>(
     content.name = match call {
         Call::Identify => Name::Nothing,
         Call::Track | Call::Page | Call::Screen | Call::Group | Call::Alias => Name::Event(
-            name_text(item.event, "event", Refused::BadName)?
+            name_text(item.get(Field::Event), "event", Refused::BadName)?
                 .ok_or_else(|| Refusal::new(Refused::MissingEvent, "the event needs `event`"))?,
         ),
     };
-    content.single("locale", item.context.locale);
-    content.single("timezone", item.context.timezone);
-    content.traits(item.traits, "traits")?;
-    content.check_properties(item.properties)?;
-    content.late_properties(item.with, "with")
+    content.single("locale", item.get(Field::ContextLocale));
+    content.single("timezone", item.get(Field::ContextTimezone));
+    content.traits(item.get(Field::Traits), "traits")?;
+    content.check_properties(item.get(Field::Properties))?;
+    content.late_properties(item.get(Field::With), "with")
 }

@@ -1,8 +1,8 @@
 //! The shape of Segment's and RudderStack's calls.
 
 use super::content::{Content, Name};
-use super::item::Item;
-use super::json::{Raw, Scanner};
+use super::item::{Field, Item};
+use super::json::{Raw, Scanner, Text};
 use super::judge::{Meaning, customer_text, message_id, name_text};
 use super::record::Call;
 use super::refusal::{Refusal, Refused};
@@ -12,16 +12,16 @@ const OUR_NAME: &str = "heedful";
 
 /// Reads whose a call is, its id, its time and its kind.
 pub(super) fn read<'a>(item: &Item<'a>, path_call: Option<Call>) -> Result<Meaning<'a>, Refusal> {
-    let customer = match customer_text(item.user_id, "userId")? {
+    let customer = match customer_text(item.get(Field::UserId), "userId")? {
         Some(customer) => Some(customer),
-        None => customer_text(item.anonymous_id, "anonymousId")?,
+        None => customer_text(item.get(Field::AnonymousId), "anonymousId")?,
     };
     Ok(Meaning {
         customer,
-        id: message_id(item.message_id, "messageId")?,
+        id: message_id(item.get(Field::MessageId), "messageId")?,
         // RudderStack's SDKs send `originalTimestamp` alone; where both stand it is the raw one.
-        claimed: first(&[item.original_timestamp, item.timestamp]),
-        sent: item.sent_at,
+        claimed: first(&[item.get(Field::OriginalTimestamp), item.get(Field::Timestamp)]),
+        sent: item.get(Field::SentAt),
         call: call_of(item, path_call)?,
     })
 }
@@ -34,37 +34,41 @@ pub(super) fn content<'a>(
 ) -> Result<(), Refusal> {
     content.name = match call {
         Call::Track => Name::Event(
-            name_text(item.event, "event", Refused::BadName)?
+            name_text(item.get(Field::Event), "event", Refused::BadName)?
                 .ok_or_else(|| Refusal::new(Refused::MissingEvent, "a track call needs `event`"))?,
         ),
         Call::Page | Call::Screen => {
-            let name = name_text(first(&[item.name, item.event]), "name", Refused::BadName)?;
-            Name::View { call, name, path: item.special.path }
+            let name = name_text(
+                first(&[item.get(Field::Name), item.get(Field::Event)]),
+                "name",
+                Refused::BadName,
+            )?;
+            Name::View { call, name, path: item.get(Field::PropertyPath) }
         }
         Call::Identify | Call::Group => Name::Nothing,
         Call::Alias => Name::Event(Content::ALIASED.into()),
     };
-    content.single("locale", item.context.locale);
-    content.single("timezone", item.context.timezone);
-    content.single("push_token", item.context.push_token);
-    content.single("account", item.context.group_id);
-    content.traits(item.context.traits, "context.traits")?;
+    content.single("locale", item.get(Field::ContextLocale));
+    content.single("timezone", item.get(Field::ContextTimezone));
+    content.single("push_token", item.get(Field::ContextPushToken));
+    content.single("account", item.get(Field::ContextGroupId));
+    content.traits(item.get(Field::ContextTraits), "context.traits")?;
     match call {
         Call::Group => {
-            let group = name_text(item.group_id, "groupId", Refused::BadGroup)?
+            let group = name_text(item.get(Field::GroupId), "groupId", Refused::BadGroup)?
                 .ok_or_else(|| Refusal::new(Refused::BadGroup, "a group call needs `groupId`"))?;
             drop(group);
-            content.single("account", item.group_id);
-            content.group(item.traits)?;
+            content.single("account", item.get(Field::GroupId));
+            content.group(item.get(Field::Traits))?;
         }
         Call::Track | Call::Identify | Call::Page | Call::Screen | Call::Alias => {
-            content.traits(item.traits, "traits")?;
+            content.traits(item.get(Field::Traits), "traits")?;
         }
     }
-    content.property("name", item.name);
-    content.property("category", item.category);
-    content.property("previousId", item.previous_id);
-    content.check_properties(item.properties)
+    content.property("name", item.get(Field::Name));
+    content.property("category", item.get(Field::Category));
+    content.property("previousId", item.get(Field::PreviousId));
+    content.check_properties(item.get(Field::Properties))
 }
 
 /// Whether `integrations` lets us have the event: by name, else by `All`, else yes.
@@ -84,7 +88,9 @@ pub(super) fn is_for_us(integrations: Raw<'_>) -> bool {
 }
 
 fn call_of(item: &Item<'_>, path_call: Option<Call>) -> Result<Call, Refusal> {
-    let word = match item.kind {
+    let word = match item.get(Field::Type) {
+        // Named first, because most calls are.
+        Raw::Text(Text::Plain("track")) => return Ok(Call::Track),
         Raw::Text(text) => text.decode(),
         Raw::Absent | Raw::Null => {
             // A line typed by hand says what it is by what it holds.
@@ -111,13 +117,13 @@ fn call_of(item: &Item<'_>, path_call: Option<Call>) -> Result<Call, Refusal> {
 
 fn guess(item: &Item<'_>) -> Call {
     let given = |raw: Raw<'_>| !matches!(raw, Raw::Absent | Raw::Null);
-    if given(item.event) {
+    if given(item.get(Field::Event)) {
         Call::Track
-    } else if given(item.group_id) {
+    } else if given(item.get(Field::GroupId)) {
         Call::Group
-    } else if given(item.traits) {
+    } else if given(item.get(Field::Traits)) {
         Call::Identify
-    } else if given(item.previous_id) {
+    } else if given(item.get(Field::PreviousId)) {
         Call::Alias
     } else {
         Call::Track

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use super::item::{Sink, Special, Specials};
-use super::json::{Fault, Raw, Scanner};
+use super::item::{Field, Item, SPECIAL, Sink};
+use super::json::{Between, Fault, Raw, Scanner};
 use crate::engine::value::Property;
 
 /// Names to look for at one level of an event's properties.
@@ -21,20 +21,29 @@ pub(super) struct Tree {
 
 /// The place of a node in its tree.
 #[derive(Clone, Copy, Debug)]
-struct NodeNumber(usize);
+pub(super) struct NodeNumber(usize);
 
-/// What a property is filled into: its own place, and the one of its name without `$`.
+/// What becomes of a property.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Wanted {
-    own: Option<NodeNumber>,
-    bare: Option<NodeNumber>,
+pub(super) enum Wanted {
+    /// Nobody asks for it.
+    Nowhere,
+    /// It is filled into this place of the table, and is perhaps this field.
+    Slot(usize, Option<Field>),
+    /// It is filled into its own place, and into the one of its name without `$`.
+    Nodes {
+        /// Its own.
+        own: Option<NodeNumber>,
+        /// Without `$`.
+        bare: Option<NodeNumber>,
+    },
 }
 
 #[derive(Clone, Debug, Default)]
 struct Node {
     /// Index into the table.
     slot: Option<usize>,
-    special: Option<Special>,
+    special: Option<Field>,
     /// Names below it.
     below: Tree,
 }
@@ -53,8 +62,8 @@ impl Tree {
             }
             node.slot = Some(slot);
         }
-        for (name, special) in Special::ALL {
-            tree.node(name).special = Some(*special);
+        for (name, field) in SPECIAL {
+            tree.node(name).special = Some(field);
         }
         tree
     }
@@ -93,7 +102,17 @@ impl Tree {
 
     fn wanted(&self, name: &str) -> Wanted {
         let bare = name.strip_prefix('$').and_then(|bare| self.number(alias(bare)));
-        Wanted { own: self.number(name), bare }
+        let own = self.number(name);
+        match (own, bare) {
+            (None, None) => Wanted::Nowhere,
+            (Some(node), None) => match self.at(node) {
+                Some(Node { slot: Some(slot), special, below }) if below.nodes.is_empty() => {
+                    Wanted::Slot(*slot, *special)
+                }
+                _ => Wanted::Nodes { own, bare },
+            },
+            _ => Wanted::Nodes { own, bare },
+        }
     }
 }
 
@@ -123,28 +142,45 @@ impl<'t, 'a> Sink<'a> for Filling<'t, 'a> {
         tree.wanted(key)
     }
 
+    #[inline]
+    fn text(&mut self, wanted: Wanted, text: Between<'a>, item: &mut Item<'a>) {
+        match wanted {
+            Wanted::Nowhere => {}
+            Wanted::Slot(slot, special) => {
+                if let Some(field) = special {
+                    item.put(field, text.raw());
+                }
+                if let Some(property) = self.table.get_mut(slot) {
+                    *property = Property::Str(text.cut());
+                }
+            }
+            // Only an object could be at fault.
+            Wanted::Nodes { own, bare } => {
+                self.nodes((own, bare), text.raw(), item).unwrap_or_default();
+            }
+        }
+    }
+
+    #[inline]
     fn property(
         &mut self,
         wanted: Wanted,
         scanner: &mut Scanner<'a>,
-        special: &mut Specials<'a>,
+        item: &mut Item<'a>,
     ) -> Result<(), Fault> {
-        let tree = self.tree;
-        let Wanted { own, bare } = wanted;
-        if own.is_none() && bare.is_none() {
-            return scanner.skip();
-        }
-        let raw = scanner.value()?;
-        if let Some(node) = own.and_then(|own| tree.at(own)) {
-            self.put(node, raw)?;
-            if let Some(found) = node.special {
-                special.set(found, raw);
+        match wanted {
+            Wanted::Nowhere => scanner.skip(),
+            Wanted::Slot(slot, special) => {
+                let raw = scanner.value()?;
+                if let Some(field) = special {
+                    item.put(field, raw);
+                }
+                if let Some(property) = self.table.get_mut(slot) {
+                    *property = raw.to_property();
+                }
+                Ok(())
             }
-        }
-        // PostHog's own properties can be asked for without their `$`, where nothing else stands.
-        match bare.and_then(|bare| tree.at(bare)) {
-            Some(bare) if self.lacks(bare) => self.put(bare, raw),
-            _ => Ok(()),
+            Wanted::Nodes { own, bare } => self.nodes((own, bare), scanner.value()?, item),
         }
     }
 
@@ -154,12 +190,32 @@ impl<'t, 'a> Sink<'a> for Filling<'t, 'a> {
 }
 
 impl<'a> Filling<'_, 'a> {
+    fn nodes(
+        &mut self,
+        (own, bare): (Option<NodeNumber>, Option<NodeNumber>),
+        raw: Raw<'a>,
+        item: &mut Item<'a>,
+    ) -> Result<(), Fault> {
+        let tree = self.tree;
+        if let Some(node) = own.and_then(|own| tree.at(own)) {
+            self.put(node, raw)?;
+            if let Some(found) = node.special {
+                item.put(found, raw);
+            }
+        }
+        // PostHog's own properties can be asked for without their `$`, where nothing else stands.
+        match bare.and_then(|bare| tree.at(bare)) {
+            Some(bare) if self.lacks(bare) => self.put(bare, raw),
+            _ => Ok(()),
+        }
+    }
+
     /// Passes an object of properties that stands elsewhere.
     pub(super) fn object(&mut self, json: &'a str) -> Result<(), Fault> {
-        let mut special = Specials::default();
+        let mut item = Item::default();
         let tree = self.tree;
         Scanner::new(json)
-            .object(|scanner, key| self.property(tree.wanted(key), scanner, &mut special))
+            .object(|scanner, key| self.property(tree.wanted(key), scanner, &mut item))
     }
 
     /// Sets a property unless the event has it already.
@@ -212,7 +268,6 @@ fn alias(bare: &str) -> &str {
 
 /// Empties a table and lends it for other bytes. The collection is done in place, so a table is
 /// allocated once for all events.
-pub(super) fn relend<'b>(mut table: Vec<Property<'_>>) -> Vec<Property<'b>> {
-    table.clear();
+pub(super) fn relend<'b>(table: Vec<Property<'_>>) -> Vec<Property<'b>> {
     table.into_iter().map(|_| Property::Missing).collect()
 }

@@ -37,7 +37,9 @@ impl Traits {
         self.once.clear();
         let mut singles = SmallVec::new();
         for (name, raw) in &content.singles {
-            singles.extend(names.trait_(name).map(|slot| (slot, *raw)));
+            if let Some(slot) = names.trait_(name) {
+                singles.push((slot, *raw));
+            }
         }
         for json in &content.traits {
             read_object(json, names, &mut self.set)?;

@@ -1,5 +1,7 @@
 //! What is known of one customer: plain data, folded by steps, bound to the slots of one catalog.
 
+use std::fmt;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use thin_vec::ThinVec;
@@ -8,10 +10,10 @@ use super::decision::Reason;
 use super::id::{CustomerId, DecisionId, stable_hash};
 use super::input::Answer;
 use super::policy::Freeze;
+use super::recent::Recent;
 use super::series::Series;
 use super::slot::{
-    ChannelSlot, EventSlot, PropertySlot, PurposeSlot, ScoreSlot, SeriesSlot, TraitSlot,
-    TriggerSlot,
+    ChannelSlot, PropertySlot, PurposeSlot, ScoreSlot, SeriesSlot, TraitSlot, TriggerSlot,
 };
 use super::time::Timestamp;
 use super::timer::Timer;
@@ -46,6 +48,23 @@ pub struct CustomerState {
     pub last_seen: Timestamp,
     /// Traits, sorted by slot.
     pub traits: ThinVec<(TraitSlot, Value)>,
+    /// History, sorted by slot; a series without an entry is empty.
+    pub series: ThinVec<(SeriesSlot, Series)>,
+    /// Armed timers, sorted by due instant.
+    pub timers: ThinVec<Timer>,
+    /// What triggers remember, sorted by trigger and object.
+    pub progress: ThinVec<Progress>,
+    /// Contacts made, oldest first.
+    pub ledger: ThinVec<Contact>,
+    /// The last events and the last message ids.
+    pub recent: Recent,
+    /// What few customers have.
+    pub rare: Apart,
+}
+
+/// What few customers have: kept apart, so that all others pay for it with one empty pointer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rare {
     /// Consent given and refused, one entry per purpose, channel and answer: a yes that a later no
     /// overrules stays as evidence.
     pub consents: ThinVec<Consent>,
@@ -53,59 +72,55 @@ pub struct CustomerState {
     pub paused_until: Option<Timestamp>,
     /// The channel tried first.
     pub preferred_channel: Option<ChannelSlot>,
-    /// History, sorted by slot; a series without an entry is empty.
-    pub series: ThinVec<(SeriesSlot, Series)>,
-    /// Armed timers, sorted by due instant.
-    pub timers: ThinVec<Timer>,
-    /// What triggers remember, sorted by trigger and object.
-    pub progress: ThinVec<Progress>,
     /// Outreaches that wait, in the order in which they were decided.
     pub waiting: ThinVec<Waiting>,
-    /// Contacts made, oldest first.
-    pub ledger: ThinVec<Contact>,
     /// Suppressions in force.
     pub freezes: ThinVec<Freeze>,
     /// Scores known, sorted by slot.
     pub scores: ThinVec<ScoreState>,
-    /// The last events, oldest first.
-    pub timeline: ThinVec<Remembered>,
-    /// Hashes of the last message ids, a ring once it is full.
-    pub seen: ThinVec<u64>,
-    /// Where the ring of `seen` is overwritten next.
-    pub seen_next: u16,
     /// The session that runs.
     pub session: Option<Box<Session>>,
 }
 
-/// An event of the timeline: its name and when it occurred, in eight bytes, because everybody has
-/// a score of them.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Remembered(u64);
+/// What nearly everybody has of it.
+static NOTHING_RARE: Rare = Rare {
+    consents: ThinVec::new(),
+    paused_until: None,
+    preferred_channel: None,
+    waiting: ThinVec::new(),
+    freezes: ThinVec::new(),
+    scores: ThinVec::new(),
+    session: None,
+};
 
-impl Remembered {
-    /// Bits of the instant: enough for the latest one taken.
-    const INSTANT_BITS: u32 = 48;
+/// The rare part of a state. To change it makes it, so ask first whether there is something to
+/// change.
+#[derive(Clone, Default)]
+pub struct Apart(Option<Box<Rare>>);
 
-    /// An event.
-    pub fn new(event: EventSlot, at: Timestamp) -> Self {
-        Self(u64::from(event.0) << Self::INSTANT_BITS | at.as_millis().unsigned_abs())
-    }
+impl Deref for Apart {
+    type Target = Rare;
 
-    /// Its name.
-    pub fn event(self) -> EventSlot {
-        EventSlot(u16::try_from(self.0 >> Self::INSTANT_BITS).unwrap_or(u16::MAX))
-    }
-
-    /// When it occurred.
-    pub fn at(self) -> Timestamp {
-        let millis = self.0 & ((1 << Self::INSTANT_BITS) - 1);
-        Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
+    fn deref(&self) -> &Rare {
+        self.0.as_deref().unwrap_or(&NOTHING_RARE)
     }
 }
 
-impl std::fmt::Debug for Remembered {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Remembered").field(&self.event()).field(&self.at()).finish()
+impl DerefMut for Apart {
+    fn deref_mut(&mut self) -> &mut Rare {
+        self.0.get_or_insert_default()
+    }
+}
+
+impl PartialEq for Apart {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl fmt::Debug for Apart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
     }
 }
 
@@ -301,20 +316,12 @@ impl CustomerState {
             first_seen: at,
             last_seen: at,
             traits: ThinVec::new(),
-            consents: ThinVec::new(),
-            paused_until: None,
-            preferred_channel: None,
             series: ThinVec::new(),
             timers: ThinVec::new(),
             progress: ThinVec::new(),
-            waiting: ThinVec::new(),
             ledger: ThinVec::new(),
-            freezes: ThinVec::new(),
-            scores: ThinVec::new(),
-            timeline: ThinVec::new(),
-            seen: ThinVec::new(),
-            seen_next: 0,
-            session: None,
+            recent: Recent::default(),
+            rare: Apart::default(),
         }
     }
 
@@ -332,7 +339,7 @@ impl CustomerState {
 
     /// A score.
     pub fn score(&self, slot: ScoreSlot) -> Option<&ScoreState> {
-        self.scores.iter().find(|state| state.score == slot)
+        self.rare.scores.iter().find(|state| state.score == slot)
     }
 
     /// What a trigger remembers of this customer and an object (0 without `per`).

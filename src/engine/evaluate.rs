@@ -364,7 +364,7 @@ fn history_number(history: History, scope: &Scope<'_>) -> Option<f64> {
 }
 
 fn session(field: SessionField, scope: &Scope<'_>) -> Option<f64> {
-    let session = scope.state.session.as_ref()?;
+    let session = scope.state.rare.session.as_ref()?;
     Some(match field {
         SessionField::Events => f64::from(session.events),
         SessionField::Minutes => ratio(session.last_at - session.started_at, Span::MINUTE),

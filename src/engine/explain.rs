@@ -149,7 +149,7 @@ pub fn explain(
         at: now,
         state: trigger.state,
         waits: waits(catalog, state, (slot, trigger), now),
-        deferred: state.waiting.iter().filter(|w| w.trigger == slot).cloned().collect(),
+        deferred: state.rare.waiting.iter().filter(|w| w.trigger == slot).cloned().collect(),
         first_failed: conditions.iter().position(|held| held.outcome != Truth::True),
         conditions,
         free_at: match judgement.verdict {
@@ -189,7 +189,7 @@ fn judge_now(
 
 /// The cause under way for this trigger, whose properties conditions can be shown with.
 fn latest_cause(state: &CustomerState, slot: TriggerSlot) -> Option<&Cause> {
-    let waiting = state.waiting.iter().filter(|waiting| waiting.trigger == slot);
+    let waiting = state.rare.waiting.iter().filter(|waiting| waiting.trigger == slot);
     let armed = state.timers.iter().filter_map(|timer| match &timer.kind {
         TimerKind::Absence { trigger, cause, .. } if *trigger == slot => Some(&**cause),
         TimerKind::Absence { .. }
@@ -225,7 +225,7 @@ fn waits(
         }
         When::Session { edge, .. } => {
             let idle = catalog.session_idle;
-            let running = state.session.as_ref().zip(idle);
+            let running = state.rare.session.as_ref().zip(idle);
             let ends_at = running.map(|(session, idle)| session.last_at + idle);
             vec![Wait::Session { edge: *edge, ends_at }]
         }

@@ -9,6 +9,7 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use smallvec::SmallVec;
 
@@ -44,7 +45,7 @@ pub enum Filter {
 }
 
 /// Conditions that several triggers have in common, by their number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Gate(u16);
 
 /// What an event would do to a trigger.
@@ -75,7 +76,7 @@ pub struct TriggerIndex {
 #[derive(Debug, Default)]
 struct OfEvent {
     /// Found by the name alone.
-    always: Box<[Entry]>,
+    always: Runs,
     /// Found by the value of a property.
     by_value: Box<[ByValue]>,
     /// Absences that the event ends.
@@ -95,9 +96,29 @@ struct ByValue {
 struct Found {
     /// The value itself, where it is a text or a truth value and no other has its hash.
     value: Option<Value>,
-    entries: Box<[Entry]>,
+    entries: Runs,
 }
 
+/// Candidates, those side by side that ask for the same.
+#[derive(Debug, Default)]
+struct Runs {
+    runs: Box<[Run]>,
+    candidates: Box<[Candidate]>,
+    /// For each candidate the number that its guard compares with.
+    bounds: Box<[f64]>,
+}
+
+/// Candidates with the same gate, whose guards differ in their bounds alone: those that pass stand
+/// before those that do not, whatever the number.
+#[derive(Debug)]
+struct Run {
+    guard: Option<(PropertySlot, Comparison)>,
+    gate: Option<Gate>,
+    /// Where they stand.
+    range: Range<usize>,
+}
+
+/// A candidate while the index is built.
 #[derive(Clone, Debug)]
 struct Entry {
     candidate: Candidate,
@@ -176,7 +197,7 @@ impl TriggerIndex {
         out: &mut Candidates,
     ) {
         let Some(of_event) = self.events.get(event.index()) else { return };
-        append(&of_event.always, properties, &mut is_open, out);
+        of_event.always.append(properties, &mut is_open, out);
         for by_value in &of_event.by_value {
             let value = properties.get(by_value.property.index()).map(Property::as_ref);
             if let Some(value) = value
@@ -185,7 +206,7 @@ impl TriggerIndex {
                 && let Some(found) = by_value.found.get(found)
                 && found.value.as_ref().is_none_or(|same| same.as_ref() == value)
             {
-                append(&found.entries, properties, &mut is_open, out);
+                found.entries.append(properties, &mut is_open, out);
             }
         }
     }
@@ -197,34 +218,70 @@ impl TriggerIndex {
     }
 }
 
-impl Guard {
-    fn passes(self, properties: &[Property<'_>]) -> bool {
-        let Some(Property::Num(number)) = properties.get(self.property.index()) else {
-            return false;
+impl Runs {
+    fn new(mut entries: Vec<Entry>) -> Self {
+        let kind =
+            |entry: &Entry| (entry.gate, entry.guard.map(|guard| (guard.property, guard.op)));
+        entries.sort_by(|left, right| {
+            let bounds = left.guard.zip(right.guard);
+            kind(left).cmp(&kind(right)).then_with(|| {
+                bounds.map_or(Ordering::Equal, |(left, right)| match left.op {
+                    Comparison::Less | Comparison::LessOrEqual => {
+                        right.bound.total_cmp(&left.bound)
+                    }
+                    _ => left.bound.total_cmp(&right.bound),
+                })
+            })
+        });
+        let mut from = 0;
+        let run = |run: &[Entry]| {
+            let range = from..from + run.len();
+            from = range.end;
+            let (gate, guard) = run.first().map(kind).unwrap_or_default();
+            Run { guard, gate, range }
         };
-        let order = order_numbers(*number, self.bound);
-        match self.op {
-            Comparison::Greater => order.is_some_and(Ordering::is_gt),
-            Comparison::GreaterOrEqual => order.is_some_and(Ordering::is_ge),
-            Comparison::Less => order.is_some_and(Ordering::is_lt),
-            Comparison::LessOrEqual => order.is_some_and(Ordering::is_le),
-            Comparison::Equal | Comparison::NotEqual => true,
+        Self {
+            runs: entries.chunk_by(|left, right| kind(left) == kind(right)).map(run).collect(),
+            candidates: entries.iter().map(|entry| entry.candidate).collect(),
+            bounds: entries.iter().map(|entry| entry.guard.map_or(0.0, |g| g.bound)).collect(),
+        }
+    }
+
+    #[inline]
+    fn append(
+        &self,
+        properties: &[Property<'_>],
+        is_open: &mut impl FnMut(Gate) -> bool,
+        out: &mut Candidates,
+    ) {
+        for Run { guard, gate, range } in &self.runs {
+            let mut passing = range.len();
+            if let Some((property, op)) = guard {
+                let Some(Property::Num(number)) = properties.get(property.index()) else {
+                    continue;
+                };
+                let bounds = self.bounds.get(range.clone()).unwrap_or_default();
+                passing = bounds.partition_point(|bound| passes(*op, *number, *bound));
+            }
+            if passing != 0
+                && gate.is_none_or(&mut *is_open)
+                && let Some(candidates) = self.candidates.get(range.start..range.start + passing)
+            {
+                out.extend_from_slice(candidates);
+            }
         }
     }
 }
 
-fn append(
-    entries: &[Entry],
-    properties: &[Property<'_>],
-    is_open: &mut impl FnMut(Gate) -> bool,
-    out: &mut Candidates,
-) {
-    for entry in entries {
-        if entry.guard.is_none_or(|guard| guard.passes(properties))
-            && entry.gate.is_none_or(&mut *is_open)
-        {
-            out.push(entry.candidate);
-        }
+/// Whether a number stands in the right order to a bound.
+fn passes(op: Comparison, number: f64, bound: f64) -> bool {
+    let order = order_numbers(number, bound);
+    match op {
+        Comparison::Greater => order.is_some_and(Ordering::is_gt),
+        Comparison::GreaterOrEqual => order.is_some_and(Ordering::is_ge),
+        Comparison::Less => order.is_some_and(Ordering::is_lt),
+        Comparison::LessOrEqual => order.is_some_and(Ordering::is_le),
+        Comparison::Equal | Comparison::NotEqual => true,
     }
 }
 
@@ -391,7 +448,7 @@ impl Draft {
         follows.sort_unstable();
         follows.dedup();
         OfEvent {
-            always: always.into(),
+            always: Runs::new(always),
             by_value: by_value.into_iter().map(ByValue::new).collect(),
             follows: follows.into(),
         }
@@ -423,7 +480,7 @@ impl Shared {
                 None
             }
         };
-        Found { value, entries: self.entries.into() }
+        Found { value, entries: Runs::new(self.entries) }
     }
 }
 

@@ -20,6 +20,7 @@ pub mod input;
 pub mod message;
 pub mod names;
 pub mod policy;
+pub mod recent;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod schedule;

@@ -63,7 +63,13 @@ struct Table {
     texts: Vec<Arc<str>>,
     // Only looked up, never iterated: its order cannot reach a decision.
     by_text: HashMap<Arc<str>, u16, foldhash::fast::FixedState>,
+    /// Slots found last, by a look at their texts: few names make up nearly all events, and to see
+    /// that two short texts are equal is cheaper than to hash one.
+    last: [u16; LAST],
 }
+
+/// Names found last that are remembered, about.
+const LAST: usize = 32;
 
 impl Table {
     fn from_names(names: &[Arc<str>]) -> Self {
@@ -79,7 +85,16 @@ impl Table {
     }
 
     fn intern(&mut self, name: &str) -> Option<u16> {
+        let place = place_of(name);
+        if let Some(slot) = self.last.get(place).copied()
+            && self.texts.get(usize::from(slot)).is_some_and(|text| **text == *name)
+        {
+            return Some(slot);
+        }
         if let Some(found) = self.find(name) {
+            if let Some(last) = self.last.get_mut(place) {
+                *last = found;
+            }
             return Some(found);
         }
         if NAMES_MAX <= self.texts.len() {
@@ -94,4 +109,12 @@ impl Table {
         self.texts.push(name);
         Some(slot)
     }
+}
+
+/// Where a name is remembered among those found last.
+fn place_of(name: &str) -> usize {
+    let bytes = name.as_bytes();
+    let at = |index: usize| bytes.get(index).copied().map_or(0, usize::from);
+    let mix = bytes.len() + 3 * at(0) + 5 * at(bytes.len() / 2);
+    (mix ^ (mix >> 5)) % LAST
 }

@@ -61,7 +61,7 @@ pub(crate) fn customer(traits: &[(&str, Value)]) -> CustomerState {
 
 pub(crate) fn scored(state: &mut CustomerState, name: &str, value: f64, was: Option<f64>) {
     let score = ScoreSlot(if name == "health" { 0 } else { 1 });
-    state.scores.push(ScoreState { score, value, was, changed_at: now(), daily: None });
+    state.rare.scores.push(ScoreState { score, value, was, changed_at: now(), daily: None });
 }
 
 pub(crate) fn history(state: &mut CustomerState, slot: u16, series: Series) {

@@ -30,8 +30,8 @@ pub enum Series {
     Amounts(ThinVec<Amount>),
     /// `(hash of the value, when it last occurred)`, sorted by hash.
     Distinct(ThinVec<(u64, Timestamp)>),
-    /// The latest value.
-    Last(Timestamp, Value),
+    /// The latest value: elsewhere, so that the others need not be as large.
+    Last(Box<(Timestamp, Value)>),
     /// When it last happened.
     LastTime(Timestamp),
 }
@@ -60,7 +60,7 @@ impl Series {
             Measure::Distinct(_) => {
                 Self::Distinct(ThinVec::from([(value_hash(value)?, at)].as_slice()))
             }
-            Measure::Last(_) => Self::Last(at, value.to_value()?),
+            Measure::Last(_) => Self::Last(Box::new((at, value.to_value()?))),
             Measure::LastTime => Self::LastTime(at),
         })
     }
@@ -80,7 +80,8 @@ impl Series {
                     insert_distinct(entries, hash, at, keep);
                 }
             }
-            Self::Last(last, kept) => {
+            Self::Last(known) => {
+                let (last, kept) = &mut **known;
                 if *last <= at && !value.is_missing() {
                     *last = at;
                     if kept.as_ref() != value
@@ -104,7 +105,10 @@ impl Series {
                 .iter()
                 .fold(0, |total: u32, amount| total.saturating_add(amount.count)),
             Self::Distinct(_) => self.distinct(window, to),
-            Self::Last(at, _) | Self::LastTime(at) => u32::from(to - window < *at && *at <= to),
+            Self::Last(..) | Self::LastTime(_) => {
+                let last = self.last_time();
+                u32::from(last.is_some_and(|at| to - window < at && at <= to))
+            }
         }
     }
 
@@ -152,7 +156,7 @@ impl Series {
     /// The latest value, for a series that keeps it.
     pub fn last(&self) -> Option<&Value> {
         match self {
-            Self::Last(_, value) => Some(value),
+            Self::Last(last) => Some(&last.1),
             Self::Times(_) | Self::Amounts(_) | Self::Distinct(_) | Self::LastTime(_) => None,
         }
     }
@@ -163,7 +167,8 @@ impl Series {
             Self::Times(entries) => entries.last().map(|(at, _)| *at),
             Self::Amounts(entries) => entries.last().map(|amount| amount.at),
             Self::Distinct(entries) => entries.iter().map(|(_, at)| *at).max(),
-            Self::Last(at, _) | Self::LastTime(at) => Some(*at),
+            Self::Last(last) => Some(last.0),
+            Self::LastTime(at) => Some(*at),
         }
     }
 

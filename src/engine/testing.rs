@@ -374,7 +374,7 @@ pub(crate) fn customer(id: &str) -> CustomerState {
     set(&mut state, TIMEZONE, "Europe/Amsterdam");
     set(&mut state, EMAIL_ADDRESS, "ann@shop.example");
     set(&mut state, PHONE, "+31612345678");
-    state.consents.push(answer(Some(MARKETING), None, Answer::Granted, "2026-01-01T00:00"));
+    state.rare.consents.push(answer(Some(MARKETING), None, Answer::Granted, "2026-01-01T00:00"));
     state
 }
 

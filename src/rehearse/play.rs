@@ -288,7 +288,9 @@ impl<'a> Cast<'a> {
     fn note_waiting(&mut self, end: Timestamp) {
         let mut notes = Vec::new();
         for (name, state) in &self.states {
-            for waiting in state.waiting.iter().filter(|waiting| waiting.trigger == self.trigger) {
+            for waiting in
+                state.rare.waiting.iter().filter(|waiting| waiting.trigger == self.trigger)
+            {
                 let what = What::StillWaiting { reason: waiting.reason };
                 notes.push(self.happening(name, end, what, None));
             }

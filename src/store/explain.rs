@@ -46,7 +46,7 @@ impl<'a> Explainer<'a> {
         text.push_str(&format!("\n  now         {now} in {}{whose}\n", self.clock.zone()));
         text.push_str(&format!("  first seen  {}\n", self.when(state.first_seen)));
         text.push_str(&format!("  last seen   {}\n", self.when(state.last_seen)));
-        for score in &state.scores {
+        for score in &state.rare.scores {
             let Some(model) = catalog.scores.get(score.score.index()) else { continue };
             let band = health::band(model, score.value);
             let band = band.map(|band| format!(" ({band})")).unwrap_or_default();

@@ -56,7 +56,7 @@ pub(super) fn passes(shard: &Shard, number: CustomerNumber, filter: &CustomerFil
 /// Whether a trigger has a contact, a waiting outreach or an armed timer here.
 fn is_touched(state: &CustomerState, slot: TriggerSlot) -> bool {
     state.ledger.iter().any(|contact| contact.trigger == slot)
-        || state.waiting.iter().any(|waiting| waiting.trigger == slot)
+        || state.rare.waiting.iter().any(|waiting| waiting.trigger == slot)
         || state.timers.iter().any(|timer| trigger_of(&timer.kind) == Some(slot))
 }
 
@@ -103,7 +103,7 @@ fn line_of(shard: &Shard, state: &CustomerState, assessed: Option<&Assessment>) 
     let trend = |days| known.and_then(|score| health::trend(score, state.now, days));
     let text = |slot| state.text_trait(slot).map(str::to_owned);
     let own = shard.health().map(|(slot, _)| slot);
-    let others = state.scores.iter().filter(|score| Some(score.score) != own);
+    let others = state.rare.scores.iter().filter(|score| Some(score.score) != own);
     let sent = |contact: &&Contact| contact.kind != ContactKind::Ghost && contact.purpose.is_some();
     CustomerLine {
         id: state.id.as_str().to_owned(),
@@ -146,10 +146,10 @@ pub fn page(shard: &Shard, id: &str, now: Timestamp) -> Option<CustomerPage> {
         contributions: assessed.as_ref().map(contributions).unwrap_or_default(),
         health_history: health_score(shard, state).map(history).unwrap_or_default(),
         consents: consents(state, &teller),
-        paused_until: state.paused_until.filter(|until| now < *until).map(|at| at.to_string()),
+        paused_until: state.rare.paused_until.filter(|until| now < *until).map(|at| at.to_string()),
         timeline: state
-            .timeline
-            .iter()
+            .recent
+            .timeline()
             .rev()
             .map(|event| teller.timeline((event.event(), event.at())))
             .collect(),
@@ -204,7 +204,7 @@ fn history(score: &ScoreState) -> Vec<DayValue> {
 }
 
 fn consents(state: &CustomerState, teller: &Teller<'_>) -> Vec<ConsentView> {
-    let all = state.consents.iter();
+    let all = state.rare.consents.iter();
     all.map(|consent| ConsentView {
         purpose: consent.purpose.map_or("all", |slot| teller.purpose(slot)).to_owned(),
         channel: consent.channel.map_or("all", |slot| teller.channel(slot)).to_owned(),
@@ -235,7 +235,7 @@ fn caps(catalog: &Catalog, state: &CustomerState, now: Timestamp) -> Vec<CapView
 }
 
 fn upcoming(state: &CustomerState, teller: &Teller<'_>) -> Vec<Upcoming> {
-    let waiting = state.waiting.iter().map(|waiting| Upcoming {
+    let waiting = state.rare.waiting.iter().map(|waiting| Upcoming {
         at: waiting.release_at.to_string(),
         trigger: teller.trigger(waiting.trigger).to_owned(),
         what: format!("decided, and waits: {}", waiting.reason.sentence()),

@@ -12,7 +12,7 @@ mod skip;
 mod text;
 mod track;
 
-pub use scan::{Raw, Scanner};
+pub use scan::{Between, Members, Raw, Scanner};
 pub use text::Text;
 pub use track::Track;
 

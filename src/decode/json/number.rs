@@ -18,6 +18,87 @@ pub(super) fn scan(json: &str, from: usize) -> Result<(f64, usize), Fault> {
     let bytes = json.as_bytes();
     let negative = bytes.get(from) == Some(&b'-');
     let whole = from + usize::from(negative);
+    let Some((value, digits, mut at)) = short_digits(bytes, whole) else {
+        return scan_any(json, from);
+    };
+    let (mut mantissa, mut power) = (value, 1.0);
+    if digits == 0 || (1 < digits && bytes.get(whole) == Some(&b'0')) {
+        return Err(Fault { kind: FaultKind::BadNumber, at: whole });
+    }
+    if bytes.get(at) == Some(&b'.') {
+        let Some((value, digits, after)) = short_digits(bytes, at + 1) else {
+            return scan_any(json, from);
+        };
+        if digits == 0 {
+            return Err(Fault { kind: FaultKind::BadNumber, at: after });
+        }
+        let shift = WHOLE_POWERS.get(digits).copied().unwrap_or_default();
+        // Seven digits and seven are far from the end of either type.
+        mantissa = mantissa.wrapping_mul(shift).wrapping_add(value);
+        (power, at) = (shift as f64, after);
+    }
+    if matches!(bytes.get(at), Some(b'e' | b'E')) {
+        return scan_any(json, from);
+    }
+    // Both are exact, so one division rounds once: to the nearest.
+    let number = mantissa as f64 / power;
+    Ok((if negative && mantissa != 0 { -number } else { number }, at))
+}
+
+/// Passes a number that begins at `from` without working it out: the place after it.
+#[inline]
+pub(super) fn pass(json: &str, from: usize) -> Result<usize, Fault> {
+    let bytes = json.as_bytes();
+    let whole = from + usize::from(bytes.get(from) == Some(&b'-'));
+    let any = || scan_any(json, from).map(|(_, after)| after);
+    let Some((_, digits, mut at)) = short_digits(bytes, whole) else { return any() };
+    if digits == 0 || (1 < digits && bytes.get(whole) == Some(&b'0')) {
+        return Err(Fault { kind: FaultKind::BadNumber, at: whole });
+    }
+    if bytes.get(at) == Some(&b'.') {
+        let Some((_, digits, after)) = short_digits(bytes, at + 1) else { return any() };
+        if digits == 0 {
+            return Err(Fault { kind: FaultKind::BadNumber, at: after });
+        }
+        at = after;
+    }
+    if matches!(bytes.get(at), Some(b'e' | b'E')) { any() } else { Ok(at) }
+}
+
+/// Ten to the power of the index.
+const WHOLE_POWERS: [u64; 8] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000];
+
+/// Up to seven digits from `at` on: their value, how many there are, and the place after them.
+/// `None` when there are more, or when less than eight bytes are left to look at.
+#[inline(always)]
+fn short_digits(bytes: &[u8], at: usize) -> Option<(u64, usize, usize)> {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGHS: u64 = u64::from_le_bytes([0x80; 8]);
+    const PAIRS: u64 = 0x0000_00FF_0000_00FF;
+    let chunk = bytes.get(at..)?.first_chunk()?;
+    // A digit becomes 0 to 9, and everything else more.
+    let word = u64::from_le_bytes(*chunk) ^ ONES.wrapping_mul(b'0' as u64);
+    // Carries reach later bytes only, and only the first that is no digit is used.
+    let others = (word | word.wrapping_add(ONES.wrapping_mul(0x76))) & HIGHS;
+    if others == 0 {
+        return None;
+    }
+    let count = others.trailing_zeros() / 8;
+    // Zeros before the digits, so that there are eight: then pairs are added up, and pairs of those.
+    // Shifted in two steps, because there may be no digit at all.
+    let digits = (word << 8) << (56 - 8 * count);
+    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
+    let upper = (pairs & PAIRS).wrapping_mul(100 + (1_000_000 << 32));
+    let lower = ((pairs >> 16) & PAIRS).wrapping_mul(1 + (10_000 << 32));
+    Some((upper.wrapping_add(lower) >> 32, count as usize, at + count as usize))
+}
+
+/// Passes any number.
+#[inline(never)]
+fn scan_any(json: &str, from: usize) -> Result<(f64, usize), Fault> {
+    let bytes = json.as_bytes();
+    let negative = bytes.get(from) == Some(&b'-');
+    let whole = from + usize::from(negative);
     let (mut mantissa, mut at) = digits(bytes, whole, 0);
     let mut count = at - whole;
     if count == 0 || (1 < count && bytes.get(whole) == Some(&b'0')) {

@@ -1,6 +1,7 @@
 //! The cursor over a JSON text.
 
 use super::text::{self, Text};
+use super::track::LeadsTo;
 use super::{DEPTH_MAX, Fault, FaultKind, Track, number, skip};
 
 /// A value as it stands in the text. Lists and objects are checked but not yet taken apart.
@@ -25,6 +26,44 @@ pub enum Raw<'a> {
     List(&'a str),
     /// An object with its braces.
     Object(&'a str),
+}
+
+/// Knows what the members of an object mean, and takes them.
+pub trait Members<'a> {
+    /// What a key means.
+    type What: Copy;
+
+    /// Finds out what a key means.
+    fn name(&self, key: &str) -> Self::What;
+
+    /// Takes a text without escapes, which has been passed.
+    fn text(&mut self, what: Self::What, text: Between<'a>);
+
+    /// Passes exactly one value.
+    ///
+    /// # Errors
+    /// When it is not JSON.
+    fn value(&mut self, what: Self::What, scanner: &mut Scanner<'a>) -> Result<(), Fault>;
+}
+
+/// A text without escapes that has been passed, and is cut out only if somebody asks for it.
+#[derive(Clone, Copy, Debug)]
+pub struct Between<'a> {
+    json: &'a str,
+    from: usize,
+    to: usize,
+}
+
+impl<'a> Between<'a> {
+    /// What stands between the quotes.
+    pub fn cut(self) -> &'a str {
+        self.json.get(self.from..self.to).unwrap_or_default()
+    }
+
+    /// The same as a value.
+    pub fn raw(self) -> Raw<'a> {
+        Raw::Text(Text::Plain(self.cut()))
+    }
 }
 
 /// A cursor that checks what it passes.
@@ -105,64 +144,77 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Passes an object as [`Scanner::object`] does. `name` says what a key means, and `member` gets
-    /// that; `track` remembers it for the next object of the kind.
+    /// Passes an object as [`Scanner::object`] does. `members` knows what keys mean; `track` remembers
+    /// it for the next object of the kind.
     ///
     /// # Errors
-    /// When what follows is not an object, or whatever `member` gives.
+    /// When what follows is not an object, or whatever `members` gives.
     #[inline]
-    pub fn object_along<T: Copy>(
+    pub fn object_along<M: Members<'a>>(
         &mut self,
-        track: &mut Track<T>,
-        name: impl Fn(&str) -> T,
-        mut member: impl FnMut(&mut Self, T) -> Result<(), Fault>,
+        track: &mut Track<M::What>,
+        members: &mut M,
     ) -> Result<(), Fault> {
         let bytes = self.text.as_bytes();
         let mut at = self.open(b'{')?;
         let mut index = 0;
-        if bytes.get(at) != Some(&b'}') {
-            loop {
-                let what = match track.find(index, bytes, at) {
-                    Some((what, after)) => {
-                        self.at = after;
-                        what
+        loop {
+            if let Some(known) = track.find(index, bytes, at) {
+                let (what, value) = (known.what, at + known.len);
+                self.at = value;
+                if known.leads_to == LeadsTo::Text {
+                    let stop = text::plain_until(bytes, value);
+                    if bytes.get(stop) == Some(&b'"') {
+                        at = stop + 1;
+                        index += 1;
+                        members.text(what, Between { json: self.text, from: value, to: stop });
+                        continue;
                     }
-                    None => self.unforeseen_key(track, (index, at), &name)?,
-                };
-                member(self, what)?;
-                index += 1;
-                at = skip::space(bytes, self.at);
-                match bytes.get(at) {
-                    Some(b',') => at = skip::space(bytes, at + 1),
-                    Some(b'}') => break,
-                    _ => return Err(skip::unexpected(bytes, at)),
+                    self.at = value - 1;
+                }
+                members.value(what, self)?;
+            } else if bytes.get(at) == Some(&b'}') {
+                self.at = at + 1;
+                break;
+            } else {
+                match self.unforeseen_member(track, (index, at), members)? {
+                    Some(what) => members.value(what, self)?,
+                    None => break,
                 }
             }
+            at = self.at;
+            index += 1;
         }
-        self.at = at + 1;
         self.depth -= 1;
         Ok(())
     }
 
-    /// Passes a key that is not the one that the track says.
+    /// Goes on behind a value or the opening bracket, where the track does not say what stands:
+    /// passes what leads to the next value, or the closing bracket.
     #[inline(never)]
-    fn unforeseen_key<T: Copy>(
+    fn unforeseen_member<M: Members<'a>>(
         &mut self,
-        track: &mut Track<T>,
-        (index, at): (usize, usize),
-        name: &impl Fn(&str) -> T,
-    ) -> Result<T, Fault> {
+        track: &mut Track<M::What>,
+        (index, from): (usize, usize),
+        members: &M,
+    ) -> Result<Option<M::What>, Fault> {
         let bytes = self.text.as_bytes();
-        let (key, after) = self.text_at(at)?;
-        self.at = skip::colon(bytes, after)?;
-        let what = name(&key.decode());
-        // Only what is written as it is meant, and without white space, can be told by its bytes.
-        if let Text::Plain(_) = key
-            && self.at == after + 1
-        {
-            track.learn(index, bytes.get(at..self.at).unwrap_or_default(), what);
+        let mut at = skip::space(bytes, from);
+        match bytes.get(at) {
+            Some(b'}') => {
+                self.at = at + 1;
+                return Ok(None);
+            }
+            Some(b',') if 0 < index => at = skip::space(bytes, at + 1),
+            _ if 0 < index => return Err(skip::unexpected(bytes, at)),
+            _ => {}
         }
-        Ok(what)
+        let (key, after) = self.text_at(at)?;
+        self.at = skip::space(bytes, skip::colon(bytes, after)?);
+        let what = members.name(&key.decode());
+        let lead = bytes.get(from..self.at).unwrap_or_default();
+        track.learn(index, lead, bytes.get(self.at).copied(), what);
+        Ok(Some(what))
     }
 
     /// A member whose key, from `from` on, is not plain at `stop`.
@@ -245,8 +297,11 @@ impl<'a> Scanner<'a> {
         let bytes = self.text.as_bytes();
         let at = skip::space(bytes, self.at);
         self.at = match bytes.get(at) {
-            // Most values are texts.
+            // Most values are no containers.
             Some(b'"') => text::end(bytes, at)?,
+            Some(b'-' | b'0'..=b'9') => number::pass(self.text, at)?,
+            Some(b't') => skip::word(bytes, at, "true")?,
+            Some(b'f') => skip::word(bytes, at, "false")?,
             _ => skip::value(self.text, at, self.depth)?,
         };
         Ok(())

@@ -15,7 +15,7 @@ pub(super) fn value(json: &str, from: usize, depth: u32) -> Result<usize, Fault>
         }
         at = match bytes.get(at) {
             Some(b'"') => text::end(bytes, at)?,
-            Some(b'-' | b'0'..=b'9') => number::scan(json, at)?.1,
+            Some(b'-' | b'0'..=b'9') => number::pass(json, at)?,
             Some(b't') => word(bytes, at, "true")?,
             Some(b'f') => word(bytes, at, "false")?,
             Some(b'n') => word(bytes, at, "null")?,

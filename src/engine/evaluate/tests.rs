@@ -55,7 +55,7 @@ fn a_typical_condition_holds_fails_and_misses() {
     assert_eq!(check(&typical(), &state, &[Property::Num(101.0)]), Truth::True);
     assert_eq!(check(&typical(), &state, &[Property::Num(100.0)]), Truth::False);
     assert_eq!(check(&typical(), &state, &[]), Truth::Missing);
-    state.scores.clear();
+    state.rare.scores.clear();
     assert_eq!(check(&typical(), &state, &[Property::Num(101.0)]), Truth::Missing);
     assert_eq!(check(&typical(), &state, &[Property::Num(1.0)]), Truth::False, "false decides");
 }
@@ -221,7 +221,7 @@ fn history_is_read_from_the_series() {
     }
     sample::history(&mut state, 1, distinct_evenly(5, ago(24), ago(0)));
     sample::history(&mut state, 2, Series::LastTime(ago(36)));
-    sample::history(&mut state, 3, Series::Last(ago(1), Value::Num(4.0)));
+    sample::history(&mut state, 3, Series::Last(Box::new((ago(1), Value::Num(4.0)))));
     sample::history(&mut state, 4, series.unwrap());
     let of = |history| number_of(&Expr::History(history), &state);
     let (slot, day) = (SeriesSlot(4), Span::DAY);
@@ -246,9 +246,9 @@ fn scores_bands_trends_and_sessions() {
     sample::scored(&mut state, "health", 45.0, Some(80.0));
     let mut daily = None;
     health::note(&mut daily, sample::now() - Span::DAY.times(7), 80.0);
-    state.scores[0].daily = daily;
+    state.rare.scores[0].daily = daily;
     let started_at = sample::now() - Span::MINUTE.times(5);
-    state.session = Some(Box::new(Session { started_at, last_at: sample::now(), events: 4 }));
+    state.rare.session = Some(Box::new(Session { started_at, last_at: sample::now(), events: 4 }));
 
     assert_eq!(number_of(&Expr::Score(health), &state), Some(45.0));
     assert_eq!(number_of(&Expr::ScoreWas(health), &state), Some(80.0));

@@ -18,7 +18,7 @@ pub fn reachable(
     purpose: PurposeSlot,
 ) -> Option<ChannelSlot> {
     let rule = catalog.policy.purposes.get(purpose.index())?.consent;
-    let preferred = state.preferred_channel.filter(|channel| via.contains(channel));
+    let preferred = state.rare.preferred_channel.filter(|channel| via.contains(channel));
     preferred
         .iter()
         .chain(via)

@@ -12,7 +12,7 @@ use crate::engine::time::Timestamp;
 /// stays beside a later no, and a no beside a later yes; which of them stands follows from their
 /// times. There are never more answers than purposes times channels allow.
 pub fn record(state: &mut CustomerState, consent: Consent) {
-    let known = state.consents.iter_mut().find(|known| {
+    let known = state.rare.consents.iter_mut().find(|known| {
         (known.purpose, known.channel, known.answer)
             == (consent.purpose, consent.channel, consent.answer)
     });
@@ -20,7 +20,7 @@ pub fn record(state: &mut CustomerState, consent: Consent) {
         // What arrives late changes nothing.
         Some(known) if consent.at < known.at => {}
         Some(known) => *known = consent,
-        None => state.consents.push(consent),
+        None => state.rare.consents.push(consent),
     }
 }
 
@@ -45,7 +45,8 @@ pub fn allows(
     purpose: PurposeSlot,
     channel: ChannelSlot,
 ) -> Allowed {
-    let covering = || state.consents.iter().filter(move |known| covers(known, purpose, channel));
+    let covering =
+        || state.rare.consents.iter().filter(move |known| covers(known, purpose, channel));
     let yes = || covering().filter(|known| known.answer == Answer::Granted);
     if rule == ConsentRule::OptIn && yes().next().is_none() {
         return Allowed::NeverGranted;
@@ -89,7 +90,7 @@ pub(super) fn check(case: &Case<'_>, course: &mut Course<'_>) -> Passage {
 
 /// The pause that the customer asked for, which exempt purposes need not keep.
 pub(super) fn paused(case: &Case<'_>, at: Timestamp) -> Hold {
-    match (case.counted_message(), case.state.paused_until) {
+    match (case.counted_message(), case.state.rare.paused_until) {
         (Some(_), Some(until)) if at < until => Hold::Until(until),
         _ => Hold::Free,
     }
@@ -100,7 +101,7 @@ fn known(case: &Case<'_>, message: Message<'_>) -> Option<Answer> {
     let concerns = |consent: &&Consent| {
         message.via.iter().any(|channel| covers(consent, message.slot, *channel))
     };
-    let answers = case.state.consents.iter().filter(concerns).map(|consent| consent.answer);
+    let answers = case.state.rare.consents.iter().filter(concerns).map(|consent| consent.answer);
     answers.max_by_key(|answer| *answer == Answer::Denied)
 }
 

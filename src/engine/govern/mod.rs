@@ -98,7 +98,8 @@ pub fn judge(
         let mut course = Course::new(&mut winners);
         let mut verdict = rule(&case, &mut course);
         if let Verdict::Defer { .. } = verdict {
-            let others = state.waiting.iter().filter(|waiting| waiting.id != proposal.id).count();
+            let others =
+                state.rare.waiting.iter().filter(|waiting| waiting.id != proposal.id).count();
             if WAITING_MAX <= others + deferred {
                 let detail = Detail::Text(format!("{WAITING_MAX} outreaches wait already").into());
                 course.findings.push(Finding { rule: Rule::Caps, passed: Passed::No, detail });

@@ -39,7 +39,7 @@ fn missed_came(state: &CustomerState, trigger: &Trigger, outreach: &Outreach) ->
         return false;
     };
     let since = outreach.decided_at - *hold;
-    state.timeline.iter().any(|event| since < event.at() && events.contains(&event.event()))
+    state.recent.timeline().any(|event| since < event.at() && events.contains(&event.event()))
 }
 
 fn asks_event(condition: &Condition, scope: &Scope<'_>) -> bool {

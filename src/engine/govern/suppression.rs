@@ -23,7 +23,7 @@ pub fn begin(
     now: Timestamp,
 ) {
     let same = suppression.same.and(same);
-    let freezes = &mut state.freezes;
+    let freezes = &mut state.rare.freezes;
     freezes.retain(|freeze| {
         now < freeze.until && !(freeze.trigger == slot && freeze.same.as_deref() == same)
     });
@@ -54,7 +54,7 @@ pub fn end_by_event<'v>(
     property: impl Fn(PropertySlot) -> ValueRef<'v>,
     now: Timestamp,
 ) {
-    state.freezes.retain(|freeze| {
+    state.rare.freezes.retain(|freeze| {
         let declared =
             catalog.trigger(freeze.trigger).and_then(|trigger| trigger.suppress.as_ref());
         let awaited = declared.filter(|suppression| suppression.until == Some(event));
@@ -116,6 +116,7 @@ pub(super) fn check(case: &Case<'_>, course: &mut Course<'_>) -> Passage {
 fn longest_freeze<'a>(case: &Case<'a>, purpose: PurposeSlot) -> Option<&'a Freeze> {
     let own = case.asker.map(|asker| asker.slot);
     case.state
+        .rare
         .freezes
         .iter()
         .filter(|freeze| freeze.since <= case.now && case.now < freeze.until)

@@ -143,7 +143,7 @@ fn reasons_come_dearest_first_in_plain_words() {
     sample::history(&mut state, 0, times(6, 10));
     sample::history(&mut state, 1, distinct_evenly(3, sample::now() - DAY, sample::now()));
     sample::history(&mut state, 2, Series::LastTime(sample::now() - Span::HOUR.times(80)));
-    sample::history(&mut state, 3, Series::Last(sample::now(), Value::Num(10.0)));
+    sample::history(&mut state, 3, Series::Last(Box::new((sample::now(), Value::Num(10.0)))));
     let assessment = assess_for(&state, &card());
     let said: Vec<&str> = reasons(&assessment, 5).iter().map(|part| &*part.plain).collect();
     assert_eq!(
@@ -298,7 +298,7 @@ proptest! {
 fn a_trend_is_now_minus_then() {
     let mut state = sample::customer(&[]);
     sample::scored(&mut state, "health", 71.25, None);
-    let known = &mut state.scores[0];
+    let known = &mut state.rare.scores[0];
     assert_eq!((known.score, trend(known, day(100), 7)), (ScoreSlot(0), None));
     note(&mut known.daily, day(90), 90.5);
     note(&mut known.daily, day(95), 71.25);

@@ -93,7 +93,7 @@ fn event(uses: &[Box<str>], scope: &Scope<'_>) -> Members {
 
 fn scores(scope: &Scope<'_>) -> Members {
     let mut members = Members::new();
-    for state in &scope.state.scores {
+    for state in &scope.state.rare.scores {
         let Some(score) = scope.catalog.scores.get(state.score.index()) else { continue };
         members.insert(score.name.to_string(), number(state.value));
         if let Some(was) = state.was {

@@ -74,7 +74,7 @@ impl Step<'_> {
     /// An event of `not_followed_by` came: what was armed before it is over, and what waits
     /// because of its absence is contradicted.
     pub(super) fn followed(&mut self, found: &Found<'_>, event: &Event<'_>, at: Timestamp) {
-        if self.state.timers.is_empty() && self.state.waiting.is_empty() {
+        if self.state.timers.is_empty() && self.state.rare.waiting.is_empty() {
             return;
         }
         // A page view ends the dwell on the page before, whatever object that was about.
@@ -97,13 +97,13 @@ impl Step<'_> {
         timers::disarm(self.state, |kind| {
             same(kind, slot, clause, objects) && begun_by(kind, occurred_at)
         });
-        while let Some(index) = self.state.waiting.iter().position(|waiting| {
+        while let Some(index) = self.state.rare.waiting.iter().position(|waiting| {
             waiting.trigger == slot
                 && waiting.cause.clause == clause
                 && waiting.cause.at <= occurred_at
                 && (objects == Objects::All || objects == Objects::One(waiting.cause.object_hash()))
         }) {
-            let waiting: Waiting = self.state.waiting.remove(index);
+            let waiting: Waiting = self.state.rare.waiting.remove(index);
             let verdict = Verdict::Cancel { reason: Reason::Contradicted };
             self.cancel(waiting, verdict, Vec::new(), at);
         }
@@ -166,10 +166,10 @@ fn overtaken(state: &CustomerState, found: &Found<'_>, event: &Event<'_>) -> boo
     let Some(absence) = absence_of(found.trigger, found.clause) else { return false };
     found.trigger.per.is_none()
         && event.reach.is_live()
-        && state.timeline.last().is_some_and(|latest| event.occurred_at < latest.at())
+        && state.recent.latest().is_some_and(|latest| event.occurred_at < latest.at())
         && state
-            .timeline
-            .iter()
+            .recent
+            .timeline()
             .any(|other| event.occurred_at < other.at() && absence.events.contains(&other.event()))
 }
 

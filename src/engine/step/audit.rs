@@ -7,7 +7,7 @@ use super::super::id::DecisionId;
 /// The decisions that wait before a step; nothing in release builds.
 pub(super) fn waiting(state: &CustomerState) -> Vec<DecisionId> {
     if cfg!(debug_assertions) {
-        state.waiting.iter().map(|waiting| waiting.id).collect()
+        state.rare.waiting.iter().map(|waiting| waiting.id).collect()
     } else {
         Vec::new()
     }
@@ -35,7 +35,7 @@ pub(super) fn check(waited: &[DecisionId], state: &CustomerState, decision: &Dec
     }
     let mut deferred: Vec<_> =
         current.iter().filter(|(_, kind)| *kind == VerdictKind::Defer).map(|(id, _)| *id).collect();
-    let mut waiting: Vec<_> = state.waiting.iter().map(|waiting| waiting.id).collect();
+    let mut waiting: Vec<_> = state.rare.waiting.iter().map(|waiting| waiting.id).collect();
     deferred.sort_unstable();
     waiting.sort_unstable();
     debug_assert_eq!(deferred, waiting, "what is deferred waits, and nothing else does");

@@ -74,7 +74,7 @@ pub fn concerns(
     at: Timestamp,
 ) -> bool {
     let Some(name) = event.name else { return false };
-    let ends_freeze = state.freezes.iter().any(|freeze| {
+    let ends_freeze = state.rare.freezes.iter().any(|freeze| {
         let suppress = catalog.trigger(freeze.trigger).and_then(|t| t.suppress.as_ref());
         suppress.is_some_and(|suppress| suppress.until == Some(name))
     });
@@ -86,7 +86,9 @@ pub fn concerns(
             let Some(clause) = clause_of(catalog, *candidate) else { return false };
             match (&clause.affects, candidate.role) {
                 (None, _) => false,
-                (Some(_), Role::Follows) => !state.timers.is_empty() || !state.waiting.is_empty(),
+                (Some(_), Role::Follows) => {
+                    !state.timers.is_empty() || !state.rare.waiting.is_empty()
+                }
                 (Some(_), Role::Matches) => {
                     passes(clause.filter.as_ref(), &scope)
                         && passes(clause.affects.as_ref(), &scope)
@@ -312,7 +314,7 @@ impl<'a> Step<'a> {
             if let Some(event) = event {
                 let found = Found { slot: *slot, trigger, clause: 0 };
                 self.matched(&found, event.id, event, at);
-            } else if let Some(session) = &self.state.session {
+            } else if let Some(session) = &self.state.rare.session {
                 let occurrence = format!("session:{}", session.started_at);
                 self.reached(*slot, trigger, &occurrence, at);
             }
@@ -322,14 +324,14 @@ impl<'a> Step<'a> {
     /// The session may have gone on since its timer was armed.
     pub(super) fn session_idle(&mut self, now: Timestamp) {
         let Some(idle) = self.catalog.session_idle else { return };
-        let Some(session) = &self.state.session else { return };
+        let Some(session) = &self.state.rare.session else { return };
         let ends = session.last_at + idle;
         if now < ends {
             timers::arm(self.state, ends, TimerKind::SessionEnd);
             return;
         }
         self.session_edge(SessionEdge::Ended, None, now);
-        self.state.session = None;
+        self.state.rare.session = None;
     }
 }
 

@@ -44,7 +44,7 @@ pub fn bind(catalog: &Catalog, state: &mut CustomerState, now: Timestamp) {
             let then = state.now;
             let scope = Scope { catalog, state, properties: &[], now: then };
             if let Some(value) = health::score(card, &scope) {
-                record_score(&mut state.scores, slot, value, then);
+                record_score(&mut state.rare.scores, slot, value, then);
             }
             settle_latches(catalog, state, slot);
         }
@@ -129,6 +129,7 @@ fn settle_latches(catalog: &Catalog, state: &mut CustomerState, slot: ScoreSlot)
 /// What waits for a trigger that is gone is cancelled with the next input, not when its time comes.
 fn release_orphans(catalog: &Catalog, state: &mut CustomerState, now: Timestamp) {
     let orphans: Vec<_> = state
+        .rare
         .waiting
         .iter_mut()
         .filter(|waiting| catalog.trigger(waiting.trigger).is_none())

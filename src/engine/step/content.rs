@@ -108,8 +108,8 @@ pub(super) fn task(step: &Step<'_>, firing: &Firing<'_>, now: Timestamp) -> Resu
         title,
         suggest,
         timeline: state
-            .timeline
-            .iter()
+            .recent
+            .timeline()
             .rev()
             .take(task.timeline.into())
             .map(|event| (event.event(), event.at()))

@@ -9,7 +9,7 @@ impl Step<'_> {
     /// What waits is cancelled on record; nothing else remains. The applied position stays, so
     /// that the log can be read again without bringing anything back.
     pub(super) fn erase(&mut self, now: Timestamp) {
-        for waiting in std::mem::take(&mut self.state.waiting) {
+        for waiting in std::mem::take(&mut self.state.rare.waiting) {
             self.cancel(waiting, Verdict::Cancel { reason: Reason::Erased }, Vec::new(), now);
         }
         let applied = self.state.applied;

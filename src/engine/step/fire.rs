@@ -73,7 +73,7 @@ impl<'a> Step<'a> {
     ) -> Fired {
         let id = DecisionId::derive(&trigger.id, &self.state.id, &cause.occurrence);
         // A sender may give an id again long after it was forgotten: what went out does not again.
-        if self.state.waiting.iter().any(|waiting| waiting.id == id)
+        if self.state.rare.waiting.iter().any(|waiting| waiting.id == id)
             || self.firings.iter().any(|firing| firing.id == id)
             || self.state.ledger.iter().any(|contact| contact.decision == id.head())
         {
@@ -172,7 +172,7 @@ impl<'a> Step<'a> {
         expires_at: Timestamp,
         reason: Reason,
     ) {
-        self.state.waiting.push(Waiting {
+        self.state.rare.waiting.push(Waiting {
             id: firing.id,
             trigger: firing.slot,
             cause: firing.cause.clone(),

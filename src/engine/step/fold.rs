@@ -1,9 +1,7 @@
 //! Folds an event into what is known of the customer: traits, consent, history, timeline, session.
 
 use super::super::catalog::{Catalog, Measure, SessionEdge};
-use super::super::customer::{
-    Consent, CustomerState, Remembered, Session, TIMELINE_MAX, spare_room,
-};
+use super::super::customer::{Consent, CustomerState, Session, spare_room};
 use super::super::decision::Truth;
 use super::super::evaluate;
 use super::super::govern::{consent, suppression};
@@ -31,7 +29,7 @@ impl Step<'_> {
             if *slot == known.consent {
                 self.fold_consent(old.as_ref(), value.as_ref(), event.occurred_at, event.id);
             } else if *slot == known.preferred_channel {
-                self.state.preferred_channel = match value {
+                self.state.rare.preferred_channel = match value {
                     Some(Value::Str(name)) => find_channel(self.catalog, name),
                     _ => None,
                 };
@@ -109,7 +107,7 @@ impl Step<'_> {
     /// Ends the suppressions that wait for this event.
     pub(super) fn end_freezes(&mut self, event: &Event<'_>, at: Timestamp) {
         if let Some(name) = event.name
-            && !self.state.freezes.is_empty()
+            && !self.state.rare.freezes.is_empty()
         {
             let property = |slot| event.property(slot);
             suppression::end_by_event(self.catalog, self.state, name, property, at);
@@ -124,7 +122,7 @@ impl Step<'_> {
         for slot in series {
             self.fold_series(*slot, event, at);
         }
-        record_timeline(self.state, name, event.occurred_at);
+        self.state.recent.record(name, event.occurred_at);
         if event.reach != Reach::Background && self.state.last_seen < event.occurred_at {
             self.state.last_seen = event.occurred_at;
         }
@@ -170,14 +168,14 @@ impl Step<'_> {
         if event.name.is_none() || event.occurred_at + idle <= at {
             return;
         }
-        if let Some(session) = &mut self.state.session {
+        if let Some(session) = &mut self.state.rare.session {
             session.last_at = session.last_at.max(event.occurred_at);
             session.events = session.events.saturating_add(1);
             return;
         }
         let started_at = event.occurred_at;
         let session = Session { started_at, last_at: started_at, events: 1 };
-        self.state.session = Some(Box::new(session));
+        self.state.rare.session = Some(Box::new(session));
         // It stays where it is while the session goes on and looks again when it fires: moving it
         // at each event would cost more than waking once per idle time.
         timers::disarm(self.state, |kind| *kind == TimerKind::SessionEnd);
@@ -196,22 +194,9 @@ pub(super) fn preference(state: &mut CustomerState, preference: &Preference, at:
                 Consent { purpose, channel, answer, at, source: source.clone() },
             );
         }
-        Preference::PauseUntil(until) => state.paused_until = *until,
-        Preference::PreferredChannel(channel) => state.preferred_channel = *channel,
+        Preference::PauseUntil(until) => state.rare.paused_until = *until,
+        Preference::PreferredChannel(channel) => state.rare.preferred_channel = *channel,
     }
-}
-
-fn record_timeline(state: &mut CustomerState, name: EventSlot, at: Timestamp) {
-    if TIMELINE_MAX <= state.timeline.len() {
-        if state.timeline.first().is_some_and(|oldest| at < oldest.at()) {
-            return;
-        }
-        state.timeline.remove(0);
-    }
-    let later = state.timeline.iter().rev().take_while(|other| at < other.at()).count();
-    let index = state.timeline.len() - later;
-    spare_room(&mut state.timeline);
-    state.timeline.insert(index, Remembered::new(name, at));
 }
 
 fn find_purpose(catalog: &Catalog, name: &str) -> Option<PurposeSlot> {

@@ -28,7 +28,7 @@ pub(super) use fire::{properties_of, trace_all};
 pub use roster::Roster;
 
 use super::catalog::Catalog;
-use super::customer::{CustomerState, SEEN_MAX, spare_room};
+use super::customer::CustomerState;
 use super::decision::Decision;
 use super::evaluate::{self, Scope};
 use super::govern;
@@ -58,7 +58,7 @@ pub fn step(
         }
         _ => None,
     };
-    if mark.is_some_and(|mark| state.seen.contains(&mark)) {
+    if mark.is_some_and(|mark| state.recent.has_mark(mark)) {
         return Decision::duplicate();
     }
     // Engine time never goes back: an input stamped before the last one happens now.
@@ -75,7 +75,7 @@ pub fn step(
     step.state.applied = step.state.applied.max(input.position);
     step.apply(&input.body, at);
     if let Some(mark) = mark {
-        remember(step.state, mark);
+        step.state.recent.remember(mark);
     }
     debug_assert!(step.firings.is_empty(), "every instant judges what fired in it");
     let decision = step.decision;
@@ -116,7 +116,7 @@ impl Step<'_> {
                 self.fold_traits(event, at);
                 self.fold_history(event, at);
                 // What was missing and is imported after all came all the same.
-                if !(self.state.timers.is_empty() && self.state.waiting.is_empty()) {
+                if !(self.state.timers.is_empty() && self.state.rare.waiting.is_empty()) {
                     self.match_event(event, at);
                 }
             }
@@ -147,7 +147,7 @@ impl Step<'_> {
 /// Whether nothing was ever heard of a customer, or everything was forgotten. An incident that
 /// concerned everyone says nothing of this one.
 fn is_blank(state: &CustomerState) -> bool {
-    state.timeline.is_empty() && state.traits.is_empty() && state.timers.is_empty()
+    state.recent.latest().is_none() && state.traits.is_empty() && state.timers.is_empty()
 }
 
 /// A customer's first event may have occurred before it was heard, years before if it is imported.
@@ -171,19 +171,6 @@ fn is_about_the_customer(body: &Body<'_>) -> bool {
     }
 }
 
-fn remember(state: &mut CustomerState, mark: u64) {
-    if state.seen.len() < SEEN_MAX {
-        spare_room(&mut state.seen);
-        state.seen.push(mark);
-        return;
-    }
-    let next = usize::from(state.seen_next);
-    if let Some(oldest) = state.seen.get_mut(next) {
-        *oldest = mark;
-    }
-    state.seen_next = u16::try_from((next + 1) % SEEN_MAX).unwrap_or(0);
-}
-
 /// The zone in which a customer's dates and calendars run: theirs, or the policy's when unknown.
 pub(super) fn zone(catalog: &Catalog, state: &CustomerState) -> Zone {
     evaluate::zone_of(catalog, state).unwrap_or_else(|| catalog.policy.zone.clone())
@@ -196,34 +183,31 @@ pub(super) fn zone(catalog: &Catalog, state: &CustomerState) -> Zone {
 pub fn touch(state: &CustomerState) -> u64 {
     let instants = [state.now, state.first_seen, state.last_seen].map(Timestamp::as_millis);
     let [now, first, last] = instants.map(i64::unsigned_abs);
-    let lists = [state.seen.as_ptr().addr(), state.traits.as_ptr().addr()];
-    let more = [state.waiting.as_ptr().addr(), state.consents.as_ptr().addr()];
-    let lists = lists.into_iter().chain(more).fold(0, |sum, list| sum ^ list as u64);
-    state.applied ^ now ^ first ^ last ^ lists ^ u64::from(state.seen_next)
+    let lists = [state.traits.as_ptr().addr(), state.ledger.as_ptr().addr()];
+    let lists = lists.into_iter().fold(0, |sum, list| sum ^ list as u64);
+    state.applied ^ now ^ first ^ last ^ lists
 }
 
 /// Touches the head of each list of the state. Nothing is decided by what is found there, or the
 /// processor would wait for it: see [`touch`].
 pub fn reach(state: &CustomerState) -> u64 {
     let lists = [
-        state.seen.len(),
-        state.timeline.len(),
+        state.recent.marks().len(),
         state.traits.len(),
         state.series.len(),
         state.timers.len(),
         state.progress.len(),
         state.ledger.len(),
-        state.waiting.len(),
-        state.freezes.len(),
-        state.scores.len(),
+        state.rare.waiting.len(),
     ];
     lists.into_iter().fold(0, |sum, len| sum ^ len as u64)
 }
 
 /// Looks at what the state's lists hold and a step of this customer will need: see [`touch`].
 pub fn warm(state: &CustomerState) -> u64 {
-    let seen = state.seen.last().copied().unwrap_or_default();
-    let timeline = state.timeline.last().map_or(0, |event| event.at().as_millis().unsigned_abs());
+    let seen = state.recent.marks().last().copied().unwrap_or_default();
+    let latest = state.recent.latest();
+    let timeline = latest.map_or(0, |event| event.at().as_millis().unsigned_abs());
     let due = state.timers.first().map_or(0, |timer| timer.due.as_millis());
     let progress = state.progress.first().map_or(0, |progress| progress.transitions);
     let ledger = state.ledger.last().map_or(0, |contact| contact.decision);

@@ -11,10 +11,11 @@ use super::{Step, timers};
 impl Step<'_> {
     /// The time of a waiting outreach has come.
     pub(super) fn release(&mut self, id: DecisionId, now: Timestamp) {
-        let Some(index) = self.state.waiting.iter().position(|waiting| waiting.id == id) else {
+        let Some(index) = self.state.rare.waiting.iter().position(|waiting| waiting.id == id)
+        else {
             return;
         };
-        let waiting = self.state.waiting.remove(index);
+        let waiting = self.state.rare.waiting.remove(index);
         let Some(trigger) = self.catalog.trigger(waiting.trigger) else {
             let verdict = Verdict::Cancel { reason: Reason::TriggerRemoved };
             return self.cancel(waiting, verdict, Vec::new(), now);

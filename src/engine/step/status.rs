@@ -67,7 +67,8 @@ impl Step<'_> {
 
     /// Takes over a score and fires the triggers whose line it crosses.
     pub(super) fn set_score(&mut self, slot: ScoreSlot, value: f64, at: Timestamp) {
-        let Some(Changed { before, value }) = record_score(&mut self.state.scores, slot, value, at)
+        let Some(Changed { before, value }) =
+            record_score(&mut self.state.rare.scores, slot, value, at)
         else {
             return;
         };

@@ -8,14 +8,15 @@ use thin_vec::ThinVec;
 use super::tables::SeriesKind;
 use super::{Error, Strangers, Tables, VALUE_DEPTH_MAX, VERSION, field};
 use crate::engine::customer::{
-    Cause, Consent, Contact, ContactKind, CustomerState, Daily, Latch, Progress, Remembered,
-    ScoreState, Session, Waiting,
+    Cause, Consent, Contact, ContactKind, CustomerState, Daily, Latch, Progress, ScoreState,
+    Session, Waiting,
 };
 use crate::engine::decision::Reason;
 use crate::engine::id::{CustomerId, DecisionId};
 use crate::engine::input::Answer;
 use crate::engine::names::Names;
 use crate::engine::policy::Freeze;
+use crate::engine::recent::Remembered;
 use crate::engine::series::{Amount, Series};
 use crate::engine::slot::{
     ChannelSlot, EventSlot, PropertySlot, PurposeSlot, ScoreSlot, SeriesSlot, TraitSlot,
@@ -81,8 +82,10 @@ fn sort(state: &mut CustomerState) {
     state.timers.sort_by_key(|timer| timer.due);
     state.progress.sort_by_key(|progress| (progress.trigger, progress.object));
     state.progress.dedup_by_key(|progress| (progress.trigger, progress.object));
-    state.scores.sort_by_key(|score| score.score);
-    state.scores.dedup_by_key(|score| score.score);
+    if !state.rare.scores.is_empty() {
+        state.rare.scores.sort_by_key(|score| score.score);
+        state.rare.scores.dedup_by_key(|score| score.score);
+    }
 }
 
 /// Forgets what only a trigger that is gone would use. An outreach that waits for one stays: the
@@ -90,7 +93,9 @@ fn sort(state: &mut CustomerState) {
 fn forget_gone(state: &mut CustomerState) {
     let gone = |slot: TriggerSlot| Strangers::FIRST_SLOT <= slot.0;
     state.progress.retain(|progress| !gone(progress.trigger));
-    state.scores.retain(|score| score.score.0 < Strangers::FIRST_SLOT);
+    if !state.rare.scores.is_empty() {
+        state.rare.scores.retain(|score| score.score.0 < Strangers::FIRST_SLOT);
+    }
     state.timers.retain(|timer| match &timer.kind {
         TimerKind::Absence { trigger, .. }
         | TimerKind::Date { trigger, .. }
@@ -134,26 +139,26 @@ impl<'b> Reader<'_, 'b> {
         match number {
             field::APPLIED => state.applied = self.from.u64()?,
             field::TRAITS => state.traits = self.traits()?,
-            field::CONSENTS => state.consents = self.list(Self::consent)?,
-            field::PAUSED_UNTIL => state.paused_until = Some(self.instant()?),
+            field::CONSENTS => state.rare.consents = self.list(Self::consent)?,
+            field::PAUSED_UNTIL => state.rare.paused_until = Some(self.instant()?),
             field::PREFERRED_CHANNEL => {
-                state.preferred_channel = Some(ChannelSlot(self.channel()?));
+                state.rare.preferred_channel = Some(ChannelSlot(self.channel()?));
             }
             field::SERIES => state.series = self.all_series()?,
             field::TIMERS => state.timers = self.list(Self::timer)?,
             field::PROGRESS => state.progress = self.list(Self::progress)?,
-            field::WAITING => state.waiting = self.list(Self::waiting)?,
+            field::WAITING => state.rare.waiting = self.list(Self::waiting)?,
             field::LEDGER => state.ledger = self.list(Self::contact)?,
-            field::FREEZES => state.freezes = self.list(Self::freeze)?,
-            field::SCORES => state.scores = self.list(Self::score)?,
-            field::TIMELINE => state.timeline = self.timeline()?,
+            field::FREEZES => state.rare.freezes = self.list(Self::freeze)?,
+            field::SCORES => state.rare.scores = self.list(Self::score)?,
+            field::TIMELINE => state.recent.set_timeline(self.timeline()?.into_iter()),
             field::SEEN => {
                 let bytes = self.from.bytes()?;
                 let (hashes, _) = bytes.as_chunks();
-                state.seen = hashes.iter().map(|hash| u64::from_le_bytes(*hash)).collect();
+                state.recent.set_marks(hashes.iter().map(|hash| u64::from_le_bytes(*hash)));
             }
-            field::SEEN_NEXT => state.seen_next = self.from.u16()?,
-            field::SESSION => state.session = Some(Box::new(self.session()?)),
+            field::SEEN_NEXT => state.recent.set_next_mark(self.from.u16()?),
+            field::SESSION => state.rare.session = Some(Box::new(self.session()?)),
             _ => self.from.skip()?,
         }
         Ok(())
@@ -277,7 +282,7 @@ impl<'b> Reader<'_, 'b> {
                 Series::Distinct(entries)
             }
             3 => {
-                let series = Series::Last(self.instant()?, self.value(0)?);
+                let series = Series::Last(Box::new((self.instant()?, self.value(0)?)));
                 self.skip_rest(rest, 2)?;
                 series
             }

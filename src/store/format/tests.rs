@@ -6,13 +6,13 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::engine::customer::{
-    Cause, Consent, Contact, ContactKind, Daily, Latch, Progress, Remembered, ScoreState, Session,
-    Waiting,
+    Cause, Consent, Contact, ContactKind, Daily, Latch, Progress, ScoreState, Session, Waiting,
 };
 use crate::engine::decision::Reason;
 use crate::engine::id::DecisionId;
 use crate::engine::input::Answer;
 use crate::engine::policy::Freeze;
+use crate::engine::recent::Remembered;
 use crate::engine::series::{Amount, Series};
 use crate::engine::slot::{
     ChannelSlot, PropertySlot, PurposeSlot, ScoreSlot, SeriesSlot, TriggerSlot,
@@ -139,7 +139,7 @@ impl Dice {
                 count: dice.small(),
             })),
             Series::Distinct(self.list(|dice| (dice.next(), dice.instant()))),
-            Series::Last(self.instant(), self.value(0)),
+            Series::Last(Box::new((self.instant(), self.value(0)))),
             Series::LastTime(self.instant()),
         ];
         (0_u16..).map(SeriesSlot).zip(all).filter(|_| self.below(2) == 0).collect()
@@ -248,26 +248,30 @@ impl Dice {
             }
         }
         state.traits.sort_by_key(|(slot, _)| *slot);
-        state.consents = self.list(Self::consent);
-        state.paused_until = self.maybe(Self::instant);
-        state.preferred_channel = self.maybe(|dice| ChannelSlot(dice.slot(2)));
+        state.rare.consents = self.list(Self::consent);
+        state.rare.paused_until = self.maybe(Self::instant);
+        state.rare.preferred_channel = self.maybe(|dice| ChannelSlot(dice.slot(2)));
         state.series = self.series();
         state.timers = self.list(|dice| Timer { due: dice.instant(), kind: dice.timer_kind() });
         state.timers.sort_by_key(|timer| timer.due);
         state.progress = self.list(Self::progress);
         state.progress.sort_by_key(|progress| (progress.trigger, progress.object));
         state.progress.dedup_by_key(|progress| (progress.trigger, progress.object));
-        state.waiting = self.list(Self::waiting);
+        state.rare.waiting = self.list(Self::waiting);
         state.ledger = self.list(Self::contact);
-        state.freezes = self.list(Self::freeze);
-        state.scores = (0..self.slot(3)).map(|slot| self.score(slot)).collect();
-        state.timeline = self.list(|dice| {
+        state.rare.freezes = self.list(Self::freeze);
+        state.rare.scores = (0..self.slot(3)).map(|slot| self.score(slot)).collect();
+        let timeline: thin_vec::ThinVec<Remembered> = self.list(|dice| {
             let name = ["Page: /", "Cart Updated", "only arrived"][usize::from(dice.slot(3))];
             Remembered::new(names.event(name), dice.instant())
         });
-        state.seen = self.list(Self::next);
-        state.seen_next = if state.seen.is_empty() { 0 } else { self.slot(200) };
-        state.session = self.maybe(|dice| {
+        let marks: thin_vec::ThinVec<u64> = self.list(Self::next);
+        state.recent.set_timeline(timeline.into_iter());
+        state.recent.set_marks(marks.iter().copied());
+        if !marks.is_empty() {
+            state.recent.set_next_mark(self.slot(200));
+        }
+        state.rare.session = self.maybe(|dice| {
             let (started_at, last_at) = (dice.instant(), dice.instant());
             Box::new(Session { started_at, last_at, events: dice.small() })
         });
@@ -364,7 +368,7 @@ fn records_may_grow_at_their_end() {
     // A session with a fourth member.
     let bytes = [1, 0x80, 0xa2, 0, 0, 18, 0x84, 1, 2, 3, 0x61, b'?'];
     let back = decoded(&mut Format::new(tables()), &mut names(), &bytes).unwrap();
-    assert_eq!(back.session.unwrap().events, 3);
+    assert_eq!(back.rare.session.as_ref().unwrap().events, 3);
     let short = [1, 0x80, 0xa2, 0, 0, 18, 0x82, 1, 2];
     assert!(decoded(&mut Format::new(tables()), &mut names(), &short).is_err());
 }
@@ -375,17 +379,17 @@ fn another_catalog_keeps_what_protects_the_customer() {
     let at = Timestamp::from_millis(1_000);
     let mut state = CustomerState::new(CustomerId::new("c1"), at);
     let mut dice = Dice(1);
-    state.consents.push(Consent { purpose: Some(PurposeSlot(1)), ..dice.consent() });
+    state.rare.consents.push(Consent { purpose: Some(PurposeSlot(1)), ..dice.consent() });
     let contact =
         Contact { trigger: TriggerSlot(1), purpose: Some(PurposeSlot(0)), ..dice.contact() };
     state.ledger.push(contact);
-    state.waiting.push(Waiting { trigger: TriggerSlot(1), ..dice.waiting() });
-    let id = state.waiting[0].id;
+    state.rare.waiting.push(Waiting { trigger: TriggerSlot(1), ..dice.waiting() });
+    let id = state.rare.waiting[0].id;
     state.timers.push(Timer { due: at, kind: TimerKind::Release { decision: id } });
     state.timers.push(Timer { due: at, kind: TimerKind::Schedule { trigger: TriggerSlot(2) } });
     state.progress.push(Progress { trigger: TriggerSlot(1), ..dice.progress() });
     state.series.push((SeriesSlot(4), Series::LastTime(at)));
-    state.scores.push(dice.score(0));
+    state.rare.scores.push(dice.score(0));
     let bytes = encoded(&names, &state);
 
     // `dwell`, `service`, `health` and the series are gone; `renewal` has moved.
@@ -395,21 +399,21 @@ fn another_catalog_keeps_what_protects_the_customer() {
     other.channels = table(&["email", "in_app"]);
     let mut format = Format::new(other);
     let back = decoded(&mut format, &mut names, &bytes).unwrap();
-    assert_eq!((back.progress.len(), back.scores.len(), back.series.len()), (0, 0, 0));
+    assert_eq!((back.progress.len(), back.rare.scores.len(), back.series.len()), (0, 0, 0));
     let kinds: Vec<_> = back.timers.iter().map(|timer| timer.kind.clone()).collect();
     let renewal = TimerKind::Schedule { trigger: TriggerSlot(0) };
     assert_eq!(kinds, [TimerKind::Release { decision: id }, renewal]);
-    let gone = format.strangers().text(back.waiting[0].trigger.0).unwrap();
+    let gone = format.strangers().text(back.rare.waiting[0].trigger.0).unwrap();
     assert_eq!(&**gone, "dwell", "what waits is still there to be cancelled on record");
     assert_eq!(back.ledger[0].purpose, Some(PurposeSlot(1)), "marketing has moved");
-    let stranger = back.consents[0].purpose.unwrap();
+    let stranger = back.rare.consents[0].purpose.unwrap();
     assert_eq!(format.strangers().text(stranger.0).map(|name| &**name), Some("service"));
 
     // The first catalog comes back: the refusal and the contact are bound as before.
     let mut bytes = Vec::new();
     format.encode(&names, &back, &mut bytes).unwrap();
     let again = decoded(&mut Format::new(tables()), &mut names, &bytes).unwrap();
-    assert_eq!(again.consents, state.consents);
+    assert_eq!(again.rare.consents, state.rare.consents);
     assert_eq!(again.ledger[0].trigger, TriggerSlot(1));
 }
 

@@ -115,25 +115,25 @@ impl Writer<'_> {
         self.to.u32(field::LAST_SEEN)?;
         self.instant(state.last_seen)?;
         self.traits(state)?;
-        self.list(field::CONSENTS, &state.consents, Self::consent)?;
-        if let Some(until) = state.paused_until {
+        self.list(field::CONSENTS, &state.rare.consents, Self::consent)?;
+        if let Some(until) = state.rare.paused_until {
             self.to.u32(field::PAUSED_UNTIL)?;
             self.instant(until)?;
         }
-        if let Some(channel) = state.preferred_channel {
+        if let Some(channel) = state.rare.preferred_channel {
             self.to.u32(field::PREFERRED_CHANNEL)?;
             self.name(Kind::Channel, channel.0)?;
         }
         self.all_series(tables, state)?;
         self.list(field::TIMERS, &state.timers, Self::timer)?;
         self.list(field::PROGRESS, &state.progress, Self::progress)?;
-        self.list(field::WAITING, &state.waiting, Self::waiting)?;
+        self.list(field::WAITING, &state.rare.waiting, Self::waiting)?;
         self.list(field::LEDGER, &state.ledger, Self::contact)?;
-        self.list(field::FREEZES, &state.freezes, Self::freeze)?;
-        self.list(field::SCORES, &state.scores, Self::score)?;
+        self.list(field::FREEZES, &state.rare.freezes, Self::freeze)?;
+        self.list(field::SCORES, &state.rare.scores, Self::score)?;
         self.timeline(state)?;
         self.seen(state)?;
-        if let Some(session) = &state.session {
+        if let Some(session) = &state.rare.session {
             self.to.u32(field::SESSION)?.array(3)?;
             self.instant(session.started_at)?;
             self.instant(session.last_at)?;
@@ -171,11 +171,11 @@ impl Writer<'_> {
     }
 
     fn timeline(&mut self, state: &CustomerState) -> Written {
-        if state.timeline.is_empty() {
+        if state.recent.latest().is_none() {
             return Ok(());
         }
-        self.to.u32(field::TIMELINE)?.array(state.timeline.len() as u64 * 2)?;
-        for remembered in &state.timeline {
+        self.to.u32(field::TIMELINE)?.array(state.recent.timeline().len() as u64 * 2)?;
+        for remembered in state.recent.timeline() {
             self.name(Kind::Event, remembered.event().0)?;
             self.instant(remembered.at())?;
         }
@@ -183,14 +183,15 @@ impl Writer<'_> {
     }
 
     fn seen(&mut self, state: &CustomerState) -> Written {
-        if state.seen.is_empty() {
+        let marks = state.recent.marks();
+        if marks.is_empty() {
             return Ok(());
         }
-        self.to.u32(field::SEEN)?.bytes_len(state.seen.len() as u64 * 8)?;
-        for hash in &state.seen {
+        self.to.u32(field::SEEN)?.bytes_len(marks.len() as u64 * 8)?;
+        for hash in marks {
             self.to.writer_mut().extend_from_slice(&hash.to_le_bytes());
         }
-        self.to.u32(field::SEEN_NEXT)?.u16(state.seen_next)?;
+        self.to.u32(field::SEEN_NEXT)?.u16(state.recent.next_mark())?;
         Ok(())
     }
 
@@ -252,7 +253,8 @@ impl Writer<'_> {
                     self.instant(*at)?;
                 }
             }
-            Series::Last(at, value) => {
+            Series::Last(last) => {
+                let (at, value) = &**last;
                 self.to.array(3)?.u8(3)?;
                 self.instant(*at)?;
                 self.value(value)?;
@@ -448,20 +450,20 @@ fn count_fields(state: &CustomerState) -> u64 {
     let always = 4;
     let optional = [
         !state.traits.is_empty(),
-        !state.consents.is_empty(),
-        state.paused_until.is_some(),
-        state.preferred_channel.is_some(),
+        !state.rare.consents.is_empty(),
+        state.rare.paused_until.is_some(),
+        state.rare.preferred_channel.is_some(),
         !state.series.is_empty(),
         !state.timers.is_empty(),
         !state.progress.is_empty(),
-        !state.waiting.is_empty(),
+        !state.rare.waiting.is_empty(),
         !state.ledger.is_empty(),
-        !state.freezes.is_empty(),
-        !state.scores.is_empty(),
-        !state.timeline.is_empty(),
-        !state.seen.is_empty(),
-        !state.seen.is_empty(),
-        state.session.is_some(),
+        !state.rare.freezes.is_empty(),
+        !state.rare.scores.is_empty(),
+        state.recent.latest().is_some(),
+        !state.recent.marks().is_empty(),
+        !state.recent.marks().is_empty(),
+        state.rare.session.is_some(),
     ];
     always + optional.into_iter().map(u64::from).sum::<u64>()
 }

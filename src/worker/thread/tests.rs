@@ -330,7 +330,7 @@ fn an_erased_customer_is_gone_and_may_come_back_as_a_stranger() {
     drop(stage);
     let stage = set_stage(dir.path(), &log, &clock, &catalog);
     let state = stage.running.shard.find("canary-9").unwrap();
-    assert_eq!((state.applied, state.timeline.len()), (5, 1));
+    assert_eq!((state.applied, state.recent.timeline().len()), (5, 1));
     assert!(stage.outcome().funnels.iter().all(Funnel::is_balanced));
 }
 
@@ -462,7 +462,7 @@ async fn threads_answer_and_stop() {
     let foreign = OutboxRow { trigger: "gone".into(), ..rows[0].clone() };
     let refused = workers.gate(&foreign, after(601)).await.unwrap();
     assert_eq!(refused, Some(crate::engine::decision::Reason::TriggerRemoved));
-    let events = workers.inspect("c07", |_, state| state.map(|s| s.timeline.len())).await;
+    let events = workers.inspect("c07", |_, state| state.map(|s| s.recent.timeline().len())).await;
     assert_eq!(events.unwrap(), Some(1));
     lists_are_whole(&workers).await;
     let mut second = open(small_shop());

@@ -3,11 +3,12 @@
 use super::desk::{Desk, rejected};
 use crate::engine::catalog::{Absence, AbsenceScope, Experiment, Suppression, Trigger, Unit, When};
 use crate::engine::condition::Expr;
-use crate::engine::customer::{ContactKind, Remembered, WAITING_MAX, Waiting};
+use crate::engine::customer::{ContactKind, WAITING_MAX, Waiting};
 use crate::engine::decision::{Detail, Reason};
 use crate::engine::govern::caps_left;
 use crate::engine::input::Answer;
 use crate::engine::policy::{CapScope, Period, Share, UnknownZone};
+use crate::engine::recent::Remembered;
 use crate::engine::testing::{
     EMAIL, MARKETING, OBJECT, PHONE, RESOLVED, SERVICE, TIMEZONE, TRANSACTIONAL, answer, at,
     calendar, cause, condition, gap, rolling, send, send_with, set, shop, slot_of, span, task,
@@ -192,7 +193,7 @@ fn people_first_a_task_is_held_by_no_rule_about_messages() {
         .trigger("promo", |_| {});
     let mut desk = Desk::new(shop);
     consent_denied(&mut desk);
-    desk.state.paused_until = Some(at("2027-01-01T00:00"));
+    desk.state.rare.paused_until = Some(at("2027-01-01T00:00"));
     set(&mut desk.state, TIMEZONE, "");
     assert_eq!(desk.ask("call", NOON), "task");
     assert_eq!(desk.ask("call", NOON), "suppressed once_per");
@@ -200,8 +201,8 @@ fn people_first_a_task_is_held_by_no_rule_about_messages() {
 }
 
 fn consent_denied(desk: &mut Desk) {
-    desk.state.consents.clear();
-    desk.state.consents.push(answer(None, None, Answer::Denied, "2026-01-01T00:00"));
+    desk.state.rare.consents.clear();
+    desk.state.rare.consents.push(answer(None, None, Answer::Denied, "2026-01-01T00:00"));
 }
 
 #[test]
@@ -265,7 +266,7 @@ fn a_spread_fan_out_waits_for_its_own_instant_and_suppresses_at_once() {
     assert_eq!(told, format!("deferred spread until {}", super::desk::short(until)));
     assert_eq!(desk.ask("promo", "2026-03-02T12:01"), "suppressed suppressed");
     // What ends the freeze while it is spread ends it for good.
-    desk.state.freezes.clear();
+    desk.state.rare.freezes.clear();
     let slot = slot_of(&desk.catalog, "outage");
     let trigger = desk.catalog.trigger(slot).unwrap();
     let (id, cause) = (desk.last.unwrap(), cause("event-1", at(NOON), None));
@@ -283,7 +284,7 @@ fn more_than_may_wait_is_suppressed() {
     let night = "2026-03-02T22:00";
     for n in 0..WAITING_MAX {
         assert!(desk.ask("promo", night).starts_with("deferred"));
-        desk.state.waiting.push(Waiting {
+        desk.state.rare.waiting.push(Waiting {
             id: desk.last.unwrap(),
             trigger: slot_of(&desk.catalog, "promo"),
             cause: Box::new(cause(&n.to_string(), at(night), None)),
@@ -294,7 +295,7 @@ fn more_than_may_wait_is_suppressed() {
         });
     }
     assert_eq!(desk.ask("promo", night), "suppressed capped");
-    desk.state.waiting.pop();
+    desk.state.rare.waiting.pop();
     assert!(desk.ask("promo", night).starts_with("deferred"));
 }
 
@@ -318,7 +319,7 @@ fn what_changed_since_the_decision_stops_a_send_at_the_door() {
         (
             "opted out",
             |d| {
-                d.state.consents.push(answer(
+                d.state.rare.consents.push(answer(
                     Some(MARKETING),
                     Some(EMAIL),
                     Answer::Denied,
@@ -327,7 +328,11 @@ fn what_changed_since_the_decision_stops_a_send_at_the_door() {
             },
             Some(Reason::OptedOut),
         ),
-        ("paused", |d| d.state.paused_until = Some(at("2026-03-05T00:00")), Some(Reason::Paused)),
+        (
+            "paused",
+            |d| d.state.rare.paused_until = Some(at("2026-03-05T00:00")),
+            Some(Reason::Paused),
+        ),
         (
             "address gone",
             |d| set(&mut d.state, crate::engine::testing::EMAIL_ADDRESS, ""),
@@ -365,7 +370,7 @@ fn a_send_that_lost_its_reason_before_its_call_does_not_leave() {
     let mut desk = Desk::new(shop().trigger("promo", lacks));
     assert_eq!(desk.ask("promo", NOON), "sent email");
     let came = |desk: &mut Desk, when| {
-        desk.state.timeline = [Remembered::new(RESOLVED, at(when))].into_iter().collect();
+        desk.state.recent.set_timeline([Remembered::new(RESOLVED, at(when))].into_iter());
     };
     came(&mut desk, "2026-03-02T11:00");
     assert_eq!(desk.recheck("promo", NOON, later), None, "it came before the wait began");

@@ -143,7 +143,7 @@ fn the_event_with_the_same_value_ends_a_suppression_and_no_other_does() {
     let mut end = |event, value: ValueRef<'static>| {
         let Desk { catalog, state, .. } = &mut desk;
         suppression::end_by_event(catalog, state, event, |_| value, at(later));
-        state.freezes.len()
+        state.rare.freezes.len()
     };
     assert_eq!(end(PING, ValueRef::Str("I1")), 2, "another event");
     assert_eq!(end(RESOLVED, ValueRef::Str("I3")), 2, "another value");
@@ -160,7 +160,7 @@ fn begun_again_for_the_same_value_a_suppression_is_one() {
     let mut desk = Desk::new(shop().trigger("incident", incident).trigger("promo", |_| {}));
     desk.ask_about("incident", "I1", NOON);
     desk.ask_about("incident", "I1", "2026-03-02T18:00");
-    assert_eq!(desk.state.freezes.len(), 1);
+    assert_eq!(desk.state.rare.freezes.len(), 1);
     assert_eq!(desk.ask("promo", "2026-03-03T17:59"), "suppressed suppressed");
 }
 
@@ -199,13 +199,13 @@ fn suppressions_are_bounded_and_the_first_to_end_goes() {
         desk.judge(&[("incident", Some(&format!("I{n}")))], now);
     }
     let of = |object: &str| {
-        desk.state.freezes.iter().any(|freeze| freeze.same.as_deref() == Some(object))
+        desk.state.rare.freezes.iter().any(|freeze| freeze.same.as_deref() == Some(object))
     };
-    assert_eq!(desk.state.freezes.len(), most);
+    assert_eq!(desk.state.rare.freezes.len(), most);
     assert!(!of("I0") && of("I1") && of(&format!("I{most}")));
     // What is over makes room.
     desk.ask_about("incident", "next", "2026-03-05T12:00");
-    assert_eq!(desk.state.freezes.len(), 1);
+    assert_eq!(desk.state.rare.freezes.len(), 1);
 }
 
 #[test]
@@ -274,7 +274,7 @@ fn consent_decides_by_purpose_and_channel() {
         let (purpose_asked, channel_asked) = asked.split_once(' ').unwrap();
         let aim = (purpose(purpose_asked).unwrap(), channel(channel_asked.trim()).unwrap());
         let mut desk = Desk::new(shop().trigger("promo", |t| t.action = send(aim.0, &[aim.1])));
-        desk.state.consents.clear();
+        desk.state.rare.consents.clear();
         for (day, said) in said.split(", ").filter(|said| !said.is_empty()).enumerate() {
             let words: Vec<_> = said.split(' ').collect();
             let given = if words[0] == "yes" { Granted } else { Denied };
@@ -296,12 +296,12 @@ fn of_a_yes_and_a_no_at_one_instant_the_no_stands() {
 #[test]
 fn an_answer_is_kept_once_and_a_late_one_changes_nothing() {
     let mut desk = Desk::new(shop());
-    desk.state.consents.clear();
+    desk.state.rare.consents.clear();
     let yes = |when| answer(Some(MARKETING), None, Granted, when);
     for when in ["2026-02-01T00:00", "2026-02-03T00:00", "2026-02-02T00:00"] {
         consent::record(&mut desk.state, yes(when));
     }
-    assert_eq!(desk.state.consents.as_slice(), [yes("2026-02-03T00:00")]);
+    assert_eq!(desk.state.rare.consents.as_slice(), [yes("2026-02-03T00:00")]);
 }
 
 #[test]
@@ -319,11 +319,11 @@ fn a_pause_defers_all_but_exempt_purposes() {
             .trigger("promo", |_| {})
             .trigger("receipt", |t| t.action = send(TRANSACTIONAL, &[EMAIL])),
     );
-    desk.state.paused_until = Some(at("2026-03-05T00:00"));
+    desk.state.rare.paused_until = Some(at("2026-03-05T00:00"));
     assert_eq!(desk.ask("promo", NOON), "deferred paused until 2026-03-05T00:00");
     assert_eq!(desk.ask("receipt", NOON), "sent email");
     assert_eq!(desk.ask("promo", "2026-03-05T00:00"), "sent email");
-    desk.state.paused_until = Some(at("2027-01-01T00:00"));
+    desk.state.rare.paused_until = Some(at("2027-01-01T00:00"));
     assert_eq!(desk.ask("promo", NOON), "expired expired");
     let findings = desk.findings("promo", NOON);
     assert_eq!(desk.why(&findings), ["consent: the customer until 2027-01-01T00:00"]);
@@ -343,9 +343,9 @@ fn the_first_channel_on_which_the_customer_can_be_reached_wins() {
     assert_eq!(desk.ask("promo", NOON), "sent in_app");
 
     let mut desk = via(&[SMS, EMAIL]);
-    desk.state.preferred_channel = Some(EMAIL);
+    desk.state.rare.preferred_channel = Some(EMAIL);
     assert_eq!(desk.ask("promo", NOON), "sent email", "the preferred one goes first");
-    desk.state.preferred_channel = Some(IN_APP);
+    desk.state.rare.preferred_channel = Some(IN_APP);
     assert_eq!(desk.ask("promo", NOON), "sent sms", "unless the trigger does not use it");
     consent::record(&mut desk.state, answer(None, Some(SMS), Denied, "2026-02-01T00:00"));
     assert_eq!(desk.ask("promo", NOON), "sent email", "a refused one is passed over");

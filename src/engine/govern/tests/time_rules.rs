@@ -75,7 +75,7 @@ fn set_up(night: &Night) -> Dark {
     }
     let mut desk = Desk::new(store);
     set(&mut desk.state, TIMEZONE, zone.name());
-    desk.state.paused_until = night.pause.map(|minutes| now + Span::MINUTE.times(minutes));
+    desk.state.rare.paused_until = night.pause.map(|minutes| now + Span::MINUTE.times(minutes));
     let mut ago = night.made.clone();
     ago.sort_unstable_by(|a, b| b.cmp(a));
     let mut made = Vec::new();
@@ -104,7 +104,7 @@ impl Dark {
     fn free(&self, trigger: &str, at: Timestamp) -> bool {
         let local = at.in_zone(&self.zone);
         let e_mail = TRIGGERS.iter().any(|(id, _, channel, _)| *id == trigger && *channel == EMAIL);
-        self.desk.state.paused_until.is_none_or(|until| until <= at)
+        self.desk.state.rare.paused_until.is_none_or(|until| until <= at)
             && !(e_mail && is_quiet(&self.week, at, &self.zone))
             && self.blackout.is_none_or(|(from, to)| local < from || to <= local)
             && allowed(&self.desk.catalog, &self.made, trigger, at, &self.zone)

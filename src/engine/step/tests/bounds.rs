@@ -65,7 +65,7 @@ fn an_id_is_a_duplicate_among_the_last_so_many() {
         let heard = hear(&catalog, &mut state, ("Used", &id, None), now);
         assert_eq!(heard.applied, Applied::Applied);
     }
-    assert_eq!(state.seen.len(), SEEN_MAX);
+    assert_eq!(state.recent.marks().len(), SEEN_MAX);
     let mut again = |id: &str| hear(&catalog, &mut state, ("Used", id, None), now).applied;
     assert_eq!(again("3"), Applied::Duplicate, "the oldest still remembered");
     assert_eq!(again("258"), Applied::Duplicate, "the newest");
@@ -102,12 +102,15 @@ fn the_timeline_keeps_the_last_events_in_the_order_in_which_they_occurred() {
     world.line("40m Order occurred=20m30s");
     world.line("41m Left occurred=1m");
     let ann = &world.customers["ann"];
-    assert_eq!(ann.timeline.len(), TIMELINE_MAX);
-    assert!(ann.timeline.is_sorted_by_key(|event| event.at()));
+    assert_eq!(ann.recent.timeline().len(), TIMELINE_MAX);
+    assert!(ann.recent.timeline().is_sorted_by_key(|event| event.at()));
     let order = EventSlot(slot_of(&catalog.events, "Order"));
-    assert_eq!(ann.timeline.iter().position(|event| event.event() == order), Some(8));
+    assert_eq!(ann.recent.timeline().position(|event| event.event() == order), Some(8));
     let left = EventSlot(slot_of(&catalog.events, "Left"));
-    assert!(ann.timeline.iter().all(|event| event.event() != left), "older than all that is kept");
+    assert!(
+        ann.recent.timeline().all(|event| event.event() != left),
+        "older than all that is kept"
+    );
 }
 
 #[test]
@@ -123,7 +126,7 @@ fn a_customer_never_heard_of_is_bound_by_the_first_event() {
     };
     assert_eq!(count(|kind| matches!(kind, TimerKind::Schedule { .. })), 1);
     assert_eq!(count(|kind| matches!(kind, TimerKind::Rescore { .. })), 1);
-    assert!(state.scores.is_empty(), "nothing was measured yet");
+    assert!(state.rare.scores.is_empty(), "nothing was measured yet");
 }
 
 #[test]
@@ -167,14 +170,14 @@ fn a_change_of_model_alone_fires_nothing() {
         world.line(&format!("{minute}m Used"));
     }
     let mut state = world.customers["ann"].clone();
-    assert_eq!(state.scores[0].value.to_string(), "50");
+    assert_eq!(state.rare.scores[0].value.to_string(), "50");
     let mut new = catalog_of_health(&["unwell"]);
     if let ScoreSource::Scorecard(card) = &mut new.scores[0].source {
         card.measures[0].value = Expr::Literal(Value::Num(1.0));
     }
     let now = state.now;
     bind(&new, &mut state, now);
-    assert_eq!(state.scores[0].value.to_string(), "10");
+    assert_eq!(state.rare.scores[0].value.to_string(), "10");
     let fired = hear(&new, &mut state, ("Used", "x", None), at("2026-03-02T10:00")).rulings;
     assert!(fired.is_empty(), "{fired:?}");
     // Back over the line and below it again is a crossing, of which time is the cause.
@@ -197,7 +200,7 @@ fn a_latch_that_was_armed_again_is_set_by_the_new_model() {
     }
     let mut state = world.customers["ann"].clone();
     assert_eq!(
-        (state.progress[0].latch, state.scores[0].value.to_string()),
+        (state.progress[0].latch, state.rare.scores[0].value.to_string()),
         (Latch::Armed, "50".to_owned())
     );
     let mut new = catalog_of_health(&["unwell"]);

@@ -274,7 +274,8 @@ impl<'a> World<'a> {
         let heard = Input { at, position: 0, body };
         let decision = step(self.catalog, &mut state, &heard, &self.blind);
         assert!(decision.rulings.is_empty(), "{name} was not concerned");
-        (before.seen, before.seen_next) = (state.seen.clone(), state.seen_next);
+        before.recent.set_marks(state.recent.marks().iter().copied());
+        before.recent.set_next_mark(state.recent.next_mark());
         assert_eq!(state, before, "{name} was not concerned");
     }
 
@@ -342,7 +343,7 @@ impl<'a> World<'a> {
             assert_eq!(ruling.replaces, standing, "{} leaves another verdict", ruling.id);
         }
         let deferred = self.current.values().filter(|kind| **kind == VerdictKind::Defer).count();
-        let waiting: usize = self.customers.values().map(|state| state.waiting.len()).sum();
+        let waiting: usize = self.customers.values().map(|state| state.rare.waiting.len()).sum();
         assert_eq!(deferred, waiting, "what is deferred waits, and nothing else does");
         let mut leaving = 0;
         for effect in &decision.effects {

@@ -22,7 +22,7 @@ fn an_import_tells_since_when_and_until_when_a_customer_was_there() {
     assert_eq!(world.line("50h import Checkout occurred=30h"), "");
     assert_eq!(world.line("50h import Checkout occurred=20h"), "");
     let ann = &world.customers["ann"];
-    assert!(ann.session.is_none(), "what is imported is no visit");
+    assert!(ann.rare.session.is_none(), "what is imported is no visit");
     assert_eq!(seen(&world, "ann").1, "1d6h");
     world.line("60h Checkout");
     world.line("61h import Checkout occurred=40h");
@@ -59,7 +59,11 @@ fn what_happens_without_the_customer_is_neither_a_visit_nor_seen() {
     assert_eq!(world.line("9h absent Checkout cart=100"), "big_cart sent in_app");
     assert_eq!(seen(&world, "ann").1, "1h");
     assert!(
-        world.customers["ann"].session.as_ref().is_none_or(|s| s.last_at < at("2026-03-02T11:00"))
+        world.customers["ann"]
+            .rare
+            .session
+            .as_ref()
+            .is_none_or(|s| s.last_at < at("2026-03-02T11:00"))
     );
 }
 
@@ -114,8 +118,8 @@ fn what_went_out_does_not_go_out_again_when_its_id_comes_long_after() {
     let mut world = World::new(&catalog, START);
     assert_eq!(world.line("0s Checkout cart=100"), "big_cart sent in_app");
     let mut forgetful = world.customers["ann"].clone();
-    assert!(forgetful.seen.len() < SEEN_MAX);
-    forgetful.seen.clear();
+    assert!(forgetful.recent.marks().len() < SEEN_MAX);
+    forgetful.recent.set_marks([].into_iter());
     world.customers.insert("ann".to_owned(), forgetful);
     assert_eq!(world.line("1h same_id"), "");
 }

@@ -189,7 +189,7 @@ fn what_waits_for_a_trigger_that_is_gone_is_cancelled_with_the_next_input() {
     let mut world = World::new(&catalog, EVENING);
     assert_eq!(world.line("1h Checkout cart=100"), "big_cart deferred quiet_hours until 10h2m");
     let ann = world.customers.get_mut("ann").unwrap();
-    ann.waiting[0].trigger = TriggerSlot(u16::MAX);
+    ann.rare.waiting[0].trigger = TriggerSlot(u16::MAX);
     let now = ann.now;
     bind(&catalog, ann, now);
     assert_eq!(world.line("2h tick"), "(gone) cancelled trigger_removed at 1h");
