@@ -127,7 +127,9 @@ impl Ledger for Books {
             let record = encoded(&Record::Outcome { customer: &row.customer, outcome });
             match self.appender.append(row.shard, vec![record]).await {
                 Ok(_) => Ok(()),
-                Err(error @ log::Error::Overloaded) => Err(Trouble::Later(error.to_string())),
+                Err(error @ (log::Error::Overloaded | log::Error::Away(_))) => {
+                    Err(Trouble::Later(error.to_string()))
+                }
                 Err(error) => Err(Trouble::Over(error.to_string())),
             }
         })

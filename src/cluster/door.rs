@@ -62,7 +62,7 @@ impl Log for Door {
             headers,
         });
         let offsets =
-            self.writer.write(messages).map_err(|error| Error::Storage(error.to_string()))?;
+            self.writer.write(messages).map_err(|error| Error::Away(error.to_string()))?;
         let mut offsets = offsets.into_iter().map(|offset| offset.saturating_add(1));
         let mut positions = Vec::with_capacity(groups.len());
         for group in groups {

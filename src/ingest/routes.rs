@@ -189,6 +189,7 @@ async fn append<I: Intake>(ingest: &Ingest<I>, encoded: Encoded) -> Result<(), A
         Err(log::Error::Overloaded) => Err(Answer::Busy(OVERLOADED_WAIT)),
         Err(
             log::Error::Storage(_)
+            | log::Error::Away(_)
             | log::Error::Closed
             | log::Error::NoShard(_)
             | log::Error::Damaged { .. },

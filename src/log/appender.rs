@@ -134,6 +134,10 @@ impl Writer {
         while let Some(first) = self.queue.blocking_recv() {
             let requests = self.collect(first);
             if let Err(error) = self.flush(requests) {
+                if matches!(error, Error::Away(_)) {
+                    // All who waited have been told, and may come again.
+                    continue;
+                }
                 self.queue.close();
                 while let Some(request) = self.queue.blocking_recv() {
                     answer(request.answer, Err(error.clone()));

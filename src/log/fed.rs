@@ -30,6 +30,8 @@ struct Shard {
     appended_at: Timestamp,
     /// The last instant at which nothing else was to be read; `None` while there may be more.
     heard_all_at: Option<Timestamp>,
+    /// Where the events, and what stands beside them, ended when the owner began.
+    goals: (u64, u64),
 }
 
 impl Fed {
@@ -38,11 +40,11 @@ impl Fed {
         Self { shards: (0..shards).map(|_| Mutex::default()).collect() }
     }
 
-    /// Empties a shard's queues for an owner who begins behind a position, where everything up to an
-    /// instant has been heard.
-    pub fn begin(&self, shard: u16, position: u64, appended_at: Timestamp) {
+    /// Empties a shard's queues for an owner who begins behind a position. `goals` say where the
+    /// events, and what stands beside them, end by now.
+    pub fn begin(&self, shard: u16, position: u64, goals: (u64, u64)) {
         if let Some(mut shard) = self.shard(shard) {
-            *shard = Shard { end: position, appended_at, ..Shard::default() };
+            *shard = Shard { end: position, goals, ..Shard::default() };
         }
     }
 
@@ -111,6 +113,19 @@ impl Source for Fed {
         let shard = &mut *shard;
         Ok(take(&mut shard.aside, &mut shard.bytes, from, bytes_max))
     }
+
+    fn is_caught_up(&self, shard: u16, position: u64, aside: u64, _goal: u64) -> bool {
+        self.shard(shard).is_some_and(|shard| {
+            let (goal, aside_goal) = shard.goals;
+            // The last places of a log may hold nothing that is for us: then no position gets there.
+            let heard_all = shard.heard_all_at.is_some() && shard.end <= position;
+            (goal <= position || heard_all) && aside_goal <= aside
+        })
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
 }
 
 /// Takes entries out of a queue, from a position on. What lies before it was taken already.
@@ -157,7 +172,7 @@ mod tests {
         assert_eq!(positions(fed.read(1, 2, 25).unwrap()), [2, 3]);
         assert_eq!(positions(fed.read(1, 4, 1).unwrap()), [4]);
         assert_eq!(fed.bytes(1), 10);
-        fed.begin(1, 2, Timestamp::from_millis(0));
+        fed.begin(1, 2, (0, 0));
         assert_eq!((fed.bytes(1), fed.end(1)), (0, 2));
         assert!(fed.read(2, 1, 1).is_err());
     }
@@ -186,5 +201,18 @@ mod tests {
         fed.feed_aside(0, entry(2, 0));
         assert_eq!(fed.aside(0, 2, 100).unwrap().len(), 1);
         assert_eq!((fed.end(0), fed.bytes(0)), (7, 10));
+    }
+
+    #[test]
+    fn an_owner_has_caught_up_when_everything_was_heard_and_applied() {
+        let fed = Fed::new(1);
+        fed.begin(0, 3, (9, 2));
+        let caught_up = |position, aside| fed.is_caught_up(0, position, aside, 0);
+        assert!(!caught_up(3, 2));
+        fed.feed(0, entry(4, 0));
+        fed.heard_all(0, Timestamp::from_millis(1));
+        assert!(caught_up(4, 2) && !caught_up(3, 2) && !caught_up(4, 1));
+        fed.feed(0, entry(9, 0));
+        assert!(caught_up(9, 2) && !caught_up(8, 2));
     }
 }

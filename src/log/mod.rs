@@ -69,6 +69,18 @@ pub trait Source: Send + Sync + std::fmt::Debug {
     fn aside(&self, _shard: u16, _from: u64, _bytes_max: usize) -> Result<Vec<Entry>, Error> {
         Ok(Vec::new())
     }
+
+    /// Whether an owner who has applied everything up to these places has caught up with what was
+    /// there when it began; `goal` is what [`Source::end`] said then.
+    fn is_caught_up(&self, _shard: u16, position: u64, _aside: u64, goal: u64) -> bool {
+        goal <= position
+    }
+
+    /// Whether it goes on taking events while the owners of its shards are away, and is read by
+    /// others too: then being away is not being blind, and what is refused is told to them.
+    fn is_shared(&self) -> bool {
+        false
+    }
 }
 
 /// A log: a source that can be appended to. Implementations: embedded (in the store's directory),
@@ -102,6 +114,9 @@ pub enum Error {
     /// Too many appends wait already.
     #[error("the log is overloaded")]
     Overloaded,
+    /// It cannot be reached now. What was given to it may come in all the same, or not.
+    #[error("the log cannot be reached: {0}")]
+    Away(String),
     /// It is being closed.
     #[error("the log is closed")]
     Closed,

@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::record::{DecisionRecord, ExposureRecord, OutboxRow, TaskRecord};
+use super::record::{DeadLetter, DecisionRecord, ExposureRecord, OutboxRow, TaskRecord};
 use super::view::Funnel;
 use crate::engine::decision::VerdictKind;
 use crate::engine::id::{CustomerId, DecisionId};
-use crate::engine::input::BlindGap;
+use crate::engine::input::{BlindGap, Outcome};
 use crate::engine::time::Timestamp;
 
 /// The outcome of some inputs of one shard: committed whole or not at all.
@@ -34,6 +34,21 @@ pub struct Batch {
     pub exposures: Vec<ExposureRecord>,
     /// Counts of the triggers that ruled.
     pub funnels: Vec<Funnel>,
+    /// Outcomes of sends that were taken in, where others want to hear of them.
+    pub outcomes: Vec<(CustomerId, Outcome)>,
+    /// Inputs that were refused, where the log is not the place to find them again.
+    pub refused: Vec<RefusedInput>,
+}
+
+/// An input that was refused, whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedInput {
+    /// Why, in words.
+    pub letter: DeadLetter,
+    /// Where it stands in the log.
+    pub position: u64,
+    /// What it is.
+    pub input: bytes::Bytes,
 }
 
 /// How far a shard has come: where it goes on after a restart.
@@ -52,6 +67,12 @@ pub struct Mark {
     pub revision: String,
     /// Times in which the shard heard nothing.
     pub blind: Vec<BlindGap>,
+    /// Place of the last input applied of those that stand beside the log.
+    pub aside: u64,
+    /// When the last input applied was appended.
+    pub heard_at: Timestamp,
+    /// How many shards there were: customers change theirs when it changes.
+    pub shards: u16,
 }
 
 /// A ruling on record.
@@ -180,6 +201,16 @@ pub(super) struct StoredMark {
     revision: String,
     #[serde(default)]
     blind_ms: Vec<(i64, i64)>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    aside: u64,
+    #[serde(default, skip_serializing_if = "is_default")]
+    heard_at_ms: i64,
+    #[serde(default, skip_serializing_if = "is_default")]
+    shards: u16,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl From<&Mark> for StoredMark {
@@ -195,6 +226,9 @@ impl From<&Mark> for StoredMark {
                 .iter()
                 .map(|gap| (gap.from.as_millis(), gap.to.as_millis()))
                 .collect(),
+            aside: mark.aside,
+            heard_at_ms: mark.heard_at.as_millis(),
+            shards: mark.shards,
         }
     }
 }
@@ -213,6 +247,9 @@ impl From<StoredMark> for Mark {
                 .into_iter()
                 .map(|(from, to)| BlindGap { from: at(from), to: at(to) })
                 .collect(),
+            aside: stored.aside,
+            heard_at: at(stored.heard_at_ms),
+            shards: stored.shards,
         }
     }
 }

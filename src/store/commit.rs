@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use fjall::{OwnedWriteBatch, PersistMode};
+use fjall::PersistMode;
 
 use super::batch::{Batch, Mark, Ruled, StoredMark};
+use super::changes::{self, Change, Kind, Write};
 use super::decisions::{self, IndexLine};
 use super::record::{DecisionRecord, PastVerdict};
 use super::{Error, Store, keys, tasks};
@@ -24,43 +25,63 @@ impl Store {
     /// # Errors
     /// When it is not durable. The store is then broken and the process must stop.
     pub fn commit(&self, batches: &mut [Batch]) -> Result<(), Error> {
-        if self.is_broken() {
-            return Err(Error::Broken);
-        }
-        let mut write = self.db.batch();
-        let mut pending = Pending::default();
-        strip_forgotten(batches);
+        let mut write = Write::silent(self.db.batch());
         // Rows that are changed elsewhere must not come back after they were removed here.
         let _changing = self.change();
-        for batch in &mut *batches {
-            self.write_batch(&mut write, batch, &mut pending)?;
-        }
+        self.write_all(&mut write, batches)?;
         let mode = if batches.iter().any(Batch::must_be_flushed) {
             PersistMode::SyncData
         } else {
             PersistMode::Buffer
         };
-        self.guarded(|| write.durability(Some(mode)).commit())
+        self.guarded(|| write.batch.durability(Some(mode)).commit())
+    }
+
+    /// Prepares batches as [`Store::commit`] would write them, and says what they change, so that it
+    /// can be kept elsewhere before it counts here. Dropped, it was never there.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or is broken.
+    pub fn prepare(&self, batches: &mut [Batch]) -> Result<Prepared<'_>, Error> {
+        let mut write = Write::telling(self.db.batch());
+        self.write_all(&mut write, batches)?;
+        Ok(Prepared { store: self, write })
+    }
+
+    fn write_all(&self, write: &mut Write, batches: &mut [Batch]) -> Result<(), Error> {
+        if self.is_broken() {
+            return Err(Error::Broken);
+        }
+        let mut pending = Pending::default();
+        strip_forgotten(batches);
+        batches.iter_mut().try_for_each(|batch| self.write_batch(write, batch, &mut pending))
     }
 
     fn write_batch(
         &self,
-        write: &mut OwnedWriteBatch,
+        write: &mut Write,
         batch: &mut Batch,
         pending: &mut Pending,
     ) -> Result<(), Error> {
         let spaces = &self.spaces;
+        write.of_shard(batch.shard);
         for (id, state) in batch.states.iter() {
             write.insert(&spaces.customers, keys::customer(batch.shard, id), state);
+            write.tell(Kind::Customer, id, Some(state));
         }
         for ruled in &mut batch.rulings {
             self.write_ruling(write, ruled, pending)?;
         }
         for row in &batch.outbox {
-            write.insert(&spaces.outbox, row.decision.as_str(), json(row)?);
+            let value = json(row)?;
+            write.tell(Kind::Outbox, &row.decision, Some(&value));
+            write.insert(&spaces.outbox, row.decision.as_str(), value);
         }
         for id in &batch.settled {
-            write.remove(&spaces.outbox, id.to_string());
+            let id = id.to_string();
+            write.tell(Kind::Outbox, &id, None);
+            write.tell(Kind::Decision, &id, None);
+            write.remove(&spaces.outbox, id);
         }
         for task in &batch.tasks {
             tasks::write(spaces, write, task)?;
@@ -68,24 +89,29 @@ impl Store {
         for exposure in &batch.exposures {
             let key = super::exposures::key(exposure);
             // The first exposure counts; another arm cannot come later.
-            if !spaces.exposures.contains_key(&key)? {
-                write.insert(&spaces.exposures, key, json(exposure)?);
+            if !spaces.exposures.contains_key(key.as_str())? {
+                let value = json(exposure)?;
+                write.tell(Kind::Exposure, &key, Some(&value));
+                write.insert(&spaces.exposures, key, value);
             }
         }
         for id in &batch.forgotten {
             batch.withdrawn.extend(self.forget(write, batch.shard, id.as_str())?);
         }
         for funnel in &batch.funnels {
-            write.insert(&spaces.meta, keys::funnel(batch.shard, &funnel.trigger), json(funnel)?);
+            let value = json(funnel)?;
+            write.tell(Kind::Funnel, &funnel.trigger, Some(&value));
+            write.insert(&spaces.meta, keys::funnel(batch.shard, &funnel.trigger), value);
         }
-        let mark = StoredMark::from(&batch.mark);
-        write.insert(&spaces.meta, keys::mark(batch.shard), json(&mark)?);
+        let mark = json(&StoredMark::from(&batch.mark))?;
+        write.tell(Kind::Mark, "", Some(&mark));
+        write.insert(&spaces.meta, keys::mark(batch.shard), mark);
         Ok(())
     }
 
     fn write_ruling(
         &self,
-        write: &mut OwnedWriteBatch,
+        write: &mut Write,
         ruled: &mut Ruled,
         pending: &mut Pending,
     ) -> Result<(), Error> {
@@ -104,13 +130,29 @@ impl Store {
             complete(&mut ruled.record, earlier);
         }
         let record = &ruled.record;
-        let place = keys::place(decided_at, ruled.id.as_bytes());
-        let key = keys::of_customer(&record.customer, &place);
-        write.insert(&self.spaces.decisions, key.as_slice(), json(record)?);
-        write.insert(&self.spaces.decisions_by_time, place, IndexLine::of(record).to_bytes());
-        write.insert(&self.spaces.decision_ids, *ruled.id.as_bytes(), key);
+        let value = json(record)?;
+        if changes::is_open(record) {
+            write.tell(Kind::Decision, &record.id, Some(&value));
+        } else if ruled.replaces.is_some() {
+            write.tell(Kind::Decision, &record.id, None);
+        }
+        self.write_decision(write, (ruled.id, decided_at), record, value);
         pending.put(ruled.id, decided_at, record.clone());
         Ok(())
+    }
+
+    pub(super) fn write_decision(
+        &self,
+        write: &mut Write,
+        (id, decided_at): (DecisionId, Timestamp),
+        record: &DecisionRecord,
+        value: Vec<u8>,
+    ) {
+        let place = keys::place(decided_at, id.as_bytes());
+        let key = keys::of_customer(&record.customer, &place);
+        write.insert(&self.spaces.decisions, key.as_slice(), value);
+        write.insert(&self.spaces.decisions_by_time, place, IndexLine::of(record).to_bytes());
+        write.insert(&self.spaces.decision_ids, *id.as_bytes(), key);
     }
 
     /// How far a shard had come; `None` when it never committed.
@@ -132,6 +174,42 @@ impl Store {
         let Some(value) = self.spaces.decisions.get(&key)? else { return Ok(None) };
         let record = decisions::read(&key, &value)?;
         Ok(Some((keys::time_of(&place), record)))
+    }
+}
+
+/// Batches that are ready to be written.
+pub struct Prepared<'s> {
+    store: &'s Store,
+    write: Write,
+}
+
+impl std::fmt::Debug for Prepared<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Prepared").field("changes", &self.changes().len()).finish_non_exhaustive()
+    }
+}
+
+impl Prepared<'_> {
+    /// What they change.
+    pub fn changes(&self) -> &[Change] {
+        self.write.told()
+    }
+
+    /// Writes them, and notes for each shard up to where its part of the changelog holds what the
+    /// store has now. The system flushes it in its own time: what a loss of power takes is in the
+    /// changelog.
+    ///
+    /// # Errors
+    /// When they cannot be written. The store is then broken and the process must stop.
+    pub fn commit(mut self, changelog: &[(u16, u64)]) -> Result<(), Error> {
+        let store = self.store;
+        for (shard, next) in changelog {
+            let value = next.to_string();
+            self.write.insert(&store.spaces.meta, keys::changelog(*shard), value.as_str());
+        }
+        // Rows that are changed elsewhere must not come back after they were removed here.
+        let _changing = store.change();
+        store.guarded(|| self.write.batch.durability(Some(PersistMode::Buffer)).commit())
     }
 }
 
@@ -227,4 +305,4 @@ pub(super) fn from_json<T: serde::de::DeserializeOwned>(
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -3,12 +3,11 @@
 //! What the log and old files of the store hold of them goes when the log is trimmed and the
 //! store compacted: [`Store::compact_after_erasures`].
 
-use fjall::OwnedWriteBatch;
-
+use super::changes::{self, Kind, Write};
 use super::commit::from_json;
 use super::open::text;
 use super::record::OutboxRow;
-use super::{Error, Store, keys, tasks};
+use super::{Error, Store, decisions, keys, tasks};
 use crate::engine::id::DecisionId;
 
 /// How long to wait before looking again whether a flush is done.
@@ -19,30 +18,41 @@ impl Store {
     /// have not left.
     pub(super) fn forget(
         &self,
-        write: &mut OwnedWriteBatch,
+        write: &mut Write,
         shard: u16,
         customer: &str,
     ) -> Result<Vec<DecisionId>, Error> {
         let mut unsent = Vec::new();
         let spaces = &self.spaces;
         write.remove(&spaces.customers, keys::customer(shard, customer));
+        write.tell(Kind::Customer, customer, None);
         for guard in spaces.decisions.prefix(keys::owned_by(customer)) {
-            let key = guard.key()?;
+            let (key, value) = guard.into_inner()?;
+            // One that is damaged goes all the same.
+            if let Ok(record) = decisions::read(&key, &value)
+                && changes::is_open(&record)
+            {
+                write.tell(Kind::Decision, &record.id, None);
+            }
             if let Some(place) = keys::place_of(&key) {
                 write.remove(&spaces.decisions_by_time, place);
                 write.remove(&spaces.decision_ids, keys::id_of(&place));
             }
             write.remove(&spaces.decisions, key);
         }
-        for space in [&spaces.inbox, &spaces.exposures] {
-            for guard in space.prefix(keys::owned_by(customer)) {
-                write.remove(space, guard.key()?);
-            }
+        for guard in spaces.inbox.prefix(keys::owned_by(customer)) {
+            write.remove(&spaces.inbox, guard.key()?);
+        }
+        for guard in spaces.exposures.prefix(keys::owned_by(customer)) {
+            let key = guard.key()?;
+            write.tell(Kind::Exposure, &String::from_utf8_lossy(&key), None);
+            write.remove(&spaces.exposures, key);
         }
         for guard in spaces.outbox.iter() {
             let (key, value) = guard.into_inner()?;
             let row: OutboxRow = from_json("the outbox row", &key, &value)?;
             if row.customer == customer {
+                write.tell(Kind::Outbox, &row.decision, None);
                 write.remove(&spaces.outbox, key);
                 unsent.extend(DecisionId::parse(&row.decision));
             }
@@ -51,8 +61,9 @@ impl Store {
             let (key, line) = guard.into_inner()?;
             if tasks::is_of(&line, customer) {
                 if let Some(place) = keys::place_of(&key) {
-                    let id = DecisionId::from_bytes(keys::id_of(&place));
-                    write.remove(&spaces.tasks, id.to_string());
+                    let id = DecisionId::from_bytes(keys::id_of(&place)).to_string();
+                    write.tell(Kind::Task, &id, None);
+                    write.remove(&spaces.tasks, id);
                 }
                 write.remove(&spaces.tasks_by_time, key);
             }

@@ -27,6 +27,6 @@ impl Store {
 }
 
 /// Under the unit first, so that a customer who is forgotten is found without a search.
-pub(super) fn key(exposure: &ExposureRecord) -> Vec<u8> {
-    [&*exposure.unit, &*exposure.experiment].join("\0").into_bytes()
+pub(super) fn key(exposure: &ExposureRecord) -> String {
+    [&*exposure.unit, &*exposure.experiment].join("\0")
 }

@@ -16,6 +16,11 @@ pub(super) fn mark(shard: u16) -> String {
     format!("mark/{shard:05}")
 }
 
+/// Where `meta` says up to where a shard's part of the changelog is in the store.
+pub(super) fn changelog(shard: u16) -> String {
+    format!("changelog/{shard:05}")
+}
+
 /// Where the counts of a trigger stand in `meta`; each shard has its own.
 pub(super) fn funnel(shard: u16, trigger: &str) -> String {
     format!("funnel/{shard:05}/{trigger}")

@@ -9,6 +9,7 @@
 
 pub mod backup;
 pub mod batch;
+pub mod changes;
 pub mod commit;
 pub mod dead_letters;
 pub mod decisions;
@@ -23,6 +24,7 @@ pub mod open;
 pub mod outbox;
 pub mod record;
 pub mod record_of;
+mod restore;
 pub mod states;
 pub mod tasks;
 pub mod view;

@@ -1,7 +1,6 @@
 //! The task list: work for people, newest first.
 
-use fjall::OwnedWriteBatch;
-
+use super::changes::{Kind, Write};
 use super::commit::{from_json, json};
 use super::decisions::{Bounds, Collector, DecisionFilter};
 use super::open::Spaces;
@@ -77,21 +76,20 @@ impl Store {
         change(&mut task);
         // Under these it is found.
         (task.id, task.created_at) = (id, created_at);
-        let mut batch = self.db.batch().durability(Some(fjall::PersistMode::SyncData));
-        write(&self.spaces, &mut batch, &task)?;
-        self.guarded(|| batch.commit())?;
+        let batch = self.db.batch().durability(Some(fjall::PersistMode::SyncData));
+        let mut changed = Write::silent(batch);
+        write(&self.spaces, &mut changed, &task)?;
+        self.guarded(|| changed.batch.commit())?;
         Ok(Some(task))
     }
 }
 
 /// Adds a task to a batch.
-pub(super) fn write(
-    spaces: &Spaces,
-    write: &mut OwnedWriteBatch,
-    task: &TaskRecord,
-) -> Result<(), Error> {
+pub(super) fn write(spaces: &Spaces, write: &mut Write, task: &TaskRecord) -> Result<(), Error> {
+    let value = json(task)?;
+    write.tell(Kind::Task, &task.id, Some(&value));
     write.insert(&spaces.tasks_by_time, place(task), line(task));
-    write.insert(&spaces.tasks, task.id.as_str(), json(task)?);
+    write.insert(&spaces.tasks, task.id.as_str(), value);
     Ok(())
 }
 

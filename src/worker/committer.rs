@@ -17,21 +17,54 @@ const BATCHES_MAX: usize = 64;
 
 /// A batch to commit, and whom to tell.
 #[derive(Debug)]
-pub(super) struct Job {
-    pub(super) batch: Batch,
+pub struct Job {
+    /// The batch.
+    pub batch: Batch,
+    /// For which time the owner has its shard.
+    pub term: u64,
+    /// Who waits for it.
+    pub waiter: Waiter,
+}
+
+/// The owner of a shard, who waits for a batch.
+#[derive(Debug)]
+pub struct Waiter {
     /// Batches of the shard under way: one less when this one is done.
     pub(super) under_way: Arc<AtomicUsize>,
     pub(super) mailbox: Mailbox,
 }
 
+impl Waiter {
+    /// Says that the batch is committed.
+    pub fn tell(self) {
+        self.under_way.fetch_sub(1, Ordering::AcqRel);
+        self.mailbox.wake();
+    }
+}
+
 /// The workers' way to the committer; cheap to clone. When all are dropped, the committer ends.
 #[derive(Clone, Debug)]
-pub struct CommitQueue(SyncSender<Job>);
+pub struct CommitQueue {
+    jobs: SyncSender<Job>,
+    term: u64,
+}
+
+/// A way to somebody else who commits, and what comes that way.
+pub fn queue() -> (CommitQueue, Receiver<Job>) {
+    let (jobs, waiting) = sync_channel(BATCHES_MAX);
+    (CommitQueue { jobs, term: 0 }, waiting)
+}
 
 impl CommitQueue {
+    /// The way for an owner who has its shard for this time.
+    #[must_use]
+    pub fn for_term(&self, term: u64) -> Self {
+        Self { term, ..self.clone() }
+    }
+
     /// Hands over a batch, waiting for room; `false` when the committer has ended.
-    pub(super) fn send(&self, job: Job) -> bool {
-        self.0.send(job).is_ok()
+    pub(super) fn send(&self, batch: Batch, waiter: Waiter) -> bool {
+        self.jobs.send(Job { batch, term: self.term, waiter }).is_ok()
     }
 }
 
@@ -45,8 +78,8 @@ pub struct Committer {
 
 /// The committer of a store, and the way to it. What is durable goes into `sink`.
 pub fn pair(store: Arc<Store>, sink: mpsc::Sender<Committed>) -> (CommitQueue, Committer) {
-    let (sender, jobs) = sync_channel(BATCHES_MAX);
-    (CommitQueue(sender), Committer { store, jobs, sink })
+    let (commits, jobs) = queue();
+    (commits, Committer { store, jobs, sink })
 }
 
 impl Committer {
@@ -74,13 +107,19 @@ impl Committer {
         Ok(count)
     }
 
+    /// What waits now, for tests that commit themselves.
+    #[cfg(test)]
+    pub(super) fn take_waiting(&self) -> Vec<Job> {
+        self.jobs.try_iter().collect()
+    }
+
     fn commit(&self, jobs: Vec<Job>) -> Result<(), Error> {
         let watch = Stopwatch::start();
         let mut batches = Vec::with_capacity(jobs.len());
         let mut waiters = Vec::with_capacity(jobs.len());
         for job in jobs {
             batches.push(job.batch);
-            waiters.push((job.under_way, job.mailbox));
+            waiters.push(job.waiter);
         }
         let flushed = batches.iter().any(Batch::must_be_flushed);
         self.store.commit(&mut batches)?;
@@ -88,10 +127,7 @@ impl Committer {
         if flushed {
             telemetry::Flushed { what: "store" }.emit();
         }
-        for (under_way, mailbox) in waiters {
-            under_way.fetch_sub(1, Ordering::AcqRel);
-            mailbox.wake();
-        }
+        waiters.into_iter().for_each(Waiter::tell);
         for committed in batches.into_iter().filter_map(Batch::into_committed) {
             // Whoever acts on it may have gone already: it is found in the store after a restart.
             drop(self.sink.blocking_send(committed));

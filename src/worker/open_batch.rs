@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 use super::customers::CustomerNumber;
 use super::shard::{Shard, Stepped};
 use crate::engine::decision::{Applied, Decision, Effect};
-use crate::engine::id::DecisionId;
+use crate::engine::id::{CustomerId, DecisionId};
+use crate::engine::input::Outcome;
+use crate::store::batch::RefusedInput;
 use crate::store::format::Error;
 use crate::store::{Batch, record_of};
 use crate::telemetry;
@@ -84,6 +86,28 @@ impl OpenBatch {
             }
         }
         then
+    }
+
+    /// Takes in what an input gave that will not be read again: whomever it concerned is written
+    /// with this very batch.
+    pub(super) fn take_whole(&mut self, shard: &mut Shard, stepped: &Stepped) -> Then {
+        let then = self.take(shard, stepped);
+        for (number, decision) in stepped.iter() {
+            if decision.applied == Applied::Applied && shard.state(number).is_some() {
+                self.ruled.mark(number);
+            }
+        }
+        then
+    }
+
+    /// Notes an outcome for those who want to hear of it.
+    pub(super) fn tell_outcome(&mut self, customer: &str, outcome: &Outcome) {
+        self.batch.outcomes.push((CustomerId::new(customer), outcome.clone()));
+    }
+
+    /// Notes an input that was refused.
+    pub(super) fn refuse(&mut self, refused: RefusedInput) {
+        self.batch.refused.push(refused);
     }
 
     /// Takes in one step.

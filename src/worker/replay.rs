@@ -124,7 +124,7 @@ impl<F: FnMut(Seen<'_>)> Replay<F> {
 
     /// The short way: one scan of the line.
     fn line_of_one(shard: &mut Shard, line: &[u8], number: u64) -> Applied {
-        let applied = shard.apply_line(line, Arrival::replay(), || fresh_id(number))?;
+        let applied = shard.apply_line(line, (Arrival::replay(), 0), || fresh_id(number))?;
         Ok(applied.map(|(at, stepped)| (at, smallvec::smallvec![(0, stepped)])))
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::calendar::Calendar;
 use super::customers::{Columns, CustomerNumber, Customers};
-use crate::decode::{self, Arrival, Decoded, Decoder, Record, Refusal, Subject};
+use crate::decode::{self, Arrival, Decoded, Decoder, Received, Record, Refusal, Subject};
 use crate::engine::catalog::{Catalog, RiskEnd, ScoreSource};
 use crate::engine::customer::CustomerState;
 use crate::engine::decision::{Applied, Decision, Effect, Ruling};
@@ -112,24 +112,27 @@ impl Shard {
         Ok(stepped)
     }
 
-    /// Applies one event as its sender wrote it; its engine time is when it occurred. `None` when
-    /// it is not for us. `admit` looks at it first, and may say that it belongs elsewhere.
+    /// Applies one event as its sender wrote it; its engine time is when it came, or when it
+    /// occurred in a replay. `None` when it is not for us.
     ///
     /// # Errors
     /// When the event is refused; nothing has changed then.
     pub fn apply_line(
         &mut self,
         line: &[u8],
-        arrival: Arrival,
+        (arrival, position): (Arrival, u64),
         fresh_id: impl FnOnce() -> String,
     ) -> Result<Option<(Timestamp, Stepped)>, Refusal> {
         let core = &mut self.core;
         let names = &mut self.names;
         let then = |decoded: Decoded<'_>| {
-            let at = decoded.occurred_at.unwrap_or_default();
+            let at = match arrival.received {
+                Received::At(at) => at,
+                Received::AsClaimed => decoded.occurred_at.unwrap_or_default(),
+            };
             (at, core.step(decoded, at))
         };
-        let applied = self.decoder.decode_line(line, (arrival, 0), fresh_id, names, then)?;
+        let applied = self.decoder.decode_line(line, (arrival, position), fresh_id, names, then)?;
         if let Some((_, stepped)) = &applied {
             self.settle(stepped);
         }

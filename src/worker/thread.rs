@@ -1,5 +1,7 @@
 //! The loop around a shard: messages, the log, timers, batches.
 
+mod intake;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -8,25 +10,19 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::committer::{CommitQueue, Job};
+use super::committer::{CommitQueue, Waiter};
 use super::message::{MESSAGES_MAX, Mailbox, Message, Status};
 use super::open_batch::{Extent, OpenBatch, Then};
 use super::shard::Shard;
 use super::{gate, page, query};
 use crate::clock::{self, Stopwatch};
-use crate::decode::{Record, Subject};
 use crate::engine::catalog::Catalog;
 use crate::engine::input::BlindGap;
 use crate::engine::time::{Span, Timestamp};
-use crate::log::{Entry, Source};
-use crate::store::record::DeadLetter;
+use crate::log::Source;
 use crate::store::{self, Batch, Mark, Store, format};
 use crate::telemetry;
 
-/// Bytes of the log read in one go: about a millisecond of work.
-const READ_BYTES_MAX: usize = 256 * 1_024;
-/// Records looked up before they are applied one after the other.
-const GROUP: usize = 32;
 /// Timers that fire before messages and the log are looked at again.
 const TICKS_AT_ONCE: usize = 1_024;
 /// How long changes that nobody waits for may stay in memory alone. The log has their inputs, so
@@ -44,8 +40,6 @@ pub const BLIND_MIN: Span = Span::MINUTE;
 const BLIND_KEEP: Span = Span::DAY.times(400);
 /// Blind times remembered.
 const BLIND_MAX: usize = 256;
-/// Bytes of a refused record that are kept.
-const SAMPLE_BYTES_MAX: usize = 2_048;
 
 /// Why a worker ended early. The process must stop.
 #[derive(Debug, thiserror::Error)]
@@ -137,7 +131,21 @@ struct Running {
     heartbeat: Stopwatch,
     /// Reaching it means having caught up with what was there at the start.
     goal: u64,
+    written: Written,
     busy: Busy,
+}
+
+/// What the last whole batch said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Written {
+    heard: u64,
+    aside: u64,
+}
+
+impl Written {
+    fn of(mark: &Mark) -> Self {
+        Self { heard: mark.heard, aside: mark.aside }
+    }
 }
 
 /// Whether another catalog is in force.
@@ -173,7 +181,11 @@ impl Running {
             mark.revision = worker.catalog.revision.to_string();
             mark.wall = now;
         }
-        note_blind(&mut mark, now);
+        mark.shards = log.shards();
+        // What others keep while we are away is heard later, not never.
+        if !log.is_shared() {
+            note_blind(&mut mark, now);
+        }
         shard.set_blind(mark.blind.clone());
         let goal = log.end(number);
         let mut running = Self {
@@ -186,7 +198,9 @@ impl Running {
             shard,
             mark,
             goal,
+            written: Written::default(),
         };
+        running.written = Written::of(&running.mark);
         if running.mark.revision != *running.worker.catalog.revision {
             let all: Vec<_> = running.shard.customers().numbers().collect();
             for customer in &all {
@@ -212,14 +226,20 @@ impl Running {
         }
         self.busy = Busy::No;
         self.read_log()?;
+        self.read_aside()?;
         if self.busy == Busy::No {
             self.tick()?;
         }
-        if self.mark.position >= self.goal && !self.worker.status.has_caught_up() {
+        if !self.worker.status.has_caught_up() && self.is_caught_up() {
             self.worker.status.set_caught_up();
         }
         self.close_if_due()?;
         Ok(Next::GoOn)
+    }
+
+    fn is_caught_up(&self) -> bool {
+        let Mark { position, aside, .. } = self.mark;
+        self.worker.parts.log.is_caught_up(self.worker.number, position, aside, self.goal)
     }
 
     /// Hears all messages that wait; sleeps until there is one when there is nothing to do.
@@ -286,78 +306,6 @@ impl Running {
         Ok(Next::GoOn)
     }
 
-    fn read_log(&mut self) -> Result<(), Error> {
-        let from = self.mark.position.saturating_add(1);
-        let entries = self.worker.parts.log.read(self.worker.number, from, READ_BYTES_MAX)?;
-        let Some(last) = entries.last() else { return Ok(()) };
-        self.busy = Busy::Yes;
-        let (count, last_at) = (entries.len() as u64, last.appended_at);
-        for group in entries.chunks(GROUP) {
-            self.apply_group(group)?;
-        }
-        self.report(count);
-        let end = self.worker.parts.log.end(self.worker.number);
-        let behind = end.saturating_sub(self.mark.position);
-        let lag = match behind {
-            0 => Duration::ZERO,
-            _ => {
-                let lag = (self.worker.parts.clock.now() - last_at).as_millis();
-                Duration::from_millis(u64::try_from(lag).unwrap_or(0))
-            }
-        };
-        telemetry::BatchApplied { shard: self.worker.number, inputs: count, behind, lag }.emit();
-        Ok(())
-    }
-
-    fn apply_group(&mut self, group: &[Entry]) -> Result<(), Error> {
-        let records: smallvec::SmallVec<[_; GROUP]> =
-            group.iter().map(|entry| Record::parse(&entry.record)).collect();
-        let ids = records.iter().filter_map(|record| match record.as_ref().ok()?.subject() {
-            Subject::Customer(id) => Some(id),
-            Subject::Everyone => None,
-        });
-        self.shard.prefetch(ids);
-        for (entry, record) in group.iter().zip(records) {
-            self.open.begin(entry.position);
-            self.mark.position = entry.position;
-            let applied = record.and_then(|record| {
-                if let Record::Outcome { outcome, .. } = &record {
-                    self.open.settle(outcome.decision);
-                }
-                self.shard.apply(&record, entry.appended_at, entry.position)
-            });
-            match applied {
-                Ok(stepped) => {
-                    if self.open.take(&mut self.shard, &stepped) == Then::Close {
-                        self.hand_over()?;
-                    }
-                }
-                Err(refusal) => self.dead_letter(entry, &refusal)?,
-            }
-            if self.open.is_full() {
-                self.hand_over_due()?;
-            }
-        }
-        Ok(())
-    }
-
-    fn dead_letter(&self, entry: &Entry, refusal: &crate::decode::Refusal) -> Result<(), Error> {
-        if entry.position <= self.mark.heard {
-            // It was put there before the last stop.
-            return Ok(());
-        }
-        let sample = entry.record.get(..SAMPLE_BYTES_MAX).unwrap_or(&entry.record);
-        let letter = DeadLetter {
-            at: entry.appended_at.to_string(),
-            source: "log".to_owned(),
-            reason: refusal.reason.as_str().to_owned(),
-            detail: format!("shard {}, position {}: {refusal}", self.worker.number, entry.position),
-            sample: String::from_utf8_lossy(sample).into_owned(),
-        };
-        telemetry::DeadLettered { reason: refusal.reason.as_str() }.emit();
-        Ok(self.worker.parts.store.put_dead_letters(&[letter])?)
-    }
-
     /// Lets timers fire that are due, if the shard has heard all that came before.
     fn tick(&mut self) -> Result<(), Error> {
         let Parts { log, clock, .. } = &self.worker.parts;
@@ -388,7 +336,10 @@ impl Running {
     /// waited long enough, or when it is time for a sign of life.
     fn close_if_due(&mut self) -> Result<(), Error> {
         let free = self.under_way.load(Ordering::Acquire) == 0;
-        let alive = HEARTBEAT <= self.heartbeat.elapsed();
+        // Nobody takes an owner for blind whose source goes on without it.
+        let silent = self.worker.parts.log.is_shared()
+            && self.written == Written { heard: self.mark.position, aside: self.mark.aside };
+        let alive = !silent && HEARTBEAT <= self.heartbeat.elapsed();
         let since = self.past.before(STATE_AGE_MAX, self.mark.position);
         if free && (self.open.is_urgent() || self.open.is_due(since) || alive) {
             return self.hand_over_due();
@@ -400,14 +351,14 @@ impl Running {
     fn hand_over_due(&mut self) -> Result<(), Error> {
         let since = self.past.before(STATE_AGE_MAX, self.mark.position);
         let closed = self.open.close(&mut self.shard, Extent::Since(since));
-        self.send(closed)
+        self.send_whole(closed)
     }
 
     /// Hands over all that there is.
     fn hand_over(&mut self) -> Result<(), Error> {
         self.hand_over_much()?;
         let closed = self.open.close(&mut self.shard, Extent::All);
-        self.send(closed)
+        self.send_whole(closed)
     }
 
     /// Hands over states until what is left fits into one batch.
@@ -419,16 +370,24 @@ impl Running {
         Ok(())
     }
 
+    /// Sends a batch with everything that was ruled up to here.
+    fn send_whole(&mut self, closed: Result<(Batch, u64), format::Error>) -> Result<(), Error> {
+        self.mark.heard = self.mark.heard.max(self.mark.position);
+        self.written = Written::of(&self.mark);
+        self.send(closed)
+    }
+
     fn send(&mut self, closed: Result<(Batch, u64), format::Error>) -> Result<(), Error> {
         let (mut batch, position) =
             closed.map_err(|why| Error::State { customer: "(some)".to_owned(), why })?;
         self.mark.wall = self.mark.wall.max(self.worker.parts.clock.now());
-        self.mark.heard = self.mark.heard.max(self.mark.position);
-        batch.mark = Mark { position, ..self.mark.clone() };
+        // Of what is still open, this batch must not say that it is done.
+        let Written { heard, aside } = self.written;
+        batch.mark = Mark { position, heard, aside, ..self.mark.clone() };
         self.heartbeat = Stopwatch::start();
         self.under_way.fetch_add(1, Ordering::AcqRel);
         let (under_way, mailbox) = (self.under_way.clone(), self.worker.mailbox.clone());
-        if self.worker.parts.commits.send(Job { batch, under_way, mailbox }) {
+        if self.worker.parts.commits.send(batch, Waiter { under_way, mailbox }) {
             Ok(())
         } else {
             Err(Error::CommitterStopped)

@@ -77,7 +77,8 @@ fn in_memory(catalog: &Arc<Catalog>, lines: &[&str]) -> (u64, Cost) {
         for group in lines.chunks(GROUP) {
             shard.prefetch_lines(group.iter().map(|line| line.as_bytes()));
             for line in group {
-                let applied = shard.apply_line(line.as_bytes(), Arrival::replay(), String::new);
+                let applied =
+                    shard.apply_line(line.as_bytes(), (Arrival::replay(), 0), String::new);
                 if let Ok(Some((_, stepped))) = black_box(applied) {
                     let steps = stepped.iter();
                     rulings += steps.map(|(_, step)| step.rulings.len() as u64).sum::<u64>();

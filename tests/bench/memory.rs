@@ -83,7 +83,7 @@ fn shard(customers: u32, table: &mut Table) -> Fallible<()> {
         // An id of its own for each.
         line.replace_range(14..28, &format!("m-{number:012}"));
         shard
-            .apply_line(line.as_bytes(), Arrival::replay(), String::new)
+            .apply_line(line.as_bytes(), (Arrival::replay(), 0), String::new)
             .map_err(|refusal| format!("{refusal}: {line}"))?;
     }
     let known = shard.customers().len().max(1);

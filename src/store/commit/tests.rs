@@ -16,19 +16,25 @@ fn start() -> Timestamp {
     Timestamp::parse("2026-03-01T00:00:00Z").unwrap()
 }
 
-fn at(minute: i64) -> Timestamp {
+pub(in crate::store) fn at(minute: i64) -> Timestamp {
     start() + Span::MINUTE.times(minute)
 }
 
-fn open(dir: &Path) -> std::sync::Arc<Store> {
+pub(in crate::store) fn open(dir: &Path) -> std::sync::Arc<Store> {
     Store::open(dir, Options { shards: 2, ..Options::default() }).unwrap()
 }
 
-fn id(number: u8) -> DecisionId {
+pub(in crate::store) fn id(number: u8) -> DecisionId {
     DecisionId::from_bytes([number; 16])
 }
 
-fn record(number: u8, customer: &str, trigger: &str, minute: i64, verdict: &str) -> DecisionRecord {
+pub(in crate::store) fn record(
+    number: u8,
+    customer: &str,
+    trigger: &str,
+    minute: i64,
+    verdict: &str,
+) -> DecisionRecord {
     DecisionRecord {
         id: id(number).to_string(),
         customer: customer.into(),
@@ -59,12 +65,18 @@ fn record(number: u8, customer: &str, trigger: &str, minute: i64, verdict: &str)
     }
 }
 
-fn ruled(number: u8, customer: &str, trigger: &str, minute: i64, verdict: &str) -> Ruled {
+pub(in crate::store) fn ruled(
+    number: u8,
+    customer: &str,
+    trigger: &str,
+    minute: i64,
+    verdict: &str,
+) -> Ruled {
     let record = record(number, customer, trigger, minute, verdict);
     Ruled { id: id(number), at: at(minute), replaces: None, record }
 }
 
-fn row(number: u8, customer: &str) -> OutboxRow {
+pub(in crate::store) fn row(number: u8, customer: &str) -> OutboxRow {
     OutboxRow {
         decision: id(number).to_string(),
         shard: 0,
@@ -86,7 +98,12 @@ fn row(number: u8, customer: &str) -> OutboxRow {
     }
 }
 
-fn task(number: u8, customer: &str, minute: i64, assigned_to: Option<&str>) -> TaskRecord {
+pub(in crate::store) fn task(
+    number: u8,
+    customer: &str,
+    minute: i64,
+    assigned_to: Option<&str>,
+) -> TaskRecord {
     TaskRecord {
         id: id(number).to_string(),
         customer: customer.into(),

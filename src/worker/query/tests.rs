@@ -31,7 +31,7 @@ fn apply(shard: &mut Shard, customer: &str, event: &str, at: i64, with: &str) {
     let line = format!(
         r#"{{"customer":"{customer}","event":"{event}","id":"{id}","at":"{at}","with":{with}}}"#
     );
-    shard.apply_line(line.as_bytes(), Arrival::replay(), String::new).unwrap();
+    shard.apply_line(line.as_bytes(), (Arrival::replay(), 0), String::new).unwrap();
 }
 
 /// Customers of all bands, some without a score, with owners and names.
@@ -46,7 +46,7 @@ fn shop_of(count: u64, shards: &mut [Shard]) {
             r#"{{"customer":"{customer}","id":"t","at":"{}","traits":{{"owner":"{owner}","name":"Name {number}"}}}}"#,
             after(0)
         );
-        shard.apply_line(line.as_bytes(), Arrival::replay(), String::new).unwrap();
+        shard.apply_line(line.as_bytes(), (Arrival::replay(), 0), String::new).unwrap();
         if number % 5 == 0 {
             continue;
         }
@@ -209,7 +209,7 @@ fn cursors_are_checked() {
 fn a_page_explains_the_health_of_a_customer() {
     let mut shard = Shard::new(catalog());
     let traits = r#"{"customer":"a","id":"t","at":"2026-03-02T08:00:00Z","traits":{"name":"Ann","plan":"pro","consent":{"marketing":true}}}"#;
-    shard.apply_line(traits.as_bytes(), Arrival::replay(), String::new).unwrap();
+    shard.apply_line(traits.as_bytes(), (Arrival::replay(), 0), String::new).unwrap();
     for day in 0..4 {
         apply(&mut shard, "a", "Feature Used", day * 86_400, r#"{"feature":"x"}"#);
     }

@@ -1,12 +1,15 @@
 //! A worker between a log and a store: whatever is cut off at whatever moment, what comes out is
 //! what comes out of a run that nothing disturbs.
 
+mod shared;
+
 use std::path::Path;
 
 use tokio::sync::mpsc;
 
 use super::*;
 use crate::clock::{Clock, Manual};
+use crate::decode::Record;
 use crate::engine::catalog::When;
 use crate::engine::testing::{IN_APP, PING, SERVICE, clause, send_with, span};
 use crate::log::Log as _;

@@ -1,0 +1,121 @@
+//! A shard goes on in another store with all that must survive, and nothing that was forgotten.
+
+use super::super::commit::tests::{at, id, open, record, row, ruled, task};
+use super::*;
+use crate::engine::decision::VerdictKind;
+use crate::engine::id::CustomerId;
+use crate::store::batch::{Batch, Mark, Ruled};
+use crate::store::view::Funnel;
+
+/// Customers of the first and the second of two shards.
+fn here_and_there() -> (String, String) {
+    let of = |shard| (0..99).map(|n| format!("c{n}")).find(|id| shard_of(id, 2) == shard).unwrap();
+    (of(0), of(1))
+}
+
+fn batch(shard: u16, customer: &str, number: u8) -> Batch {
+    let mut batch = Batch { shard, ..Batch::default() };
+    batch.mark = Mark { position: number.into(), ..Mark::default() };
+    let write = |bytes: &mut Vec<u8>| -> Result<(), Error> {
+        bytes.extend_from_slice(&[number, 1]);
+        Ok(())
+    };
+    batch.states.add(&CustomerId::new(customer), write).unwrap();
+    batch.rulings = vec![
+        ruled(number, customer, "cart", 1, "sent"),
+        ruled(number + 1, customer, "cart", 2, "deferred"),
+        ruled(number + 2, customer, "cart", 3, "suppressed"),
+    ];
+    let row = OutboxRow { shard, ..row(number, customer) };
+    batch.outbox = vec![row];
+    batch.tasks = vec![task(number + 3, customer, 4, None)];
+    batch.exposures = vec![ExposureRecord {
+        experiment: "cart".into(),
+        unit: customer.into(),
+        arm: "a".into(),
+        at: at(1).to_string(),
+    }];
+    batch.funnels = vec![Funnel { matched: 4, ..Funnel::new("cart") }];
+    batch
+}
+
+fn told(store: &Store, shard: u16) -> Vec<Change> {
+    let mut all = Vec::new();
+    store
+        .tell_shard(shard, |change| -> Result<(), Error> {
+            all.push(change);
+            Ok(())
+        })
+        .unwrap();
+    all
+}
+
+/// Commits as a node does: gives what it told.
+fn commit(store: &Store, mut batches: Vec<Batch>, next: u64) -> Vec<Change> {
+    let prepared = store.prepare(&mut batches).unwrap();
+    let changes = prepared.changes().to_vec();
+    prepared.commit(&[(0, next)]).unwrap();
+    changes
+}
+
+#[test]
+fn a_shard_goes_on_elsewhere_as_it_stood() {
+    let (here, there) = here_and_there();
+    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let [first, second] = [open(dirs[0].path()), open(dirs[1].path())];
+    let mut dropped = vec![batch(0, &here, 9)];
+    drop(first.prepare(&mut dropped).unwrap());
+    assert_eq!(told(&first, 0), []);
+    let changes = commit(&first, vec![batch(0, &here, 10)], 7);
+    second.restore(0, &changes, 7).unwrap();
+    assert_eq!(told(&second, 0), told(&first, 0));
+    assert_eq!(told(&second, 0).len(), 8);
+    assert_eq!(second.mark(0).unwrap().unwrap().position, 10);
+    assert_eq!(
+        (second.changelog_next(0).unwrap(), second.changelog_next(1).unwrap()),
+        (Some(7), None)
+    );
+    assert_eq!(first.changelog_next(0).unwrap(), Some(7));
+
+    // The deferred one is decided, the sent one settled: no later ruling can need either.
+    let replaced = Ruled {
+        replaces: Some(VerdictKind::Defer),
+        record: record(11, &here, "cart", 5, "suppressed"),
+        ..ruled(11, &here, "cart", 5, "suppressed")
+    };
+    let settled = vec![id(10)];
+    let later = Batch { rulings: vec![replaced], settled, ..Batch::default() };
+    let changes = commit(&first, vec![later], 8);
+    second.restore(0, &changes, 8).unwrap();
+    assert_eq!(told(&second, 0), told(&first, 0));
+    assert_eq!(second.outbox().count(), 0);
+    // Here its record is complete, there it must not stand as deferred.
+    assert_eq!(first.decision(id(11)).unwrap().unwrap().history.len(), 1);
+    assert_eq!(second.decision(id(11)).unwrap(), None);
+
+    let there_too = commit(&second, vec![batch(1, &there, 20)], 9);
+    assert!(there_too.iter().all(|change| change.shard == 1));
+    let kept = told(&second, 1);
+    second.drop_shard(0).unwrap();
+    assert_eq!((told(&second, 0), told(&second, 1)), (Vec::new(), kept));
+    assert_eq!((second.mark(0).unwrap(), second.changelog_next(0).unwrap()), (None, None));
+}
+
+#[test]
+fn who_was_forgotten_elsewhere_is_forgotten_here_too() {
+    let (here, _) = here_and_there();
+    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let [first, second] = [open(dirs[0].path()), open(dirs[1].path())];
+    for store in [&first, &second] {
+        commit(store, vec![batch(0, &here, 10)], 1);
+    }
+    let forgotten = vec![CustomerId::new(&here)];
+    let changes = commit(&first, vec![Batch { forgotten, ..Batch::default() }], 2);
+    let kinds = [Kind::Customer, Kind::Decision, Kind::Exposure, Kind::Outbox, Kind::Task];
+    for kind in kinds {
+        let gone = |change: &&Change| change.kind == kind && change.value.is_none();
+        assert!(changes.iter().any(|change| gone(&change)), "{kind:?}");
+    }
+    second.restore(0, &changes, 2).unwrap();
+    assert_eq!(second.mentions(&here).unwrap(), Vec::<&str>::new());
+}

@@ -1,0 +1,181 @@
+//! Takes inputs from the source and applies them: those of the log in their order, and what stands
+//! beside it in between.
+
+use std::time::Duration;
+
+use smallvec::SmallVec;
+
+use super::super::open_batch::Then;
+use super::super::shard::Stepped;
+use super::{Busy, Error, Running};
+use crate::decode::{Arrival, Record, Refusal, Subject};
+use crate::engine::time::Timestamp;
+use crate::log::{Entry, Form};
+use crate::store::batch::RefusedInput;
+use crate::store::record::DeadLetter;
+use crate::telemetry;
+
+/// Bytes of the log read in one go: about a millisecond of work.
+const READ_BYTES_MAX: usize = 256 * 1_024;
+/// Records looked up before they are applied one after the other.
+const GROUP: usize = 32;
+/// Bytes of a refused record that are kept.
+const SAMPLE_BYTES_MAX: usize = 2_048;
+
+/// A record that was read; none when the entry is a line, which is read while it is applied.
+type Read<'a> = Option<Result<Record<'a>, Refusal>>;
+
+impl Running {
+    pub(super) fn read_log(&mut self) -> Result<(), Error> {
+        let from = self.mark.position.saturating_add(1);
+        let entries = self.worker.parts.log.read(self.worker.number, from, READ_BYTES_MAX)?;
+        let Some(last) = entries.last() else { return Ok(()) };
+        self.busy = Busy::Yes;
+        let (count, last_at) = (entries.len() as u64, last.appended_at);
+        for group in entries.chunks(GROUP) {
+            self.apply_group(group)?;
+        }
+        self.report(count);
+        let end = self.worker.parts.log.end(self.worker.number);
+        let behind = end.saturating_sub(self.mark.position);
+        let lag = match behind {
+            0 => Duration::ZERO,
+            _ => {
+                let lag = (self.worker.parts.clock.now() - last_at).as_millis();
+                Duration::from_millis(u64::try_from(lag).unwrap_or(0))
+            }
+        };
+        telemetry::BatchApplied { shard: self.worker.number, inputs: count, behind, lag }.emit();
+        Ok(())
+    }
+
+    fn apply_group(&mut self, group: &[Entry]) -> Result<(), Error> {
+        let records: SmallVec<[Read<'_>; GROUP]> = group.iter().map(read).collect();
+        self.look_ahead(group, &records);
+        for (entry, record) in group.iter().zip(records) {
+            self.open.begin(entry.position);
+            self.mark.position = entry.position;
+            self.mark.heard_at = entry.appended_at;
+            match self.apply(entry, record) {
+                Ok(stepped) => {
+                    if self.open.take(&mut self.shard, &stepped) == Then::Close {
+                        self.hand_over()?;
+                    }
+                }
+                Err(refusal) => self.dead_letter(entry, &refusal)?,
+            }
+            if self.open.is_full() {
+                self.hand_over_due()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks up the customers of a group together, before their turn comes.
+    fn look_ahead(&self, group: &[Entry], records: &[Read<'_>]) {
+        if records.iter().any(Option::is_none) {
+            let lines = group.iter().filter(|entry| entry.form == Form::Line);
+            self.shard.prefetch_lines(lines.map(|entry| &*entry.record));
+        }
+        let known = records.iter().flatten().flatten();
+        self.shard.prefetch(known.filter_map(|record| match record.subject() {
+            Subject::Customer(id) => Some(id),
+            Subject::Everyone => None,
+        }));
+    }
+
+    fn apply(&mut self, entry: &Entry, record: Read<'_>) -> Result<Stepped, Refusal> {
+        if let Some(record) = record {
+            let record = record?;
+            self.hear_outcome(&record);
+            return self.shard.apply(&record, entry.appended_at, entry.position);
+        }
+        let place = (Arrival::live(entry.appended_at), entry.position);
+        // The same after every restart: where it stands is what it is called.
+        let fresh_id = || format!("log:{}:{}", self.worker.number, entry.position);
+        let applied = self.shard.apply_line(&entry.record, place, fresh_id)?;
+        Ok(applied.map(|(_, stepped)| stepped).unwrap_or_default())
+    }
+
+    fn hear_outcome(&mut self, record: &Record<'_>) {
+        let Record::Outcome { customer, outcome } = record else { return };
+        self.open.settle(outcome.decision);
+        if self.worker.parts.log.is_shared() {
+            self.open.tell_outcome(customer, outcome);
+        }
+    }
+
+    /// Applies what stands beside the log. It is not read again, so whomever it concerns is written
+    /// in the very batch that says how far it was read.
+    pub(super) fn read_aside(&mut self) -> Result<(), Error> {
+        let from = self.mark.aside.saturating_add(1);
+        let entries = self.worker.parts.log.aside(self.worker.number, from, READ_BYTES_MAX)?;
+        if entries.is_empty() {
+            return Ok(());
+        }
+        self.busy = Busy::Yes;
+        let now = self.worker.parts.clock.now();
+        let heard_all = self.worker.parts.log.watermark(self.worker.number, now);
+        for entry in &entries {
+            self.mark.aside = entry.position;
+            let at = self.time_of(entry, heard_all);
+            let applied = Record::parse(&entry.record).and_then(|record| {
+                self.hear_outcome(&record);
+                self.shard.apply(&record, at, 0)
+            });
+            match applied {
+                Ok(stepped) => {
+                    if self.open.take_whole(&mut self.shard, &stepped) == Then::Close {
+                        self.hand_over()?;
+                    }
+                }
+                Err(refusal) => self.refuse(entry, &refusal)?,
+            }
+            if self.open.is_full() {
+                self.hand_over_due()?;
+            }
+        }
+        self.report(entries.len() as u64);
+        Ok(())
+    }
+
+    /// Something beside the log came while its events were still on their way: it counts as of where
+    /// they are, so that it never moves the time of those that came before it.
+    fn time_of(&self, entry: &Entry, heard_all: Timestamp) -> Timestamp {
+        let here = heard_all.max(self.mark.heard_at).max(self.mark.ticked);
+        if here == Timestamp::default() { entry.appended_at } else { entry.appended_at.min(here) }
+    }
+
+    fn dead_letter(&mut self, entry: &Entry, refusal: &Refusal) -> Result<(), Error> {
+        if entry.position <= self.mark.heard {
+            // It was put there before the last stop.
+            return Ok(());
+        }
+        self.refuse(entry, refusal)
+    }
+
+    fn refuse(&mut self, entry: &Entry, refusal: &Refusal) -> Result<(), Error> {
+        let sample = entry.record.get(..SAMPLE_BYTES_MAX).unwrap_or(&entry.record);
+        let letter = DeadLetter {
+            at: entry.appended_at.to_string(),
+            source: "log".to_owned(),
+            reason: refusal.reason.as_str().to_owned(),
+            detail: format!("shard {}, position {}: {refusal}", self.worker.number, entry.position),
+            sample: String::from_utf8_lossy(sample).into_owned(),
+        };
+        telemetry::DeadLettered { reason: refusal.reason.as_str() }.emit();
+        if self.worker.parts.log.is_shared() {
+            let (position, input) = (entry.position, entry.record.clone());
+            self.open.refuse(RefusedInput { letter, position, input });
+            return Ok(());
+        }
+        Ok(self.worker.parts.store.put_dead_letters(&[letter])?)
+    }
+}
+
+fn read(entry: &Entry) -> Read<'_> {
+    match entry.form {
+        Form::Record => Some(Record::parse(&entry.record)),
+        Form::Line => None,
+    }
+}
