@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::future::Future;
 use std::io;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 use futures_util::FutureExt;
@@ -16,12 +16,24 @@ use super::probe::{Life, Phase};
 #[derive(Clone, Debug)]
 pub(super) struct Alarm {
     failure: watch::Sender<Option<String>>,
+    kind: Arc<OnceLock<Kind>>,
     life: Arc<Life>,
+}
+
+/// What kind of failure ends the service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A part is broken: a restart mends it.
+    Broken,
+    /// Another node has taken over.
+    TakenOver,
+    /// What it works on does not fit together: somebody has to look at it.
+    Refused,
 }
 
 impl Alarm {
     pub(super) fn new(life: Arc<Life>) -> Self {
-        Self { failure: watch::Sender::new(None), life }
+        Self { failure: watch::Sender::new(None), kind: Arc::default(), life }
     }
 
     /// A part has failed. The first failure is the one that is told: others follow from it.
@@ -48,6 +60,16 @@ impl Alarm {
                 std::future::pending::<()>().await;
             }
         }
+    }
+
+    /// Says what kind of failure is about to be told. The first one counts.
+    pub(super) fn is_of(&self, kind: Kind) {
+        self.kind.get_or_init(|| kind);
+    }
+
+    /// What kind of failure it was.
+    pub(super) fn kind(&self) -> Kind {
+        self.kind.get().copied().unwrap_or(Kind::Broken)
     }
 
     /// What failed, if anything did.

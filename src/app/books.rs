@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 
+use super::home::{May, Sends};
 use crate::decode::{Record, Refused};
 use crate::dispatch::in_app::Inbox;
 use crate::dispatch::{Gate, Ledger, Page, Saved, Trouble};
@@ -26,13 +27,25 @@ const SAVES_MAX: usize = 1_024;
 /// How many of them share one flush.
 const SAVES_AT_ONCE: usize = 256;
 
+/// Why a call must wait.
+const UNCERTAIN: &str = "it is not certain that the customer is still on this node";
+/// Why a call must not be made.
+const ELSEWHERE: &str = "the customer is on another node";
+
 /// Writes into the outbox and the log, asks the governor, fills inboxes.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Books {
     store: Arc<Store>,
     appender: Appender,
     workers: Workers,
     saves: mpsc::Sender<Save>,
+    sends: Sends,
+}
+
+impl std::fmt::Debug for Books {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Books").field("store", &self.store).finish_non_exhaustive()
+    }
 }
 
 /// What is to be made durable, and whom to tell.
@@ -50,9 +63,10 @@ impl Books {
         store: Arc<Store>,
         appender: Appender,
         workers: Workers,
+        sends: Sends,
     ) -> (Self, mpsc::Receiver<Save>) {
         let (saves, waiting) = mpsc::channel(SAVES_MAX);
-        (Self { store, appender, workers, saves }, waiting)
+        (Self { store, appender, workers, saves, sends }, waiting)
     }
 }
 
@@ -107,6 +121,9 @@ fn tell<T>(to: oneshot::Sender<T>, answer: T) {
 impl Ledger for Books {
     fn save<'a>(&'a self, row: &'a OutboxRow) -> BoxFuture<'a, Result<Saved, Trouble>> {
         Box::pin(async move {
+            if (self.sends)(row) == May::Not {
+                return Ok(Saved::Gone);
+            }
             let (answer, later) = oneshot::channel();
             let save = Save::Row(row.clone(), answer);
             let over = || Trouble::Over("the outbox is closed".to_owned());
@@ -139,9 +156,10 @@ impl Ledger for Books {
         let store = Arc::clone(&self.store);
         Box::pin(async move {
             let read = move || store.outbox_after(from.as_deref(), limit);
-            let rows = blocking(read).await.map_err(Trouble::Over)?;
+            let mut rows = blocking(read).await.map_err(Trouble::Over)?;
             let full = limit <= rows.len();
             let next = rows.last().filter(|_| full).map(|row| row.decision.clone());
+            rows.retain(|row| matches!((self.sends)(row), May::Send | May::Wait));
             Ok(Page { rows, next })
         })
     }
@@ -154,10 +172,15 @@ impl Gate for Books {
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Option<Reason>, Trouble>> {
         Box::pin(async move {
+            match (self.sends)(row) {
+                May::Send | May::Fresh => {}
+                May::Wait => return Err(Trouble::Later(UNCERTAIN.to_owned())),
+                May::Not => return Err(Trouble::Over(ELSEWHERE.to_owned())),
+            }
             self.workers.gate(row, now).await.map_err(|error| match error {
-                crate::worker::workers::Error::Unanswered(Unanswered::Stopped) => {
-                    Trouble::Over(error.to_string())
-                }
+                crate::worker::workers::Error::Unanswered(
+                    Unanswered::Stopped | Unanswered::Elsewhere,
+                ) => Trouble::Over(error.to_string()),
                 error => Trouble::Later(error.to_string()),
             })
         })

@@ -31,6 +31,8 @@ const OFFER_AGAIN: Duration = Duration::from_millis(50);
 const FOLD_EVERY: Duration = Duration::from_secs(5);
 /// How often what is too old is dropped.
 const TIDY_EVERY: Duration = Duration::from_secs(60);
+/// How often it is looked whether shards have caught up.
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// Decisions dropped in one go.
 const TIDY_AT_ONCE: usize = 5_000;
 /// In-app messages looked at in one go: all of them are, go after go.
@@ -139,14 +141,14 @@ pub(super) async fn keep_metrics(metrics: Metrics, stop: CancellationToken) {
 /// Drops what is older than it is kept.
 pub(super) async fn keep_tidy(
     store: Arc<Store>,
-    log: Arc<Embedded>,
+    log: Option<Arc<Embedded>>,
     retention: Retention,
     clock: Clock,
     stop: CancellationToken,
 ) {
     let mut inbox_at = None;
     while !slept(TIDY_EVERY, &stop).await {
-        let (store, log, now) = (Arc::clone(&store), Arc::clone(&log), clock.now());
+        let (store, log, now) = (Arc::clone(&store), log.clone(), clock.now());
         let looked_at = inbox_at.take();
         let tidied = tokio::task::spawn_blocking(move || {
             for _ in 0..TIDY_ROUNDS_MAX {
@@ -157,7 +159,9 @@ pub(super) async fn keep_tidy(
             let position = |shard| Ok(store.mark(shard)?.map_or(0, |mark| mark.position));
             let applied: Vec<_> =
                 (0..store.shards()).map(position).collect::<Result<_, store::Error>>()?;
-            if let Err(error) = log.trim(&applied, now - retention.log) {
+            if let Some(log) = log
+                && let Err(error) = log.trim(&applied, now - retention.log)
+            {
                 tracing::warn!(%error, "old events cannot be dropped from the log");
             }
             store.prune_dead_letters(now - retention.dead_letters, TIDY_AT_ONCE)?;
@@ -182,7 +186,6 @@ async fn slept(time: Duration, stop: &CancellationToken) -> bool {
 /// Waits until every shard has applied, and committed, what its log held at the start: then the
 /// store knows of every send whose outcome was heard before.
 pub(super) async fn caught_up(workers: &Workers, store: &Store, goals: &[u64]) {
-    const LOOK_AGAIN: Duration = Duration::from_millis(5);
     while !workers.have_caught_up() {
         tokio::time::sleep(LOOK_AGAIN).await;
     }

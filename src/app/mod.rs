@@ -4,7 +4,10 @@
 mod alarm;
 mod books;
 mod current;
+#[cfg(feature = "kafka")]
+mod group;
 mod guard;
+mod home;
 mod http;
 mod hub;
 mod probe;
@@ -12,6 +15,8 @@ mod source;
 mod stop;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "kafka")]
+mod way;
 
 use std::io;
 use std::net::SocketAddr;
@@ -31,7 +36,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api;
 use crate::catalog::{Catalogs, Folders, Status};
 use crate::clock::Shared as Clock;
-use crate::config::Config;
+use crate::config::{Config, Role};
 use crate::dispatch::in_app::InApp;
 use crate::dispatch::{Dispatcher, Setup, Unusable};
 use crate::engine::decision::VerdictKind;
@@ -42,13 +47,14 @@ use crate::log::appender::{self, Appender};
 use crate::log::embedded::Embedded;
 use crate::store::{self, Options, Store};
 use crate::telemetry::{FunnelRead, Metrics};
-use crate::worker::committer::{self, Committer};
-use crate::worker::thread::{self, Parts, Worker};
-use crate::worker::{Mailbox, Workers};
+use crate::worker::Workers;
 use alarm::Alarm;
+pub use alarm::Kind;
 use books::Books;
 use current::Current;
+use futures_util::future::BoxFuture;
 use guard::Guard;
+use home::Home;
 use hub::Hub;
 use probe::{Life, Phase};
 use source::Answers;
@@ -96,6 +102,33 @@ pub enum Error {
     /// There are no more threads.
     #[error("a thread cannot be started: {0}")]
     Thread(io::Error),
+    /// Kafka cannot be used.
+    #[cfg(feature = "kafka")]
+    #[error(transparent)]
+    Kafka(#[from] crate::kafka::Error),
+    /// The node cannot join the others.
+    #[cfg(feature = "kafka")]
+    #[error(transparent)]
+    Cluster(#[from] crate::cluster::Error),
+    /// The store is of another number of shards than the topic.
+    #[error(
+        "the store in `{}` has {here} shards, and `{topic}` has {there} partitions: choose another \
+         data folder with `--data`; what the group has decided is restored into it",
+        folder.display()
+    )]
+    Shards {
+        /// Which store.
+        folder: PathBuf,
+        /// Its shards.
+        here: u16,
+        /// The partitions.
+        there: u16,
+        /// The topic.
+        topic: String,
+    },
+    /// The configuration asks for what cannot be.
+    #[error("{0}")]
+    Asked(String),
 }
 
 /// A service at work.
@@ -117,6 +150,7 @@ pub struct Service {
     closing: CancellationToken,
     tasks: Tasks,
     threads: Threads,
+    home: Home,
 }
 
 /// The tasks by the order in which they end.
@@ -141,18 +175,15 @@ impl Threads {
     fn start(
         alarm: &Alarm,
         writer: appender::Writer,
-        committer: Committer,
         (store, saves): (Arc<Store>, mpsc::Receiver<books::Save>),
-        workers: Vec<Worker>,
+        workers: Vec<JoinHandle<()>>,
+        committer: JoinHandle<()>,
     ) -> io::Result<Self> {
         Ok(Self {
             writer: alarm.thread("log writer", || writer.run())?,
-            committer: alarm.thread("committer", || committer.run())?,
             saver: alarm.thread("outbox writer", move || books::keep_saving(&store, saves))?,
-            workers: (0_u16..)
-                .zip(workers)
-                .map(|(shard, worker)| alarm.thread(&format!("shard {shard}"), || worker.run()))
-                .collect::<io::Result<_>>()?,
+            workers,
+            committer,
         })
     }
 }
@@ -164,7 +195,7 @@ impl Service {
     /// # Errors
     /// What is wrong: nothing runs then.
     pub async fn start(config: Config, clock: Clock, pages: Router) -> Result<Self, Error> {
-        let built = Built::new(&config, &clock)?;
+        let built = Built::new(&config, &clock).await?;
         let listen = |error| Error::Listen { address: config.listen, error };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
@@ -209,16 +240,20 @@ impl Service {
     pub async fn failed(&self) -> String {
         self.alarm.raised().await
     }
+
+    /// What kind of failure it was.
+    pub fn failure_kind(&self) -> Kind {
+        self.alarm.kind()
+    }
 }
 
 /// All parts, before anything runs.
 struct Built {
     store: Arc<Store>,
-    log: Arc<Embedded>,
     catalogs: Arc<Catalogs>,
     workers: Workers,
-    worker_parts: Vec<Worker>,
-    committer: Committer,
+    home: Home,
+    sink: mpsc::Sender<store::Committed>,
     committed: mpsc::Receiver<store::Committed>,
     appender: Appender,
     writer: appender::Writer,
@@ -232,29 +267,19 @@ struct Built {
 }
 
 impl Built {
-    fn new(config: &Config, clock: &Clock) -> Result<Self, Error> {
+    async fn new(config: &Config, clock: &Clock) -> Result<Self, Error> {
         let folders = Folders { triggers: config.triggers.clone(), models: config.models.clone() };
         let catalogs = Catalogs::open(folders, config.sending, Arc::clone(clock));
         let catalogs = Arc::new(catalogs.map_err(Error::Catalog)?);
-        let (store, log) = open(config, clock)?;
-        let left = left_behind(&store)?;
-
         let (sink, committed) = mpsc::channel(COMMITTED_MAX);
-        let (commits, committer) = committer::pair(Arc::clone(&store), sink);
-        let parts = Parts {
-            log: log.clone(),
-            store: Arc::clone(&store),
-            clock: Arc::clone(clock),
-            commits,
-        };
-        let (mailboxes, worker_parts): (Vec<Mailbox>, Vec<Worker>) = (0..store.shards())
-            .map(|shard| thread::pair(shard, catalogs.current(), parts.clone()))
-            .unzip();
-        let workers = Workers::new(mailboxes, Arc::clone(&store));
+        let home = Home::open(config, clock, &catalogs, &sink).await?;
+        let (store, workers) = (Arc::clone(home.store()), home.workers().clone());
+        let left = home.left_behind()?;
         let woken = workers.clone();
         let (appender, writer) =
-            appender::pair(log.clone(), Box::new(move |shard| woken.wake(shard)));
-        let (books, saves) = Books::new(Arc::clone(&store), appender.clone(), workers.clone());
+            appender::pair(home.log()?, Box::new(move |shard| woken.wake(shard)));
+        let (books, saves) =
+            Books::new(Arc::clone(&store), appender.clone(), workers.clone(), home.sends());
         let in_app = InApp::new(Arc::new(books.clone()));
         let (dispatcher, works) = Dispatcher::new(&Setup {
             channels: &config.channels,
@@ -267,11 +292,10 @@ impl Built {
         .map_err(Error::Channels)?;
         Ok(Self {
             store,
-            log,
             catalogs,
             workers,
-            worker_parts,
-            committer,
+            home,
+            sink,
             committed,
             appender,
             writer,
@@ -297,13 +321,20 @@ impl Built {
         let hub = Arc::new(Hub::new());
         let background = CancellationToken::new();
         let closing = CancellationToken::new();
-        let goals = current::ends(&self.log);
         let router = self.router(config, clock, pages, &life, &hub);
-        let Self { store, log, catalogs, workers, appender, in_app, dispatcher, .. } = self;
+        let Self { store, catalogs, workers, appender, in_app, dispatcher, mut home, .. } = self;
+        let ready = home.ready();
+        let log = home.embedded();
+        let (shards, committer) = home.start(
+            &alarm,
+            (config, clock),
+            &catalogs,
+            (self.sink, dispatcher.clone()),
+            address,
+        )?;
         let outbox = (Arc::clone(&store), self.saves);
-        let threads =
-            Threads::start(&alarm, self.writer, self.committer, outbox, self.worker_parts)
-                .map_err(Error::Thread)?;
+        let threads = Threads::start(&alarm, self.writer, outbox, shards, committer)
+            .map_err(Error::Thread)?;
         let current = Current {
             catalogs: Arc::clone(&catalogs),
             workers: workers.clone(),
@@ -317,13 +348,7 @@ impl Built {
             background.clone(),
         );
         let metrics = current::keep_metrics(Metrics::start(), background.clone());
-        let begin = begin(
-            workers.clone(),
-            Arc::clone(&store),
-            goals,
-            (dispatcher.clone(), self.left),
-            Arc::clone(&life),
-        );
+        let begin = begin(ready, (dispatcher.clone(), self.left), Arc::clone(&life));
         let served = http::serve(listener, router, config.limits.connections, closing.clone());
         let pump = hub::pump(self.committed, dispatcher.clone(), Arc::clone(&hub));
         let tasks = Tasks {
@@ -356,6 +381,7 @@ impl Built {
             closing,
             tasks,
             threads,
+            home,
         })
     }
 
@@ -379,7 +405,11 @@ impl Built {
             in_app: self.in_app.clone(),
         };
         let reading = from_fn_with_state(Arc::clone(&guard), guard::readers);
-        let readers = api::routes(Arc::new(answers)).merge(pages).route_layer(reading.clone());
+        let api = self.home.shown_the_way(api::routes(Arc::new(answers)));
+        let readers = match config.roles.contains(&Role::Api) {
+            true => api.merge(pages).route_layer(reading.clone()),
+            false => Router::new(),
+        };
         let store = Arc::clone(&self.store);
         let shown = Metrics::start();
         let metrics = probe::metrics(move || {
@@ -390,11 +420,15 @@ impl Built {
         let keys = Keys::new(config.write_keys.iter().map(|key| key.expose_secret()));
         let now = Arc::clone(clock);
         let events = Ingest::new(self.books.clone(), keys, None, Now::new(move || now.now()));
+        let events = match config.roles.contains(&Role::Ingest) {
+            true => events.router(),
+            false => Router::new(),
+        };
         let probes = probe::routes(Arc::clone(life), Arc::clone(&self.catalogs));
         let limit = u64::try_from(config.limits.request.as_millis()).unwrap_or(u64::MAX);
         readers
             .merge(metrics)
-            .merge(events.router())
+            .merge(events)
             .merge(probes)
             .layer(from_fn_with_state(Duration::from_millis(limit), guard::in_time))
             .layer(from_fn(guard::counted))
@@ -431,24 +465,13 @@ pub fn open(config: &Config, clock: &Clock) -> Result<(Arc<Store>, Arc<Embedded>
     Ok((store, Arc::new(log)))
 }
 
-/// Sends of an earlier run. Those of this run are handed over as they are committed.
-fn left_behind(store: &Store) -> Result<Vec<DecisionId>, Error> {
-    let mut left = Vec::new();
-    for row in store.outbox() {
-        left.extend(DecisionId::parse(&row?.decision));
-    }
-    Ok(left)
-}
-
-/// Opens the service once every shard has caught up, and takes over what an earlier run left.
+/// Opens the service once it is ready, and takes over what an earlier run left.
 async fn begin(
-    workers: Workers,
-    store: Arc<Store>,
-    goals: Vec<u64>,
+    ready: BoxFuture<'static, ()>,
     (dispatcher, left): (Dispatcher, Vec<DecisionId>),
     life: Arc<Life>,
 ) {
-    current::caught_up(&workers, &store, &goals).await;
+    ready.await;
     life.go_on(Phase::Running);
     dispatcher.take_over(left);
 }

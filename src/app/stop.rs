@@ -16,7 +16,7 @@ const CALLS_MAX: Duration = Duration::from_secs(20);
 /// How long workers may take to apply what the log holds. The rest is applied at the next start.
 const APPLY_MAX: Duration = Duration::from_secs(5);
 /// How long a thread may take to end.
-const THREAD_MAX: Duration = Duration::from_secs(20);
+const THREAD_MAX: Duration = Duration::from_secs(30);
 /// How often is looked whether something has ended.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
@@ -28,7 +28,17 @@ impl Service {
     /// store itself failed.
     pub async fn stop(self) -> Result<(), String> {
         let Self {
-            store, appender, catalogs, workers, alarm, life, hub, in_app, dispatcher, ..
+            store,
+            appender,
+            catalogs,
+            workers,
+            alarm,
+            life,
+            hub,
+            in_app,
+            dispatcher,
+            home,
+            ..
         } = self;
         let Tasks { http, background, dispatch, pump } = self.tasks;
         let Threads { workers: shards, committer, saver, writer } = self.threads;
@@ -49,7 +59,7 @@ impl Service {
         late.wait("calls to channels", CALLS_MAX, calls).await;
 
         late.wait("inputs", APPLY_MAX, applied(&workers, &appender)).await;
-        workers.stop();
+        home.stop();
         for thread in shards {
             late.join("a shard", thread).await;
         }
@@ -57,7 +67,7 @@ impl Service {
         late.wait("the pump", THREAD_MAX, pump).await;
 
         // The last doors to the log and the outbox: their threads end with them.
-        drop((appender, catalogs, workers, in_app, dispatcher));
+        drop((appender, catalogs, workers, in_app, dispatcher, home));
         late.join("the outbox writer", saver).await;
         late.join("the log writer", writer).await;
         let flushed = tokio::task::spawn_blocking(move || store.flush()).await;

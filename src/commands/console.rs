@@ -68,6 +68,9 @@ pub enum Error {
     /// A part of the running service failed.
     #[error("{0}")]
     Broken(String),
+    /// Another node has taken over.
+    #[error("{0}")]
+    TakenOver(String),
     /// What was asked for cannot be done.
     #[error("{what}")]
     Refused {
@@ -98,6 +101,7 @@ impl Error {
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Broken(_) => 70,
+            Self::TakenOver(_) => 75,
             Self::Read { .. }
             | Self::Write { .. }
             | Self::Output(_)
@@ -110,6 +114,10 @@ impl Error {
     fn help(&self) -> Option<&str> {
         match self {
             Self::Broken(_) => Some("everything acknowledged is safe: restart the service"),
+            Self::TakenOver(_) => Some(
+                "nothing is lost: start it again when no other node runs under its name \
+                 (`kafka.node`), or right away if it was only silent for too long",
+            ),
             Self::Refused { help, .. } if !help.is_empty() => Some(help),
             _ => None,
         }

@@ -4,10 +4,13 @@ pub mod check;
 pub mod completions;
 pub mod console;
 pub mod demo;
+pub mod dlq;
 pub mod explain;
 pub mod files;
 pub mod import;
 pub mod init;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 pub mod lines;
 pub mod progress;
 pub mod replay;
@@ -51,6 +54,9 @@ enum Command {
     Serve(serve::Args),
     Demo(demo::Args),
     Init(init::Args),
+    #[cfg(feature = "kafka")]
+    Kafka(kafka::Args),
+    Dlq(dlq::Args),
     Schema(schema::Args),
     Completions(completions::Args),
 }
@@ -98,6 +104,9 @@ fn dispatch(command: Command, console: &mut Console) -> Result<Ending, Error> {
         Command::Serve(args) => serve::run(&args, console),
         Command::Demo(args) => demo::run(&args, console),
         Command::Init(args) => init::run(&args, console),
+        #[cfg(feature = "kafka")]
+        Command::Kafka(args) => kafka::run(&args, console),
+        Command::Dlq(args) => dlq::run(&args, console),
         Command::Schema(args) => schema::run(&args, console),
         Command::Completions(args) => completions::run(&args, console),
     }

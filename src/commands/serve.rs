@@ -9,7 +9,7 @@ use tokio::runtime::Builder;
 use super::Ending;
 use super::console::{BAD, Console, DIM, Error, GOOD, STRONG, WARM};
 use super::signals::Signals;
-use crate::app::{self, Service};
+use crate::app::{self, Kind, Service};
 use crate::clock::System;
 use crate::config::{Config, Env as _, Flags, ProcessEnv};
 use crate::engine::catalog::Sending;
@@ -31,7 +31,8 @@ Exit codes:
   0   it was told to end, and did
   1   something in the files is wrong
   2   wrong usage, or something could not be read, written or reached
-  70  the store failed: everything acknowledged is safe, restart the service";
+  70  the store failed: everything acknowledged is safe, restart the service
+  75  another node has taken over what this one held: nothing is lost, start it again";
 
 /// Hear events, decide, reach out
 ///
@@ -64,6 +65,9 @@ pub struct Args {
     /// The configuration [default: heedful.yaml, if it is there]
     #[arg(long, value_name = "FILE", env = "HEEDFUL_CONFIG")]
     config: Option<PathBuf>,
+    /// What this node does for its group, where Kafka is the log [default: all of it]
+    #[arg(long, value_name = "ROLES", env = "HEEDFUL_ROLES")]
+    roles: Option<String>,
     /// How log lines look [default: human on a terminal, json otherwise]
     #[arg(long, value_enum, value_name = "FORMAT", env = "HEEDFUL_LOG")]
     log: Option<Log>,
@@ -89,6 +93,7 @@ impl Args {
             models: self.models.clone(),
             sending: self.send.map(|send| if send { Sending::On } else { Sending::DryRun }),
             shards: self.shards,
+            roles: self.roles.clone(),
         }
     }
 }
@@ -125,7 +130,11 @@ async fn serve(config: Config, console: &mut Console) -> Result<Ending, Error> {
     greet(&service, &config, console)?;
     tokio::select! {
         () = signals.next() => {}
-        failure = service.failed() => return Err(Error::Broken(failure)),
+        failure = service.failed() => return Err(match service.failure_kind() {
+            Kind::Broken => Error::Broken(failure),
+            Kind::TakenOver => Error::TakenOver(failure),
+            Kind::Refused => Error::refused(failure, ""),
+        }),
     }
     console.line(format_args!("{DIM}stopping, a second signal ends it at once{DIM:#}"))?;
     console.finish()?;

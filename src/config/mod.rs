@@ -7,6 +7,7 @@ mod channel;
 mod fault;
 mod kafka;
 mod node;
+mod role;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ pub use channel::{
 };
 pub use fault::{Fault, Faults};
 pub use kafka::KafkaConfig;
+pub use role::Role;
 
 use crate::engine::catalog::Sending;
 use crate::engine::time::Span;
@@ -62,6 +64,8 @@ pub struct Config {
     /// Channels in the order of the file. Those that it does not name print on the console, but
     /// for `in_app`.
     pub channels: Vec<ChannelConfig>,
+    /// What this node does, where Kafka is the log; without it, everything.
+    pub roles: Vec<Role>,
     /// Kafka, when it is the log; without it the log is embedded in the store.
     pub kafka: Option<KafkaConfig>,
     /// Bounds of the HTTP server.
@@ -107,6 +111,8 @@ pub struct Flags {
     pub sending: Option<Sending>,
     /// Shards of a new store.
     pub shards: Option<u16>,
+    /// What this node does.
+    pub roles: Option<String>,
 }
 
 /// Where variables are looked up.
@@ -144,6 +150,7 @@ impl Default for Config {
             api_token: None,
             write_keys: Vec::new(),
             channels: Vec::new(),
+            roles: Role::ALL.to_vec(),
             kafka: None,
             limits: Limits { connections: 1024, request: Span::from_millis(30_000) },
             retention: Retention {
@@ -260,7 +267,8 @@ impl Config {
     }
 
     fn take_flags(&mut self, flags: Flags, faults: &mut Faults) {
-        let Flags { config: _, data, listen: address, triggers, models, sending, shards } = flags;
+        let Flags { config: _, data, listen: address, triggers, models, sending, shards, roles } =
+            flags;
         self.data = data.unwrap_or_else(|| std::mem::take(&mut self.data));
         self.triggers = triggers.unwrap_or_else(|| std::mem::take(&mut self.triggers));
         self.models = models.unwrap_or_else(|| std::mem::take(&mut self.models));
@@ -269,6 +277,15 @@ impl Config {
             Some(Some(address)) => self.listen = address,
             Some(None) => faults.push(Fault::of("--listen", LISTEN_EXPECTED)),
             None => {}
+        }
+        match roles.as_deref().map(role::roles) {
+            Some(Ok(roles)) => self.roles = roles,
+            Some(Err(why)) => faults.push(Fault::of("--roles", why)),
+            None => {}
+        }
+        if self.kafka.is_none() && self.roles != Role::ALL {
+            let why = "a service on one machine plays all of them: roles need `kafka:` in the configuration";
+            faults.push(Fault::of("--roles", why));
         }
         match shards {
             Some(count) if (1..=SHARDS_MAX).contains(&count) => self.shards = Some(count),

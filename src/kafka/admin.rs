@@ -21,6 +21,29 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How often it is looked whether a new topic is there.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
+/// The cluster as its brokers tell it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Layout {
+    /// Number and address of each broker.
+    pub brokers: Vec<(i32, String)>,
+    /// The partitions of the topics that were asked for and exist, by number.
+    pub topics: BTreeMap<String, Vec<Partition>>,
+}
+
+/// A partition as its brokers tell it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Partition {
+    /// Whether a broker leads it: otherwise it is out of reach.
+    pub has_leader: bool,
+    /// How many copies it has.
+    pub copies: usize,
+    /// How many of them are up to date.
+    pub in_sync: usize,
+}
+
+/// The settings of a topic, or why they are not told.
+pub type Described = Result<BTreeMap<String, String>, RDKafkaErrorCode>;
+
 /// Asks and changes.
 pub struct Admin {
     client: AdminClient<DefaultClientContext>,
@@ -53,6 +76,58 @@ impl Admin {
         let metadata =
             metadata.map_err(|error| self.unreachable("asking for the brokers", &error))?;
         Ok(metadata.brokers().len())
+    }
+
+    /// The brokers, and the partitions of the topics of these names that exist.
+    ///
+    /// # Errors
+    /// When none answers.
+    pub fn layout(&self, names: &[&str]) -> Result<Layout, Error> {
+        let metadata = self.client.inner().fetch_metadata(None, PATIENCE);
+        let metadata =
+            metadata.map_err(|error| self.unreachable("asking for the brokers", &error))?;
+        let address = |broker: &rdkafka::metadata::MetadataBroker| {
+            (broker.id(), format!("{}:{}", broker.host(), broker.port()))
+        };
+        let partition = |partition: &rdkafka::metadata::MetadataPartition| Partition {
+            has_leader: 0 <= partition.leader(),
+            copies: partition.replicas().len(),
+            in_sync: partition.isr().len(),
+        };
+        let topics = metadata.topics().iter().filter(|topic| names.contains(&topic.name()));
+        let topics = topics.map(|topic| {
+            let mut partitions: Vec<_> = topic.partitions().iter().collect();
+            partitions.sort_by_key(|partition| partition.id());
+            (topic.name().to_owned(), partitions.into_iter().map(partition).collect())
+        });
+        Ok(Layout {
+            brokers: metadata.brokers().iter().map(address).collect(),
+            topics: topics.collect(),
+        })
+    }
+
+    /// How topics are set up, each with why that is not told.
+    pub async fn describe<'n>(
+        &self,
+        names: impl Iterator<Item = &'n str>,
+    ) -> BTreeMap<String, Described> {
+        let mut all = BTreeMap::new();
+        for name in names {
+            let topic = [ResourceSpecifier::Topic(name)];
+            let described = match self.client.describe_configs(&topic, &options()).await {
+                Ok(answers) => answers.into_iter().next(),
+                Err(error) => {
+                    Some(Err(error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown)))
+                }
+            };
+            let described = described.unwrap_or(Err(RDKafkaErrorCode::Unknown));
+            let settings = described.map(|resource| {
+                let entries = resource.entries.into_iter();
+                entries.filter_map(|entry| Some((entry.name, entry.value?))).collect()
+            });
+            all.insert(name.to_owned(), settings);
+        }
+        all
     }
 
     /// How the topics of these names are; those that do not exist are left out.

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use rdkafka::Offset;
 use rdkafka::TopicPartitionList;
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message as _;
 
 use super::Error;
+use super::client::{Quiet, Reader};
 use super::settings::{Settings, TRANSACTION_TIMEOUT_MS};
 use crate::clock::Stopwatch;
 
@@ -54,8 +55,10 @@ pub fn restore<E: From<Error>>(
 ) -> Result<Restored, E> {
     const DOING: &str = "restoring a shard";
     let failed = |error: &KafkaError| Error::of(DOING, error);
-    let consumer: BaseConsumer =
-        settings.reader().create().map_err(|error| Error::of("the properties", &error))?;
+    let consumer: Reader = settings
+        .reader()
+        .create_with_context(Quiet)
+        .map_err(|error| Error::of("the properties", &error))?;
     let extent = settled(settings, &consumer, topic, partition)?;
     // What lies before the first was compacted into later messages, or thrown away.
     let from = if (extent.first..=extent.end).contains(&from) { from } else { extent.first };
@@ -94,15 +97,15 @@ pub fn restore<E: From<Error>>(
 /// Where the messages end, once no transaction is open below it.
 fn settled(
     settings: &Settings,
-    consumer: &BaseConsumer,
+    consumer: &Reader,
     topic: &str,
     partition: u16,
 ) -> Result<Extent, Error> {
     let mut eager = settings.reader();
     eager.set("isolation.level", "read_uncommitted");
-    let eager: BaseConsumer =
-        eager.create().map_err(|error| Error::of("the properties", &error))?;
-    let ask = |consumer: &BaseConsumer| {
+    let eager: Reader =
+        eager.create_with_context(Quiet).map_err(|error| Error::of("the properties", &error))?;
+    let ask = |consumer: &Reader| {
         let (first, end) = consumer
             .fetch_watermarks(topic, i32::from(partition), PATIENCE)
             .map_err(|error| Error::of("asking where the changelog ends", &error))?;

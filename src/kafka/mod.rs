@@ -3,6 +3,10 @@
 
 pub mod admin;
 pub mod changelog;
+pub mod client;
+pub mod doctor;
+pub mod event;
+pub mod reading;
 pub mod settings;
 pub mod topics;
 pub mod transaction;

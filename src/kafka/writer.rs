@@ -4,13 +4,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
 
-use super::Error;
 use super::settings::Settings;
 use super::transaction::Outgoing;
+use super::{Error, client};
 use crate::clock::Stopwatch;
 
 /// How long is waited for acknowledgements before the writer gives up, a little longer than
@@ -42,7 +43,15 @@ struct Told {
     failed: Option<String>,
 }
 
-impl ClientContext for Reports {}
+impl ClientContext for Reports {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        client::log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        client::told(&error, reason);
+    }
+}
 
 impl ProducerContext for Reports {
     /// Its place among the messages of the write.

@@ -32,6 +32,8 @@ struct Shard {
     heard_all_at: Option<Timestamp>,
     /// Where the events, and what stands beside them, ended when the owner began.
     goals: (u64, u64),
+    /// Nothing came since whoever feeds it met the end.
+    is_at_end: bool,
 }
 
 impl Fed {
@@ -56,7 +58,20 @@ impl Fed {
         shard.end = entry.position;
         shard.bytes = shard.bytes.saturating_add(entry.record.len());
         shard.heard_all_at = None;
+        shard.is_at_end = false;
         shard.entries.push_back(entry);
+    }
+
+    /// Whoever feeds it has met the end, and fed everything before it.
+    pub fn meet_end(&self, shard: u16) {
+        if let Some(mut shard) = self.shard(shard) {
+            shard.is_at_end = true;
+        }
+    }
+
+    /// Whether the end was met, and nothing came since.
+    pub fn is_at_end(&self, shard: u16) -> bool {
+        self.shard(shard).is_some_and(|shard| shard.is_at_end)
     }
 
     /// Adds something that stands beside the events.

@@ -35,7 +35,7 @@ pub struct Batch {
     /// Counts of the triggers that ruled.
     pub funnels: Vec<Funnel>,
     /// Outcomes of sends that were taken in, where others want to hear of them.
-    pub outcomes: Vec<(CustomerId, Outcome)>,
+    pub outcomes: Vec<(CustomerId, Outcome, Timestamp)>,
     /// Inputs that were refused, where the log is not the place to find them again.
     pub refused: Vec<RefusedInput>,
 }

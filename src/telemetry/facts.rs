@@ -145,6 +145,26 @@ impl BatchApplied {
     }
 }
 
+/// How far a shard is behind what others append to its log.
+#[derive(Clone, Copy, Debug)]
+pub struct ShardBehind {
+    /// The shard.
+    pub shard: u16,
+    /// Messages not applied yet.
+    pub messages: u64,
+    /// Age of the last one that came here, while the shard is behind; zero when it has caught up.
+    pub lag: Duration,
+}
+
+impl ShardBehind {
+    /// Shows it.
+    pub fn emit(self) {
+        let shard = self.shard.to_string();
+        gauge!(metric::BEHIND, "shard" => shard.clone()).set(float(self.messages));
+        gauge!(metric::LAG, "shard" => shard).set(self.lag.as_secs_f64());
+    }
+}
+
 /// What a shard holds in memory.
 #[derive(Clone, Copy, Debug)]
 pub struct ShardHolds {

@@ -162,6 +162,9 @@ pub enum Unanswered {
     /// It has stopped.
     #[error("the owner of the customers has stopped")]
     Stopped,
+    /// It is not on this node, or not yet.
+    #[error("the owner of the customers is not on this node")]
+    Elsewhere,
 }
 
 impl Mailbox {

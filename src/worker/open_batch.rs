@@ -6,6 +6,7 @@ use super::unwritten::{Due, Unwritten};
 use crate::engine::decision::{Applied, Decision, Effect};
 use crate::engine::id::{CustomerId, DecisionId};
 use crate::engine::input::Outcome;
+use crate::engine::time::Timestamp;
 use crate::store::batch::RefusedInput;
 use crate::store::format::Error;
 use crate::store::{Batch, record_of};
@@ -116,8 +117,8 @@ impl OpenBatch {
     }
 
     /// Notes an outcome for those who want to hear of it.
-    pub(super) fn tell_outcome(&mut self, customer: &str, outcome: &Outcome) {
-        self.batch.outcomes.push((CustomerId::new(customer), outcome.clone()));
+    pub(super) fn tell_outcome(&mut self, customer: &str, outcome: &Outcome, at: Timestamp) {
+        self.batch.outcomes.push((CustomerId::new(customer), outcome.clone(), at));
     }
 
     /// Notes an input that was refused.

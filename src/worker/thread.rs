@@ -96,6 +96,12 @@ pub fn pair(number: u16, catalog: Arc<Catalog>, parts: Parts) -> (Mailbox, Worke
 }
 
 impl Worker {
+    /// The same under another catalog: the one that came into force while it was made ready.
+    #[must_use]
+    pub fn under(self, catalog: Arc<Catalog>) -> Self {
+        Self { catalog, ..self }
+    }
+
     /// Loads the shard and owns it until it is told to stop.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use tokio::sync::oneshot;
 
 use super::message::{Mailbox, Message, Unanswered};
@@ -20,10 +21,10 @@ use crate::store::{self, Page, Store};
 /// Decisions shown on a customer's page.
 const DECISIONS_SHOWN: usize = 20;
 
-/// The ways to all workers, one for each shard in order; cheap to clone.
+/// The ways to the workers of those shards that are here, by shard; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Workers {
-    mailboxes: Arc<[Mailbox]>,
+    mailboxes: Arc<ArcSwap<Box<[Option<Mailbox>]>>>,
     store: Arc<Store>,
 }
 
@@ -44,35 +45,60 @@ pub enum Error {
 impl Workers {
     /// From the mailboxes of all shards, in their order.
     pub fn new(mailboxes: Vec<Mailbox>, store: Arc<Store>) -> Self {
-        Self { mailboxes: mailboxes.into(), store }
+        Self::with(mailboxes.into_iter().map(Some).collect(), store)
     }
 
-    /// The mailboxes.
-    pub fn mailboxes(&self) -> &[Mailbox] {
-        &self.mailboxes
+    /// Of so many shards, of which none is here yet.
+    pub fn elsewhere(shards: u16, store: Arc<Store>) -> Self {
+        Self::with((0..shards).map(|_| None).collect(), store)
+    }
+
+    fn with(mailboxes: Box<[Option<Mailbox>]>, store: Arc<Store>) -> Self {
+        Self { mailboxes: Arc::new(ArcSwap::from_pointee(mailboxes)), store }
+    }
+
+    /// The mailboxes of the shards that are here.
+    pub fn mailboxes(&self) -> Vec<Mailbox> {
+        self.mailboxes.load().iter().flatten().cloned().collect()
+    }
+
+    /// A shard has come, or gone. To be called by one thread alone.
+    pub fn set(&self, shard: u16, mailbox: Option<Mailbox>) {
+        let mut all = Box::clone(&self.mailboxes.load());
+        if let Some(place) = all.get_mut(usize::from(shard)) {
+            *place = mailbox;
+        }
+        self.mailboxes.store(Arc::new(all));
     }
 
     /// Tells the worker of a shard that the log has something new.
     pub fn wake(&self, shard: u16) {
-        if let Some(mailbox) = self.mailboxes.get(usize::from(shard)) {
+        if let Some(Some(mailbox)) = self.mailboxes.load().get(usize::from(shard)) {
             mailbox.wake();
         }
     }
 
+    /// Position of the last input that a shard has applied; `None` when it is not here.
+    pub fn position(&self, shard: u16) -> Option<u64> {
+        let mailboxes = self.mailboxes.load();
+        let mailbox = mailboxes.get(usize::from(shard))?.as_ref()?;
+        Some(mailbox.status().position())
+    }
+
     /// Whether every worker has loaded its customers.
     pub fn are_loaded(&self) -> bool {
-        self.mailboxes.iter().all(|mailbox| mailbox.status().is_loaded())
+        self.mailboxes().iter().all(|mailbox| mailbox.status().is_loaded())
     }
 
     /// Whether every worker has reached what the log held when it started: outcomes of sends that
     /// were in it are taken in then, so that a dispatcher may look through the outbox.
     pub fn have_caught_up(&self) -> bool {
-        self.mailboxes.iter().all(|mailbox| mailbox.status().has_caught_up())
+        self.mailboxes().iter().all(|mailbox| mailbox.status().has_caught_up())
     }
 
     /// Asks all workers to commit what is at hand and end.
     pub fn stop(&self) {
-        self.mailboxes.iter().for_each(Mailbox::stop);
+        self.mailboxes().iter().for_each(Mailbox::stop);
     }
 
     /// A page of the list of customers.
@@ -88,8 +114,8 @@ impl Workers {
     ) -> Result<Page<CustomerLine>, Error> {
         let after = after.map(Place::parse).transpose()?;
         let query = ListQuery { filter, sort, after, limit };
-        let mut answers = Vec::with_capacity(self.mailboxes.len());
-        for mailbox in &*self.mailboxes {
+        let mut answers = Vec::new();
+        for mailbox in self.mailboxes() {
             let (answer, later) = oneshot::channel();
             mailbox.send(Message::List { query: query.clone(), answer })?;
             answers.push(later);
@@ -156,8 +182,8 @@ impl Workers {
     /// # Errors
     /// When a worker refuses it or does not answer; all of them then go on as before.
     pub async fn reload(&self, catalog: &Arc<Catalog>) -> Result<(), Error> {
-        let mut waiting = Vec::with_capacity(self.mailboxes.len());
-        for mailbox in &*self.mailboxes {
+        let mut waiting = Vec::new();
+        for mailbox in self.mailboxes() {
             let (ready, is_ready) = oneshot::channel();
             let (say_go, go) = oneshot::channel();
             let (done, is_done) = oneshot::channel();
@@ -184,10 +210,11 @@ impl Workers {
         Ok(())
     }
 
-    fn owner(&self, customer: &str) -> Result<&Mailbox, Unanswered> {
-        let shards = u16::try_from(self.mailboxes.len()).unwrap_or(u16::MAX);
+    fn owner(&self, customer: &str) -> Result<Mailbox, Unanswered> {
+        let mailboxes = self.mailboxes.load();
+        let shards = u16::try_from(mailboxes.len()).unwrap_or(u16::MAX);
         let shard = shard_of(customer, shards);
-        self.mailboxes.get(usize::from(shard)).ok_or(Unanswered::Stopped)
+        mailboxes.get(usize::from(shard)).cloned().flatten().ok_or(Unanswered::Elsewhere)
     }
 }
 

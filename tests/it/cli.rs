@@ -420,3 +420,29 @@ fn explain_tells_of_any_pair_at_any_time() {
     let unknown = explain(&["ann", "--trigger", "thank"]);
     assert!(unknown.err.contains("there are `thanks`"), "{}", unknown.err);
 }
+
+#[test]
+fn what_was_refused_on_one_machine_is_listed() {
+    use heedful::store::record::DeadLetter;
+    use heedful::store::{Options, Store};
+    let folder = tempfile::tempdir().unwrap();
+    let empty = heedful(folder.path(), &["dlq", "list"]);
+    assert_eq!((empty.code, &*empty.out), (0, "nothing was refused\n"));
+    let store = Store::open(&folder.path().join("data/store"), Options::default()).unwrap();
+    let letter = |reason: &str| DeadLetter {
+        at: "2026-03-01T00:00:00.000Z".to_owned(),
+        source: "http:/v1/batch".to_owned(),
+        reason: reason.to_owned(),
+        detail: "at byte 1: it ends".to_owned(),
+        sample: "{\"userId\": 1".to_owned(),
+    };
+    store.put_dead_letters(&[letter("malformed_json"), letter("missing_event")]).unwrap();
+    store.flush().unwrap();
+    drop(store);
+    let listed = heedful(folder.path(), &["dlq", "list", "--reason", "malformed_json"]);
+    let line = "2  2026-03-01T00:00:00.000Z  malformed_json  http:/v1/batch  at byte 1: it ends\n";
+    assert!(listed.out.starts_with(line), "{}", listed.out);
+    let shown = heedful(folder.path(), &["dlq", "show", "2"]);
+    assert!(shown.out.ends_with("{\"userId\": 1\n"), "{}", shown.out);
+    assert_eq!(heedful(folder.path(), &["dlq", "show", "3"]).code, 2);
+}

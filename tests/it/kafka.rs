@@ -2,3 +2,5 @@
 
 mod broker;
 mod clients;
+mod dlq;
+mod doctor;

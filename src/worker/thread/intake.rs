@@ -87,7 +87,7 @@ impl Running {
     fn apply(&mut self, entry: &Entry, record: Read<'_>) -> Result<Stepped, Refusal> {
         if let Some(record) = record {
             let record = record?;
-            self.hear_outcome(&record);
+            self.hear_outcome(&record, entry.appended_at);
             return self.shard.apply(&record, entry.appended_at, entry.position);
         }
         let place = (Arrival::live(entry.appended_at), entry.position);
@@ -97,11 +97,11 @@ impl Running {
         Ok(applied.map(|(_, stepped)| stepped).unwrap_or_default())
     }
 
-    fn hear_outcome(&mut self, record: &Record<'_>) {
+    fn hear_outcome(&mut self, record: &Record<'_>, at: Timestamp) {
         let Record::Outcome { customer, outcome } = record else { return };
         self.open.settle(outcome.decision);
         if self.worker.parts.log.is_shared() {
-            self.open.tell_outcome(customer, outcome);
+            self.open.tell_outcome(customer, outcome, at);
         }
     }
 
@@ -120,7 +120,7 @@ impl Running {
             self.mark.aside = entry.position;
             let at = self.time_of(entry, heard_all);
             let applied = Record::parse(&entry.record).and_then(|record| {
-                self.hear_outcome(&record);
+                self.hear_outcome(&record, entry.appended_at);
                 self.shard.apply(&record, at, 0)
             });
             match applied {

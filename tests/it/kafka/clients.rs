@@ -45,7 +45,8 @@ async fn topics_are_planned_made_and_found_as_they_must_be() {
     assert_eq!(found[&names.events].settings["retention.ms"], "2592000000");
 }
 
-async fn made(config: &heedful::config::KafkaConfig) -> (Settings, Names) {
+/// The topics of a configuration, made.
+pub(super) async fn made(config: &heedful::config::KafkaConfig) -> (Settings, Names) {
     let settings = Settings::new(config, "test");
     let names = Names::new(config);
     let admin = Admin::new(&settings).unwrap();

@@ -1,0 +1,227 @@
+//! Keeps what the owners of shards decide: in one transaction the changelog, what others read, and
+//! how far the events were read; then in the store; then effects may leave.
+
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+
+use rdkafka::consumer::ConsumerGroupMetadata;
+use tokio::sync::mpsc;
+
+use super::output::Writer;
+use super::{Error, entry, told};
+use crate::clock::Stopwatch;
+use crate::kafka;
+use crate::kafka::settings::Settings;
+use crate::kafka::topics::Names;
+use crate::kafka::transaction::{Outgoing, Place, Transactions};
+use crate::store::{Batch, Committed, Store};
+use crate::telemetry;
+use crate::worker::committer::{Job, Waiter};
+
+/// Batches taken into one transaction at most.
+const BATCHES_MAX: usize = 256;
+
+/// Collects batches and commits them.
+pub(super) struct Commits {
+    transactions: Transactions,
+    settings: Settings,
+    names: Names,
+    writer: Writer,
+    store: Arc<Store>,
+    jobs: Receiver<Job>,
+    sink: mpsc::Sender<Committed>,
+    /// What was collected and is not committed yet, each shard's in their order.
+    waiting: Vec<Job>,
+}
+
+/// What a commit came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Everything that waited is kept.
+    Kept,
+    /// Nothing is, and it may be tried again.
+    Undone,
+    /// It is not known: what is kept must be read back.
+    Unknown,
+}
+
+impl Commits {
+    pub(super) fn new(
+        settings: &Settings,
+        store: Arc<Store>,
+        jobs: Receiver<Job>,
+        sink: mpsc::Sender<Committed>,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            transactions: Transactions::begin_with(settings)?,
+            names: Names::new(settings.config()),
+            writer: Writer::new(&settings.config().group),
+            settings: settings.clone(),
+            store,
+            jobs,
+            sink,
+            waiting: Vec::new(),
+        })
+    }
+
+    /// Collects what has come, as far as `is_current` says that the shard is still its owner's.
+    pub(super) fn collect(&mut self, is_current: impl Fn(u16, u64) -> bool) {
+        while self.waiting.len() < BATCHES_MAX
+            && let Ok(job) = self.jobs.try_recv()
+        {
+            self.waiting.push(job);
+        }
+        self.waiting.retain(|job| is_current(job.batch.shard, job.term));
+    }
+
+    /// Whether something waits.
+    pub(super) fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Whether no more is taken before a commit.
+    pub(super) fn is_full(&self) -> bool {
+        BATCHES_MAX <= self.waiting.len()
+    }
+
+    /// Commits what waits.
+    ///
+    /// # Errors
+    /// When the node must end.
+    pub(super) fn commit(&mut self, member: &ConsumerGroupMetadata) -> Result<Outcome, Error> {
+        let watch = Stopwatch::start();
+        let mut batches = Vec::with_capacity(self.waiting.len());
+        let mut waiters: Vec<(u64, Waiter)> = Vec::with_capacity(self.waiting.len());
+        for job in self.waiting.drain(..) {
+            batches.push(job.batch);
+            waiters.push((job.term, job.waiter));
+        }
+        match self.keep(&mut batches, member) {
+            Ok(()) => {}
+            Err(Error::Kafka(kafka::Error::Aborted(why))) => {
+                tracing::warn!(why, batches = batches.len(), "a transaction was undone, again");
+                let back = batches.into_iter().zip(waiters);
+                self.waiting =
+                    back.map(|(batch, (term, waiter))| Job { batch, term, waiter }).collect();
+                return Ok(Outcome::Undone);
+            }
+            Err(Error::Kafka(error)) => return self.take_up_again(error),
+            Err(error) => return Err(error),
+        }
+        telemetry::Committed { took: watch.elapsed() }.emit();
+        self.keep_letters(&batches)?;
+        for (_, waiter) in waiters {
+            waiter.tell();
+        }
+        for committed in batches.into_iter().filter_map(Batch::into_committed) {
+            // Whoever acts on it may have gone already: it is found in the store after a restart.
+            drop(self.sink.blocking_send(committed));
+        }
+        Ok(Outcome::Kept)
+    }
+
+    fn keep(&self, batches: &mut [Batch], member: &ConsumerGroupMetadata) -> Result<(), Error> {
+        let prepared = self.store.prepare(batches)?;
+        self.transactions.begin()?;
+        let sent = self.send_all(batches, prepared.changes());
+        if let Err(error) = sent {
+            self.transactions.abort()?;
+            return Err(match error {
+                // A message that is refused will be refused again.
+                Error::Kafka(kafka::Error::Failed { doing, why }) => {
+                    Error::Refused(format!("{doing}: {why}"))
+                }
+                other => other,
+            });
+        }
+        let places: Vec<Place<'_>> = self.places(batches);
+        let written = self.transactions.commit(&places, member, &self.names.changelog)?;
+        let ends: Vec<(u16, u64)> =
+            written.into_iter().map(|(shard, last)| (shard, last.saturating_add(1))).collect();
+        Ok(prepared.commit(&ends)?)
+    }
+
+    fn send_all(
+        &self,
+        batches: &[Batch],
+        changes: &[crate::store::changes::Change],
+    ) -> Result<(), Error> {
+        for change in changes {
+            let key = entry::key(change);
+            self.transactions.send(Outgoing {
+                topic: &self.names.changelog,
+                partition: change.shard,
+                key: &key,
+                value: change.value.as_deref(),
+                headers: &[],
+            })?;
+        }
+        for batch in batches {
+            told::each(&self.writer, &self.names, batch, |topic, message| {
+                let send = |outgoing: Outgoing<'_>| self.transactions.send(outgoing);
+                Ok(message.lend(topic, batch.shard, send)?)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// How far each shard has read its events: for those who watch the group from outside.
+    fn places(&self, batches: &[Batch]) -> Vec<Place<'_>> {
+        let mut places: Vec<Place<'_>> = Vec::new();
+        for batch in batches {
+            let (partition, next) = (batch.shard, batch.mark.position);
+            match places.iter_mut().find(|place| place.partition == partition) {
+                Some(place) => place.next = place.next.max(next),
+                None => places.push(Place { topic: &self.names.events, partition, next }),
+            }
+        }
+        places
+    }
+
+    /// Proves to itself that the brokers still take this node for a member of the group.
+    ///
+    /// # Errors
+    /// When the node must end.
+    pub(super) fn prove(
+        &mut self,
+        (shard, position): (u16, u64),
+        member: &ConsumerGroupMetadata,
+    ) -> Result<Outcome, Error> {
+        let place = [Place { topic: &self.names.events, partition: shard, next: position }];
+        let proven = self
+            .transactions
+            .begin()
+            .and_then(|()| self.transactions.commit(&place, member, &self.names.changelog));
+        match proven {
+            Ok(_) => Ok(Outcome::Kept),
+            Err(kafka::Error::Aborted(_)) => Ok(Outcome::Undone),
+            Err(error) => self.take_up_again(error),
+        }
+    }
+
+    /// The producer can be used no more. A node without a name of its own is the only one that uses
+    /// it, so it was the brokers who gave it up, for being silent too long: it begins again. One with
+    /// a name may have a twin.
+    fn take_up_again(&mut self, error: kafka::Error) -> Result<Outcome, Error> {
+        self.waiting.clear();
+        if self.settings.config().node.is_some() {
+            return Err(match error {
+                kafka::Error::Fenced(why) => Error::TakenOver(why),
+                other => Error::Kafka(other),
+            });
+        }
+        tracing::warn!(%error, "the producer was given up by the brokers, it begins again");
+        self.transactions = Transactions::begin_with(&self.settings)?;
+        Ok(Outcome::Unknown)
+    }
+
+    /// What was refused, for those who ask this node.
+    fn keep_letters(&self, batches: &[Batch]) -> Result<(), Error> {
+        let refused = batches.iter().flat_map(|batch| &batch.refused);
+        let letters: Vec<_> = refused.map(|refused| refused.letter.clone()).collect();
+        if !letters.is_empty() {
+            self.store.put_dead_letters(&letters)?;
+        }
+        Ok(())
+    }
+}

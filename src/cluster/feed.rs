@@ -1,0 +1,265 @@
+//! Follows the events and what stands beside them: what was read goes to the owners of the shards,
+//! and no further than they can take.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::Consumer as _;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
+use rdkafka::topic_partition_list::Offset;
+
+use super::{Error, door};
+use crate::engine::time::Timestamp;
+use crate::kafka;
+use crate::kafka::client::{Quiet, Reader};
+use crate::kafka::settings::Settings;
+use crate::kafka::topics::Names;
+use crate::log::fed::Fed;
+use crate::log::{Entry, Form};
+
+/// Bytes that wait for an owner, past which nothing more is read for it.
+const WAITING_BYTES_HIGH: usize = 8 * 1_024 * 1_024;
+/// Bytes that wait, below which reading goes on.
+const WAITING_BYTES_LOW: usize = 2 * 1_024 * 1_024;
+/// Messages taken in one go.
+const MESSAGES_AT_ONCE: usize = 4_096;
+
+/// Where an owner begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Start {
+    /// Everything up to this position is in its states.
+    pub(super) position: u64,
+    /// The offset from which events are read.
+    pub(super) events: u64,
+    /// The offset from which is read what stands beside them.
+    pub(super) internal: u64,
+    /// The last event that was applied, and when it was appended at the latest: what stands in its
+    /// place must not be younger.
+    pub(super) known: Option<(u64, Timestamp)>,
+}
+
+/// Reads both topics.
+pub(super) struct Feed {
+    events: Reader,
+    internal: Reader,
+    names: Names,
+    fed: Arc<Fed>,
+    places: Vec<Option<Place>>,
+}
+
+/// A shard that is being read.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    start: Start,
+    is_paused: bool,
+}
+
+impl Feed {
+    pub(super) fn new(settings: &Settings, fed: Arc<Fed>, shards: u16) -> Result<Self, Error> {
+        let reader = || -> Result<Reader, Error> {
+            let made = settings.reader().create_with_context(Quiet);
+            Ok(made.map_err(|error| kafka::Error::of("the properties of a reader", &error))?)
+        };
+        Ok(Self {
+            events: reader()?,
+            internal: reader()?,
+            names: Names::new(settings.config()),
+            fed,
+            places: vec![None; usize::from(shards)],
+        })
+    }
+
+    /// Begins to read for a shard.
+    pub(super) fn start(&mut self, shard: u16, start: Start) -> Result<(), Error> {
+        let Some(place) = self.places.get_mut(usize::from(shard)) else { return Ok(()) };
+        *place = Some(Place { start, is_paused: false });
+        for (reader, topic, offset) in [
+            (&self.events, &self.names.events, start.events),
+            (&self.internal, &self.names.internal, start.internal),
+        ] {
+            let list = listed(topic, &[shard], Some(offset))?;
+            let begun = reader.incremental_assign(&list);
+            begun.map_err(|error| kafka::Error::of("beginning to read a shard", &error))?;
+        }
+        Ok(())
+    }
+
+    /// Stops reading for shards.
+    pub(super) fn stop(&mut self, shards: &[u16]) -> Result<(), Error> {
+        let mut read = Vec::new();
+        for shard in shards {
+            if let Some(place) = self.places.get_mut(usize::from(*shard))
+                && place.take().is_some()
+            {
+                read.push(*shard);
+            }
+        }
+        if read.is_empty() {
+            return Ok(());
+        }
+        for (reader, topic) in
+            [(&self.events, &self.names.events), (&self.internal, &self.names.internal)]
+        {
+            let stopped = reader.incremental_unassign(&listed(topic, &read, None)?);
+            stopped.map_err(|error| kafka::Error::of("ending to read shards", &error))?;
+        }
+        Ok(())
+    }
+
+    /// Takes what has come, and says for whom; waits so long when nothing has.
+    pub(super) fn take(&mut self, patience: Duration) -> Result<BTreeSet<u16>, Error> {
+        let mut shards = BTreeSet::new();
+        let mut patience = patience;
+        for _ in 0..MESSAGES_AT_ONCE {
+            match self.events.poll(patience) {
+                Some(Ok(message)) => {
+                    shards.extend(take_event(&message, &self.fed, &self.places, &self.names)?);
+                }
+                Some(Err(KafkaError::PartitionEOF(partition))) => {
+                    let shard = u16::try_from(partition).unwrap_or(u16::MAX);
+                    if self.is_read(shard) {
+                        self.fed.meet_end(shard);
+                    }
+                }
+                Some(Err(error)) => passing(&self.names.events, &error)?,
+                None => break,
+            }
+            patience = Duration::ZERO;
+        }
+        for _ in 0..MESSAGES_AT_ONCE {
+            match self.internal.poll(Duration::ZERO) {
+                Some(Ok(message)) => {
+                    let (shard, position) = place_of(&message);
+                    if self.is_read(shard) {
+                        let entry = Entry {
+                            position,
+                            appended_at: time_of(&message),
+                            form: Form::Record,
+                            record: Bytes::copy_from_slice(message.payload().unwrap_or_default()),
+                        };
+                        self.fed.feed_aside(shard, entry);
+                        shards.insert(shard);
+                    }
+                }
+                Some(Err(KafkaError::PartitionEOF(_))) => {}
+                Some(Err(error)) => passing(&self.names.internal, &error)?,
+                None => break,
+            }
+        }
+        Ok(shards)
+    }
+
+    /// Rests for owners who have more than enough, and goes on for those who have not.
+    pub(super) fn balance(&mut self) -> Result<(), Error> {
+        let (mut rest, mut go_on) = (Vec::new(), Vec::new());
+        for (shard, place) in (0_u16..).zip(&mut self.places) {
+            let Some(place) = place else { continue };
+            let bytes = self.fed.bytes(shard);
+            if !place.is_paused && WAITING_BYTES_HIGH < bytes {
+                place.is_paused = true;
+                rest.push(shard);
+            } else if place.is_paused && bytes < WAITING_BYTES_LOW {
+                place.is_paused = false;
+                go_on.push(shard);
+            }
+        }
+        let failed = |error: KafkaError| kafka::Error::of("pausing a shard", &error);
+        if !rest.is_empty() {
+            self.events.pause(&listed(&self.names.events, &rest, None)?).map_err(failed)?;
+        }
+        if !go_on.is_empty() {
+            self.events.resume(&listed(&self.names.events, &go_on, None)?).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    fn is_read(&self, shard: u16) -> bool {
+        self.places.get(usize::from(shard)).is_some_and(Option::is_some)
+    }
+}
+
+/// Feeds an event to its owner, if it is one that the owner does not have yet.
+fn take_event(
+    message: &BorrowedMessage<'_>,
+    fed: &Fed,
+    places: &[Option<Place>],
+    names: &Names,
+) -> Result<Option<u16>, Error> {
+    let (shard, position) = place_of(message);
+    let Some(Some(Place { start, .. })) = places.get(usize::from(shard)) else { return Ok(None) };
+    let appended_at = time_of(message);
+    if let Some((known, latest)) = start.known
+        && known == position
+        && latest < appended_at
+    {
+        return Err(Error::Refused(format!(
+            "partition {shard} of `{}` is not the one that was read before: at offset {} stands an \
+             event of {appended_at}, and the last one applied there is of {latest}. The topic was \
+             deleted and made again. To begin anew with it, give this installation another \
+             `kafka.prefix` and `kafka.group`",
+            names.events,
+            position.saturating_sub(1),
+        )));
+    }
+    if position <= start.position {
+        return Ok(None);
+    }
+    // A deletion says nothing of a customer.
+    let Some(payload) = message.payload() else { return Ok(None) };
+    let (form, record) = match judged(message) {
+        Some(judged) => (Form::Record, door::joined(judged, payload)),
+        None => (Form::Line, Bytes::copy_from_slice(payload)),
+    };
+    fed.feed(shard, Entry { position, appended_at, form, record });
+    Ok(Some(shard))
+}
+
+fn judged<'m>(message: &'m BorrowedMessage<'_>) -> Option<&'m [u8]> {
+    let headers = message.headers()?;
+    headers.iter().find(|header| header.key == door::JUDGED)?.value
+}
+
+fn place_of(message: &BorrowedMessage<'_>) -> (u16, u64) {
+    let shard = u16::try_from(message.partition()).unwrap_or(u16::MAX);
+    // Positions begin at 1: the offset behind the message.
+    (shard, u64::try_from(message.offset()).unwrap_or(0).saturating_add(1))
+}
+
+fn time_of(message: &BorrowedMessage<'_>) -> Timestamp {
+    Timestamp::from_millis(message.timestamp().to_millis().unwrap_or(0))
+}
+
+/// Lets errors pass after which librdkafka goes on by itself.
+fn passing(topic: &str, error: &KafkaError) -> Result<(), Error> {
+    match error.rdkafka_error_code() {
+        Some(Code::AutoOffsetReset | Code::OffsetOutOfRange) => Err(Error::Refused(format!(
+            "`{topic}` does not hold any more what is to be read next: {error}. Events were deleted \
+             before they were applied, or the topic was made again"
+        ))),
+        Some(Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition) => {
+            Err(Error::Refused(format!("`{topic}` is not there any more: {error}")))
+        }
+        _ if matches!(error, KafkaError::MessageConsumptionFatal(_)) => {
+            Err(kafka::Error::of("reading", error).into())
+        }
+        _ => {
+            tracing::debug!(topic, %error, "reading is interrupted");
+            Ok(())
+        }
+    }
+}
+
+fn listed(topic: &str, shards: &[u16], offset: Option<u64>) -> Result<TopicPartitionList, Error> {
+    let mut list = TopicPartitionList::with_capacity(shards.len());
+    for shard in shards {
+        let offset = offset.map(|offset| i64::try_from(offset).unwrap_or(i64::MAX));
+        let offset = offset.map_or(Offset::Invalid, Offset::Offset);
+        list.add_partition_offset(topic, i32::from(*shard), offset)
+            .map_err(|error| kafka::Error::of("naming a shard", &error))?;
+    }
+    Ok(list)
+}

@@ -1,0 +1,56 @@
+//! What others read of a commit, as messages for their topics.
+
+use super::Error;
+use super::output::{DeadLetter, Message, Origin, Verdict, Writer};
+use crate::kafka::topics::Names;
+use crate::store::batch::{Batch, RefusedInput};
+
+/// What to do about an event that was refused.
+const HINT: &str =
+    "mend the event, or its sender, and send it again: `heedful dlq replay` does that";
+
+/// Calls `send` with each message of a batch and its topic.
+pub(super) fn each(
+    writer: &Writer,
+    names: &Names,
+    batch: &Batch,
+    mut send: impl FnMut(&str, &Message) -> Result<(), Error>,
+) -> Result<(), Error> {
+    for ruled in &batch.rulings {
+        send(&names.decisions, &writer.decision(&ruled.record)?)?;
+    }
+    for row in &batch.outbox {
+        send(&names.outreach, &writer.outreach(row)?)?;
+    }
+    for (customer, outcome, at) in &batch.outcomes {
+        send(&names.deliveries, &writer.delivery(customer.as_str(), outcome, *at)?)?;
+    }
+    for exposure in &batch.exposures {
+        send(&names.exposures, &writer.exposure(exposure)?)?;
+    }
+    for customer in &batch.forgotten {
+        send(&names.scores, &Message::tombstone(customer.as_str()))?;
+    }
+    for refused in &batch.refused {
+        send(&names.dead_letters, &letter(names, batch.shard, refused))?;
+    }
+    Ok(())
+}
+
+fn letter(names: &Names, shard: u16, refused: &RefusedInput) -> Message {
+    let RefusedInput { letter, position, input } = refused;
+    let origin = Origin {
+        topic: names.events.clone(),
+        partition: i32::from(shard),
+        offset: i64::try_from(position.saturating_sub(1)).unwrap_or(i64::MAX),
+    };
+    let verdict = Verdict {
+        at: letter.at.clone(),
+        stage: "decode".to_owned(),
+        reason: letter.reason.clone(),
+        detail: letter.detail.clone(),
+        hint: HINT.to_owned(),
+    };
+    let message = Message { key: Vec::new(), value: Some(input.to_vec()), headers: Vec::new() };
+    DeadLetter { origin, verdict, message }.into_message()
+}
