@@ -13,7 +13,7 @@ use crate::store::{Batch, record_of};
 use crate::telemetry;
 
 /// States written at most with one batch, beside those of customers it rules about.
-pub(super) const STATES_MAX: usize = 20_000;
+pub(super) const STATES_MAX: usize = 2_000;
 /// Of those that only have waited long enough, so many go with rulings that somebody waits for.
 const STATES_BESIDE: usize = 64;
 /// So many go for themselves: rulings wait for the batch that is being committed, and must not wait
@@ -22,7 +22,7 @@ const STATES_AT_ONCE: usize = 256;
 /// So many go when they come so fast that less would not do.
 const STATES_IN_HASTE: usize = 1_000;
 /// Rulings at most before a batch is closed.
-pub(super) const RULINGS_MAX: usize = 5_000;
+pub(super) const RULINGS_MAX: usize = 1_000;
 
 /// A batch that is being filled.
 ///
@@ -38,6 +38,8 @@ pub(super) struct OpenBatch {
     unwritten: Unwritten,
     /// The first change of those it rules about, where the order of changes has lost it.
     held: Option<u64>,
+    /// What a written state takes, on average.
+    state_bytes: usize,
     /// Position of the last input.
     last: u64,
     /// What changes now, the log brings back from this position on.
@@ -88,6 +90,7 @@ impl OpenBatch {
             ruled: Marked::default(),
             unwritten: Unwritten::default(),
             held: None,
+            state_bytes: 0,
             last: position,
             since: position.saturating_add(1),
         }
@@ -253,6 +256,7 @@ impl OpenBatch {
     /// Takes out a batch of states alone, of customers whom what is open does not rule about.
     pub(super) fn close_some(&mut self, shard: &mut Shard) -> Result<(Batch, u64), Error> {
         let mut batch = Batch { shard: self.shard, ..Batch::default() };
+        batch.states.reserve(STATES_MAX, self.state_bytes);
         for _ in 0..STATES_MAX {
             let Some((since, number)) = self.unwritten.pop(Due::ALL) else { break };
             if self.ruled.has(number) {
@@ -262,6 +266,7 @@ impl OpenBatch {
                 write(shard, number, &mut batch)?;
             }
         }
+        self.state_bytes = batch.states.bytes_each();
         Ok((batch, self.position()))
     }
 

@@ -139,7 +139,7 @@ impl Unwritten {
 
     /// Whether anything must be written.
     pub(super) fn is_due(&mut self, due: Due) -> bool {
-        let mut is_due = |queue: &mut Queue, upto| {
+        let is_due = |queue: &mut Queue, upto| {
             queue.first(&self.changed).is_some_and(|(since, _)| since <= upto)
         };
         is_due(&mut self.fresh, due.fresh) || is_due(&mut self.known, due.known)
