@@ -204,8 +204,8 @@ impl Intake for Books {
         self.store.shards()
     }
 
-    async fn append(&self, shard: u16, records: Vec<Bytes>) -> Result<(), log::Error> {
-        self.appender.append(shard, records).await.map(drop)
+    async fn append(&self, groups: Vec<log::Group>) -> Result<(), log::Error> {
+        self.appender.append_groups(groups).await.map(drop)
     }
 
     async fn deadletter(&self, letters: Vec<DeadLetter>) {

@@ -1,8 +1,6 @@
 //! The seam behind the door: where accepted records and refused events go.
 
-use bytes::Bytes;
-
-use crate::log;
+use crate::log::{self, Group};
 use crate::store::record::DeadLetter;
 
 /// Takes what came in. `app` implements it over the log and the store.
@@ -10,15 +8,11 @@ pub trait Intake: Send + Sync + 'static {
     /// Number of shards.
     fn shards(&self) -> u16;
 
-    /// Appends records to one shard and returns once they are durable.
+    /// Appends groups, all or none, and returns once they are durable.
     ///
     /// # Errors
     /// When they are not durable: the sender is asked to come again.
-    fn append(
-        &self,
-        shard: u16,
-        records: Vec<Bytes>,
-    ) -> impl Future<Output = Result<(), log::Error>> + Send;
+    fn append(&self, groups: Vec<Group>) -> impl Future<Output = Result<(), log::Error>> + Send;
 
     /// Keeps what was refused, as far as it can.
     fn deadletter(&self, letters: Vec<DeadLetter>) -> impl Future<Output = ()> + Send;

@@ -11,7 +11,6 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use bytes::Bytes;
-use futures_util::future::try_join_all;
 use metrics::counter;
 use tokio::sync::SemaphorePermit;
 
@@ -20,7 +19,7 @@ use super::keys::{self, Stranger};
 use super::unpack::{self, BODY_BYTES_MAX, Broken, percent_decode};
 use super::{Ingest, Intake};
 use crate::decode::{Arrival, Attributes, Body, Call, Encoded, Home, Refusal, structured};
-use crate::log;
+use crate::log::{self, Group};
 use crate::store::record::DeadLetter;
 use crate::telemetry;
 
@@ -170,7 +169,7 @@ impl Reading {
     }
 }
 
-/// Appends to all shards at once; good only when every one of them is durable.
+/// Appends to all shards together; good only when all of it is durable.
 async fn append<I: Intake>(ingest: &Ingest<I>, encoded: Encoded) -> Result<(), Answer> {
     let shards = ingest.intake.shards();
     let mut by_shard: BTreeMap<u16, Vec<Bytes>> = BTreeMap::new();
@@ -183,9 +182,9 @@ async fn append<I: Intake>(ingest: &Ingest<I>, encoded: Encoded) -> Result<(), A
             by_shard.entry(shard).or_default().push(accepted.record.clone());
         }
     }
-    let appends = by_shard.into_iter().map(|(shard, records)| ingest.intake.append(shard, records));
-    match try_join_all(appends).await {
-        Ok(_) => Ok(()),
+    let groups = by_shard.into_iter().map(|(shard, records)| Group { shard, records });
+    match ingest.intake.append(groups.collect()).await {
+        Ok(()) => Ok(()),
         Err(log::Error::Overloaded) => Err(Answer::Busy(OVERLOADED_WAIT)),
         Err(
             log::Error::Storage(_)

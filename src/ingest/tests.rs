@@ -41,12 +41,15 @@ impl Intake for Kept {
         self.0.shards
     }
 
-    async fn append(&self, shard: u16, records: Vec<Bytes>) -> Result<(), log::Error> {
+    async fn append(&self, groups: Vec<log::Group>) -> Result<(), log::Error> {
         self.0.durable.acquire().await.unwrap().forget();
         if let Some(failure) = self.0.failure {
             return Err(failure());
         }
-        self.0.records.lock().unwrap().extend(records.into_iter().map(|record| (shard, record)));
+        let mut kept = self.0.records.lock().unwrap();
+        for log::Group { shard, records } in groups {
+            kept.extend(records.into_iter().map(|record| (shard, record)));
+        }
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::{Entry, Error, Form, Group, Log, Source};
 use crate::clock;
@@ -22,6 +22,8 @@ const SEGMENT_BYTES_MAX: u64 = 64 * 1_024 * 1_024;
 const SEGMENT_AGE_MAX: Span = Span::DAY;
 /// Bytes of the latest blocks that stay in memory: whoever keeps up reads nothing from the disk.
 const RECENT_BYTES_MAX: usize = 8 * 1_024 * 1_024;
+/// Buffers that wait to be filled again.
+const SPARE_MAX: usize = 2;
 /// What is read of a block at first: all of most of them.
 const LOOK_BYTES: usize = 16 * 1_024;
 
@@ -76,26 +78,39 @@ struct Files {
 /// The latest blocks, in the order of their places.
 #[derive(Debug, Default)]
 struct Recent {
-    blocks: VecDeque<(Place, Bytes)>,
+    blocks: VecDeque<(Place, Kept)>,
     bytes: usize,
+    /// Buffers of blocks that went, to be filled again: memory that was never used is dear.
+    spare: Vec<BytesMut>,
+}
+
+/// A block in the buffer in which it was written.
+#[derive(Debug)]
+struct Kept {
+    buffer: Bytes,
+    from: usize,
 }
 
 impl Recent {
-    fn put(&mut self, place: Place, block: Bytes) {
-        self.bytes = self.bytes.saturating_add(block.len());
+    fn put(&mut self, place: Place, block: Kept) {
+        self.bytes = self.bytes.saturating_add(block.buffer.len());
         self.blocks.push_back((place, block));
         // The latest always stays, however large.
         while RECENT_BYTES_MAX < self.bytes
             && 1 < self.blocks.len()
             && let Some((_, gone)) = self.blocks.pop_front()
         {
-            self.bytes = self.bytes.saturating_sub(gone.len());
+            self.bytes = self.bytes.saturating_sub(gone.buffer.len());
+            if self.spare.len() < SPARE_MAX {
+                // Some reader may still have it.
+                self.spare.extend(gone.buffer.try_into_mut().ok());
+            }
         }
     }
 
     fn find(&self, place: Place) -> Option<Bytes> {
         let index = self.blocks.binary_search_by_key(&place, |(place, _)| *place).ok()?;
-        self.blocks.get(index).map(|(_, block)| block.clone())
+        self.blocks.get(index).map(|(_, block)| block.buffer.slice(block.from..))
     }
 }
 
@@ -238,13 +253,19 @@ impl Embedded {
         if is_old || SEGMENT_BYTES_MAX <= lock(&self.files).end.at {
             self.begin_file(writing)?;
         }
-        let block = Bytes::from(block::write(drafts)?);
-        writing.last.append(&block)?;
+        let (place, spare) = {
+            let mut files = lock(&self.files);
+            (files.end, files.recent.spare.pop())
+        };
+        let mut buffer = spare.unwrap_or_default();
+        let from = block::write(drafts, writing.last.aligned, &mut buffer)?;
+        let block = buffer.get(from..).unwrap_or_default();
+        writing.last.append(place.at, block)?;
         writing.begun.get_or_insert(at);
+        let end = place.at.saturating_add(block.len() as u64);
         let mut files = lock(&self.files);
-        let place = files.end;
-        files.end.at = place.at.saturating_add(block.len() as u64);
-        files.recent.put(place, block);
+        files.end.at = end;
+        files.recent.put(place, Kept { buffer: buffer.freeze(), from });
         Ok(())
     }
 
@@ -310,7 +331,6 @@ impl Embedded {
             };
             let torn = || damaged(shard, from, "a block is cut off");
             let (length, sum) = block::prefix(&bytes).ok_or_else(torn)?;
-            let behind = at.saturating_add(PREFIX_BYTES as u64);
             let all = PREFIX_BYTES.saturating_add(length);
             if bytes.len() < all {
                 bytes = Bytes::from(file.read(at, all)?);
@@ -322,7 +342,7 @@ impl Embedded {
             if cursor.place < self.opened && block::sum(&block) != sum {
                 return Err(damaged(shard, from, "a block is not what was written"));
             }
-            cursor.place.at = behind.saturating_add(length as u64);
+            cursor.place.at = at.saturating_add(block::padded(length, file.aligned) as u64);
             let parts = block::parts(&block)
                 .ok_or_else(|| damaged(shard, from, "a block is of an unknown version"))?;
             let part = parts.iter().find(|part| part.shard == shard && from <= part.last());
@@ -423,7 +443,8 @@ fn recover(last: &Segment) -> Result<(Vec<Stand>, u64, Option<Timestamp>), Error
     while at < bytes {
         let Some((parts, length)) = whole_block(last, at)? else {
             if let Some((length, _)) = block::prefix(&last.read(at, PREFIX_BYTES)?)
-                && whole_block(last, at.saturating_add((PREFIX_BYTES + length) as u64))?.is_some()
+                && let next = at.saturating_add(block::padded(length, last.aligned) as u64)
+                && whole_block(last, next)?.is_some()
             {
                 return Err(damaged(0, 0, "a block in the middle is not what was written"));
             }
@@ -446,7 +467,7 @@ fn whole_block(file: &Segment, at: u64) -> Result<Option<(Vec<Part>, u64)>, Erro
     let Some((length, sum)) = block::prefix(&file.read(at, PREFIX_BYTES)?) else {
         return Ok(None);
     };
-    let all = (PREFIX_BYTES + length) as u64;
+    let all = block::padded(length, file.aligned) as u64;
     if file.bytes()? < at.saturating_add(all) {
         return Ok(None);
     }

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use fjall::{Database, KeyspaceCreateOptions, PersistMode, Readable};
+use fjall::{Database, PersistMode, Readable};
 
-use super::open::LOG_FOLDER;
+use super::open::{LOG_FOLDER, keyspace_options};
 use super::{Error, Store};
 
 /// Rows written at a time.
@@ -27,8 +27,8 @@ impl Store {
         let mut rows = 0_u64;
         for name in self.db.list_keyspace_names() {
             let name: &str = &name;
-            let from = self.db.keyspace(name, KeyspaceCreateOptions::default)?;
-            let into = copy.keyspace(name, KeyspaceCreateOptions::default)?;
+            let from = self.db.keyspace(name, keyspace_options)?;
+            let into = copy.keyspace(name, keyspace_options)?;
             let mut write = copy.batch();
             for guard in snapshot.iter(&from) {
                 let (key, value) = guard.into_inner()?;

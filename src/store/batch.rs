@@ -117,6 +117,17 @@ impl States {
         Ok(())
     }
 
+    /// Makes room for so many more, of about so many bytes each.
+    pub fn reserve(&mut self, count: usize, bytes_each: usize) {
+        self.ends.reserve(count);
+        self.bytes.reserve(count.saturating_mul(bytes_each));
+    }
+
+    /// Bytes of one with its id, on average; 0 when there are none.
+    pub fn bytes_each(&self) -> usize {
+        self.bytes.len().div_ceil(self.ends.len().max(1))
+    }
+
     /// How many.
     pub fn len(&self) -> usize {
         self.ends.len()

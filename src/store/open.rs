@@ -15,6 +15,12 @@ pub const FORMAT_VERSION: u32 = 1;
 /// Bytes of the journal: they are read again when a store is opened that was not closed.
 const JOURNAL_BYTES_MAX: u64 = 128 * 1_024 * 1_024;
 
+/// Bytes of a keyspace in memory before they are written out: each time is a burst for the disk that
+/// whoever waits for a flush then waits for too, and all of them stay resident.
+const MEMTABLE_BYTES_MAX: u64 = 16 * 1_024 * 1_024;
+/// Bytes kept of blocks that were read: states are in memory, the rest is read for people's pages.
+const CACHE_BYTES: u64 = 16 * 1_024 * 1_024;
+
 /// The folder of the log inside that of the store.
 pub(super) const LOG_FOLDER: &str = "log";
 /// Threads of the storage, which write memory out and merge files. With more than one, the first of
@@ -35,7 +41,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { shards: 1, cache_bytes: 64 * 1_024 * 1_024 }
+        Self { shards: 1, cache_bytes: CACHE_BYTES }
     }
 }
 
@@ -89,7 +95,7 @@ pub(super) struct Spaces {
 
 impl Spaces {
     fn open(db: &Database) -> Result<Self, Error> {
-        let open = |name: &str| db.keyspace(name, KeyspaceCreateOptions::default);
+        let open = |name: &str| db.keyspace(name, keyspace_options);
         Ok(Self {
             customers: open("customers")?,
             decisions: open("decisions")?,
@@ -177,7 +183,7 @@ impl Store {
                 other => Error::from(other),
             })?;
         // Looked at first: the keyspaces of a newer version may not be what they are here.
-        let meta = db.keyspace("meta", KeyspaceCreateOptions::default)?;
+        let meta = db.keyspace("meta", keyspace_options)?;
         let (shards, instance) = match text(&meta, keys::FORMAT)? {
             None => create(&db, &meta, options.shards.max(1))?,
             Some(format) => {
@@ -254,6 +260,11 @@ impl Store {
     pub(super) fn change(&self) -> std::sync::MutexGuard<'_, ()> {
         self.changing.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+/// Those of a keyspace that is made now; one that exists keeps its own.
+pub(super) fn keyspace_options() -> KeyspaceCreateOptions {
+    KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES_MAX)
 }
 
 /// A text of `meta`.

@@ -18,6 +18,7 @@ pub mod shard;
 #[cfg(test)]
 mod testing;
 pub mod thread;
+mod unwritten;
 pub mod workers;
 
 pub use customers::CustomerNumber;

@@ -1,9 +1,8 @@
 //! The batch that is being filled: what each step gave, in the form in which it is kept.
 
-use std::collections::VecDeque;
-
 use super::customers::CustomerNumber;
 use super::shard::{Shard, Stepped};
+use super::unwritten::{Due, Unwritten};
 use crate::engine::decision::{Applied, Decision, Effect};
 use crate::engine::id::{CustomerId, DecisionId};
 use crate::engine::input::Outcome;
@@ -14,12 +13,16 @@ use crate::store::{Batch, record_of};
 use crate::telemetry;
 
 /// States written at most with one batch, beside those of customers it rules about.
-pub(super) const STATES_MAX: usize = 20_000;
-/// Of those that only have waited long enough, so many go at once: rulings wait for the batch that
-/// is being committed, and must not wait long.
-const STATES_AT_ONCE: usize = 1_000;
+pub(super) const STATES_MAX: usize = 2_000;
+/// Of those that only have waited long enough, so many go with rulings that somebody waits for.
+const STATES_BESIDE: usize = 64;
+/// So many go for themselves: rulings wait for the batch that is being committed, and must not wait
+/// long.
+const STATES_AT_ONCE: usize = 256;
+/// So many go when they come so fast that less would not do.
+const STATES_IN_HASTE: usize = 1_000;
 /// Rulings at most before a batch is closed.
-pub(super) const RULINGS_MAX: usize = 5_000;
+pub(super) const RULINGS_MAX: usize = 1_000;
 
 /// A batch that is being filled.
 ///
@@ -33,6 +36,10 @@ pub(super) struct OpenBatch {
     /// Customers whom the batch is about.
     ruled: Marked,
     unwritten: Unwritten,
+    /// The first change of those it rules about, where the order of changes has lost it.
+    held: Option<u64>,
+    /// What a written state takes, on average.
+    state_bytes: usize,
     /// Position of the last input.
     last: u64,
     /// What changes now, the log brings back from this position on.
@@ -50,10 +57,19 @@ struct Marked {
 /// Which states the batch is to be closed with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Extent {
-    /// Those of customers it rules about, and what has waited since this position or longer.
-    Since(u64),
+    /// Those of customers it rules about, and some that are due.
+    Due(Due, Haste),
     /// All that changed.
     All,
+}
+
+/// Whether states are written as fast as they become due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Haste {
+    /// They are.
+    No,
+    /// More must go at once.
+    Yes,
 }
 
 /// Whether a step asks for the batch to be closed behind it.
@@ -73,6 +89,8 @@ impl OpenBatch {
             batch: Batch { shard, ..Batch::default() },
             ruled: Marked::default(),
             unwritten: Unwritten::default(),
+            held: None,
+            state_bytes: 0,
             last: position,
             since: position.saturating_add(1),
         }
@@ -198,14 +216,14 @@ impl OpenBatch {
         RULINGS_MAX <= self.batch.rulings.len()
     }
 
-    /// Whether some state has waited since a position or longer.
-    pub(super) fn is_due(&mut self, since: u64) -> bool {
-        self.unwritten.first().is_some_and(|first| first <= since)
+    /// Whether some state has waited long enough.
+    pub(super) fn is_due(&mut self, due: Due) -> bool {
+        self.unwritten.is_due(due)
     }
 
     /// Whether the states that changed are more than one batch takes.
     pub(super) fn is_too_much(&self) -> bool {
-        STATES_MAX < self.unwritten.count
+        STATES_MAX < self.unwritten.count()
     }
 
     /// Closes it, and begins the next; `position` is where the log must be read from after it.
@@ -214,6 +232,12 @@ impl OpenBatch {
         shard: &mut Shard,
         extent: Extent,
     ) -> Result<(Batch, u64), Error> {
+        let (due, most) = match extent {
+            Extent::Due(due, Haste::Yes) => (due, STATES_IN_HASTE),
+            Extent::Due(due, Haste::No) if self.is_urgent() => (due, STATES_BESIDE),
+            Extent::Due(due, Haste::No) => (due, STATES_AT_ONCE),
+            Extent::All => (Due::ALL, usize::MAX),
+        };
         let mut batch = std::mem::take(&mut self.batch);
         self.batch.shard = self.shard;
         batch.funnels = shard.take_changed_funnels();
@@ -221,12 +245,9 @@ impl OpenBatch {
             self.unwritten.clear(number);
             write(shard, number, &mut batch)?;
         }
-        let (since, most) = match extent {
-            Extent::Since(since) => (since, STATES_AT_ONCE),
-            Extent::All => (u64::MAX, usize::MAX),
-        };
+        self.held = None;
         for _ in 0..most {
-            let Some((_, number)) = self.unwritten.pop(since) else { break };
+            let Some((_, number)) = self.unwritten.pop(due) else { break };
             write(shard, number, &mut batch)?;
         }
         Ok((batch, self.position()))
@@ -235,91 +256,30 @@ impl OpenBatch {
     /// Takes out a batch of states alone, of customers whom what is open does not rule about.
     pub(super) fn close_some(&mut self, shard: &mut Shard) -> Result<(Batch, u64), Error> {
         let mut batch = Batch { shard: self.shard, ..Batch::default() };
-        let mut passed = Vec::new();
+        batch.states.reserve(STATES_MAX, self.state_bytes);
         for _ in 0..STATES_MAX {
-            let Some((since, number)) = self.unwritten.pop(u64::MAX) else { break };
+            let Some((since, number)) = self.unwritten.pop(Due::ALL) else { break };
             if self.ruled.has(number) {
-                passed.push((since, number));
+                // Written with the rulings, when the batch is closed.
+                self.held = Some(self.held.map_or(since, |held| held.min(since)));
             } else {
                 write(shard, number, &mut batch)?;
             }
         }
-        for (since, number) in passed.into_iter().rev() {
-            self.unwritten.put_back(number, since);
-        }
+        self.state_bytes = batch.states.bytes_each();
         Ok((batch, self.position()))
     }
 
     /// The position up to which nothing is missing from what is written.
     fn position(&mut self) -> u64 {
-        let first = self.unwritten.first().map(|since| since.saturating_sub(1));
-        first.map_or(self.last, |first| first.min(self.last))
+        let first = self.unwritten.first().into_iter().chain(self.held).min();
+        first.map_or(self.last, |first| first.saturating_sub(1).min(self.last))
     }
 }
 
 fn write(shard: &mut Shard, number: CustomerNumber, batch: &mut Batch) -> Result<(), Error> {
     let Some(id) = shard.state(number).map(|state| state.id.clone()) else { return Ok(()) };
     batch.states.add(&id, |bytes| shard.encode(number, bytes))
-}
-
-/// Customers whose states have changed since they were written, in the order of their changes.
-#[derive(Debug, Default)]
-struct Unwritten {
-    /// Since which position; of somebody who was written meanwhile, the entry means nothing.
-    queue: VecDeque<(u64, CustomerNumber)>,
-    // By number; 0 when there is nothing to write.
-    since: Vec<u64>,
-    count: usize,
-}
-
-impl Unwritten {
-    fn mark(&mut self, number: CustomerNumber, since: u64) {
-        let index = number.get() as usize;
-        if self.since.len() <= index {
-            self.since.resize(index + 1, 0);
-        }
-        if let Some(place @ 0) = self.since.get_mut(index) {
-            *place = since;
-            self.count += 1;
-            self.queue.push_back((since, number));
-        }
-    }
-
-    fn clear(&mut self, number: CustomerNumber) {
-        if let Some(place) = self.since.get_mut(number.get() as usize)
-            && *place != 0
-        {
-            *place = 0;
-            self.count -= 1;
-        }
-    }
-
-    /// The position of the first that is left.
-    fn first(&mut self) -> Option<u64> {
-        while let Some((since, number)) = self.queue.front() {
-            if self.since.get(number.get() as usize) == Some(since) {
-                return Some(*since);
-            }
-            self.queue.pop_front();
-        }
-        None
-    }
-
-    /// Takes out the first that is left, if it changed at a position or before.
-    fn pop(&mut self, upto: u64) -> Option<(u64, CustomerNumber)> {
-        let since = self.first().filter(|since| *since <= upto)?;
-        let (_, number) = self.queue.pop_front()?;
-        self.clear(number);
-        Some((since, number))
-    }
-
-    fn put_back(&mut self, number: CustomerNumber, since: u64) {
-        if let Some(place) = self.since.get_mut(number.get() as usize) {
-            *place = since;
-            self.count += 1;
-            self.queue.push_front((since, number));
-        }
-    }
 }
 
 impl Marked {

@@ -1,18 +1,19 @@
 //! The loop around a shard: messages, the log, timers, batches.
 
 mod intake;
+mod past;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
 use std::time::Duration;
 
+use past::Past;
 use tokio::sync::oneshot;
 
 use super::committer::{CommitQueue, Waiter};
 use super::message::{MESSAGES_MAX, Mailbox, Message, Status};
-use super::open_batch::{Extent, OpenBatch, Then};
+use super::open_batch::{Extent, Haste, OpenBatch, Then};
 use super::shard::Shard;
 use super::{gate, page, query};
 use crate::clock::{self, Stopwatch};
@@ -25,11 +26,6 @@ use crate::telemetry;
 
 /// Timers that fire before messages and the log are looked at again.
 const TICKS_AT_ONCE: usize = 1_024;
-/// How long changes that nobody waits for may stay in memory alone. The log has their inputs, so
-/// this is how much of it a start after a crash applies once more.
-const STATE_AGE_MAX: Duration = Duration::from_secs(5);
-/// How exactly that age is measured.
-const STATE_AGE_STEP: Duration = Duration::from_millis(100);
 /// How often a sign of life is written down.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How long it sleeps at most: timers may be due by a clock that was moved.
@@ -196,7 +192,7 @@ impl Running {
         let goal = log.end(number);
         let mut running = Self {
             open: OpenBatch::new(number, mark.position),
-            past: Past::default(),
+            past: Past::new(),
             under_way: Arc::new(AtomicUsize::new(0)),
             heartbeat: Stopwatch::start(),
             busy: Busy::Yes,
@@ -346,8 +342,8 @@ impl Running {
         let silent = self.worker.parts.log.is_shared()
             && self.written == Written { heard: self.mark.position, aside: self.mark.aside };
         let alive = !silent && HEARTBEAT <= self.heartbeat.elapsed();
-        let since = self.past.before(STATE_AGE_MAX, self.mark.position);
-        if free && (self.open.is_urgent() || self.open.is_due(since) || alive) {
+        let (due, _) = self.past.due(self.mark.position);
+        if free && (self.open.is_urgent() || self.open.is_due(due) || alive) {
             return self.hand_over_due();
         }
         Ok(())
@@ -355,8 +351,9 @@ impl Running {
 
     /// Hands over what was ruled, and the states that have waited long enough.
     fn hand_over_due(&mut self) -> Result<(), Error> {
-        let since = self.past.before(STATE_AGE_MAX, self.mark.position);
-        let closed = self.open.close(&mut self.shard, Extent::Since(since));
+        let (due, late) = self.past.due(self.mark.position);
+        let haste = if self.open.is_due(late) { Haste::Yes } else { Haste::No };
+        let closed = self.open.close(&mut self.shard, Extent::Due(due, haste));
         self.send_whole(closed)
     }
 
@@ -448,25 +445,6 @@ impl Running {
 
     fn close(mut self) -> Result<(), Error> {
         self.hand_over()
-    }
-}
-
-/// Positions of the recent past, to tell how long ago one was reached.
-#[derive(Debug, Default)]
-struct Past(VecDeque<(Stopwatch, u64)>);
-
-impl Past {
-    /// The last position that was reached so long ago; 0 when there is none. Takes down the
-    /// position of now.
-    fn before(&mut self, age: Duration, position: u64) -> u64 {
-        if self.0.back().is_none_or(|(noted, _)| STATE_AGE_STEP <= noted.elapsed()) {
-            self.0.push_back((Stopwatch::start(), position));
-        }
-        while self.0.get(1).is_some_and(|(noted, _)| age <= noted.elapsed()) {
-            self.0.pop_front();
-        }
-        let first = self.0.front().filter(|(noted, _)| age <= noted.elapsed());
-        first.map_or(0, |(_, position)| *position)
     }
 }
 

@@ -2,7 +2,8 @@
 //! against its own `GET /healthz`, and how long it takes from an event to its durable decision.
 //! Prints a table, asserts nothing about time.
 //!
-//! `cargo bench --bench http [-- --rounds=3] [--seconds=4]`
+//! `cargo bench --bench http [-- --rounds=3] [--seconds=4]`; with `--batches=RATE` or `--singles=RATE`
+//! only the latency of so many requests per second, which is for profiling.
 //!
 //! Generator and service share the machine, so that what both take of the processor for a request
 //! decides how many there are in a second. Ratios are made of that time, because other programs on
@@ -62,6 +63,10 @@ fn main() -> Fallible<()> {
         let warm = batches(&mut people, 0);
         flat_out(process.address(), warm, &numbers, Until::Elapsed(WARM_UP))?;
         let mut bench = Bench { process: &process, people: &mut people, numbers: &numbers, time };
+        if bench.only_latency()? {
+            process.stop()?;
+            continue;
+        }
         bench.round(&mut seen)?;
         println!("round {round} of {rounds}: {}", seen.last());
         let [ruled, applied] = ["heedful_matched_total", "heedful_inputs_applied_total"]
@@ -70,7 +75,9 @@ fn main() -> Fallible<()> {
         println!("  of {applied:.0} events and outcomes {matched:.2} % matched");
         process.stop()?;
     }
-    seen.report();
+    if !seen.health.is_empty() {
+        seen.report();
+    }
     Ok(())
 }
 
@@ -156,6 +163,22 @@ impl Bench<'_> {
         let requests = singles(self.people, Markers::Some);
         seen.single_latency.push(self.latency(requests, single_max / 2.0)?);
         Ok(())
+    }
+
+    /// Whether nothing but a latency was asked for, which is then told.
+    fn only_latency(&mut self) -> Fallible<bool> {
+        let mut asked_for = false;
+        for (name, marked) in [("--batches=", true), ("--singles=", false)] {
+            let Some(per_second) = asked(name) else { continue };
+            self.all_decided()?;
+            let requests = match marked {
+                true => batches(self.people, 1),
+                false => singles(self.people, Markers::Some),
+            };
+            println!("{name}{:.2?}", self.latency(requests, per_second)?);
+            asked_for = true;
+        }
+        Ok(asked_for)
     }
 
     fn flat_out(&self, connections: Vec<Vec<Request>>) -> Fallible<(Answered, Rate)> {

@@ -5,7 +5,6 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
 use heedful::decode::{Decoder, Record, Subject};
 use heedful::engine::input::{Body, Event, View};
 use heedful::engine::names::Names;
@@ -28,9 +27,9 @@ impl Intake for Printer {
         1
     }
 
-    async fn append(&self, _: u16, records: Vec<Bytes>) -> Result<(), log::Error> {
+    async fn append(&self, groups: Vec<log::Group>) -> Result<(), log::Error> {
         let mut tables = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for bytes in records {
+        for bytes in groups.into_iter().flat_map(|group| group.records) {
             println!("{}", tell(&mut tables, &bytes));
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! What one flush writes: a head with a table of parts, one for each shard, and the parts. All of
 //! it counts or none: a sum at the front tells.
 
-use bytes::Bytes;
+use bytes::{BufMut as _, Bytes, BytesMut};
 
 use super::super::Error;
 use crate::engine::time::Timestamp;
@@ -16,6 +16,8 @@ const HEAD_BYTES: usize = 1 + 2;
 const PART_BYTES: usize = 2 + 8 + 4 + 8 + 4;
 /// Version of the layout.
 const VERSION: u8 = 1;
+/// Blocks begin at a multiple of this in memory.
+const PAGE_BYTES: usize = 4_096;
 /// Largest block, in bytes, beyond which a length is taken for damage.
 pub(super) const BLOCK_BYTES_MAX: usize = 1 << 30;
 
@@ -73,11 +75,21 @@ impl Draft {
     }
 }
 
-/// Drafts as one block.
+/// Bytes that a block takes in a file whose blocks begin at multiples of something.
+pub(super) const fn padded(length: usize, aligned: usize) -> usize {
+    PREFIX_BYTES.saturating_add(length).next_multiple_of(aligned)
+}
+
+/// Drafts as one block, padded with zeros, in a buffer; says where in it the block begins, so that
+/// disks can take it as it lies in memory.
 ///
 /// # Errors
 /// When it would be too large.
-pub(super) fn write(drafts: &[Draft]) -> Result<Vec<u8>, Error> {
+pub(super) fn write(
+    drafts: &[Draft],
+    aligned: usize,
+    buffer: &mut BytesMut,
+) -> Result<usize, Error> {
     let size = drafts.iter().map(|draft| PART_BYTES + draft.bytes).sum::<usize>();
     let size = size.saturating_add(PREFIX_BYTES + HEAD_BYTES);
     let too_large = || Error::Storage("records of more than a gibibyte at once".to_owned());
@@ -85,28 +97,33 @@ pub(super) fn write(drafts: &[Draft]) -> Result<Vec<u8>, Error> {
         return Err(too_large());
     }
     let number = |size: usize| u32::try_from(size).map_err(|_| too_large());
-    let mut block = Vec::with_capacity(size);
-    block.extend_from_slice(&number(size - PREFIX_BYTES)?.to_le_bytes());
-    block.extend_from_slice(&[0; SUM_BYTES]);
-    block.push(VERSION);
-    let parts = u16::try_from(drafts.len()).map_err(|_| too_large())?;
-    block.extend_from_slice(&parts.to_le_bytes());
+    let all = padded(size - PREFIX_BYTES, aligned);
+    buffer.clear();
+    buffer.reserve(all + PAGE_BYTES);
+    // It does not move any more: there is room.
+    let from = buffer.as_ptr().align_offset(PAGE_BYTES).min(PAGE_BYTES);
+    buffer.resize(from, 0);
+    buffer.put_u32_le(number(size - PREFIX_BYTES)?);
+    buffer.put_bytes(0, SUM_BYTES);
+    buffer.put_u8(VERSION);
+    buffer.put_u16_le(u16::try_from(drafts.len()).map_err(|_| too_large())?);
     for draft in drafts {
-        block.extend_from_slice(&draft.shard.to_le_bytes());
-        block.extend_from_slice(&draft.first.to_le_bytes());
-        block.extend_from_slice(&draft.count.to_le_bytes());
-        block.extend_from_slice(&draft.appended_at.as_millis().to_le_bytes());
-        block.extend_from_slice(&number(draft.bytes)?.to_le_bytes());
+        buffer.put_u16_le(draft.shard);
+        buffer.put_u64_le(draft.first);
+        buffer.put_u32_le(draft.count);
+        buffer.put_i64_le(draft.appended_at.as_millis());
+        buffer.put_u32_le(number(draft.bytes)?);
     }
     for record in drafts.iter().flat_map(|draft| &draft.records) {
-        block.extend_from_slice(&number(record.len())?.to_le_bytes());
-        block.extend_from_slice(record);
+        buffer.put_u32_le(number(record.len())?);
+        buffer.extend_from_slice(record);
     }
-    let sum = block.get(PREFIX_BYTES..).map(sum).unwrap_or_default();
-    if let Some(place) = block.get_mut(4..PREFIX_BYTES) {
+    let sum = buffer.get(from + PREFIX_BYTES..).map(sum).unwrap_or_default();
+    if let Some(place) = buffer.get_mut(from + 4..from + PREFIX_BYTES) {
         place.copy_from_slice(&sum);
     }
-    Ok(block)
+    buffer.resize(from + all, 0);
+    Ok(from)
 }
 
 /// The length of a block behind its prefix, and the sum that it must have.
@@ -172,8 +189,16 @@ mod tests {
         assert_eq!(first.add(&[]), (6, 6));
         let mut second = Draft::new(3, 0, at);
         second.add(&[Bytes::from_static(b"xyz")]);
-        let block = write(&[first, second]).unwrap();
-        let (length, expected) = prefix(&block).unwrap();
+        let mut buffer = BytesMut::new();
+        let from = write(&[first, second], 512, &mut buffer).unwrap();
+        let padded_block = &buffer[from..];
+        assert_eq!(padded_block.as_ptr().align_offset(PAGE_BYTES), 0);
+        assert_eq!(padded_block.len(), 512);
+        let (length, _) = prefix(padded_block).unwrap();
+        assert_eq!(padded(length, 512), 512);
+        assert!(padded_block[PREFIX_BYTES + length..].iter().all(|byte| *byte == 0));
+        let block = &padded_block[..padded(length, 1)];
+        let (length, expected) = prefix(block).unwrap();
         assert_eq!((length, expected), (block.len() - PREFIX_BYTES, sum(&block[PREFIX_BYTES..])));
         let found = parts(&block[PREFIX_BYTES..]).unwrap();
         let told: Vec<_> = found.iter().map(|part| (part.shard, part.first, part.last())).collect();

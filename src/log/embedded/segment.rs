@@ -8,8 +8,13 @@ use super::super::Error;
 use super::block;
 use crate::engine::time::Timestamp;
 
-/// How a file begins.
-const MAGIC: &[u8; 8] = b"heedlog1";
+/// How a file begins whose blocks follow each other without a gap.
+const MAGIC_DENSE: &[u8; 8] = b"heedlog1";
+/// How a file begins whose blocks begin at multiples of [`ALIGNED_BYTES`], and so does what is
+/// behind its head.
+const MAGIC: &[u8; 8] = b"heedlog2";
+/// Disks write this much or a multiple of it.
+pub(super) const ALIGNED_BYTES: usize = 512;
 /// Magic and number of shards.
 const FIXED_BYTES: usize = 8 + 2;
 /// Position and time of a shard.
@@ -31,6 +36,11 @@ pub(super) struct Stand {
 pub(super) struct Segment {
     path: PathBuf,
     file: File,
+    /// Writes past the cache of the system, where that can be had: nothing is copied, no memory is
+    /// taken for what will hardly be read, and a flush has nothing left to write.
+    direct: Option<File>,
+    /// What blocks begin at multiples of.
+    pub(super) aligned: usize,
     /// Where the shards stood before its first block.
     pub(super) starts: Vec<Stand>,
 }
@@ -49,42 +59,58 @@ impl Segment {
             head.extend_from_slice(&start.appended_at.as_millis().to_le_bytes());
         }
         head.extend_from_slice(&block::sum(&head));
-        let mut file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create_new(true)
-            .open(&path)
-            .map_err(failed)?;
+        head.resize(head.len().next_multiple_of(ALIGNED_BYTES), 0);
+        let mut options = OpenOptions::new();
+        let mut file =
+            options.read(true).write(true).create_new(true).open(&path).map_err(failed)?;
         file.write_all(&head).and_then(|()| file.sync_all()).map_err(failed)?;
         sync_dir(dir)?;
-        Ok(Self { path, file, starts: starts.to_vec() })
+        let direct = open_direct(&path);
+        Ok(Self { path, file, direct, aligned: ALIGNED_BYTES, starts: starts.to_vec() })
     }
 
     /// Opens a file; `None` when it has no whole head, as a crash while it was made leaves it.
     pub(super) fn open(dir: &Path, number: u64, shards: usize) -> Result<Option<Self>, Error> {
         let path = path_of(dir, number);
         let failed = |error: io::Error| storage(&path, &error);
-        let file = OpenOptions::new().read(true).append(true).open(&path).map_err(failed)?;
+        let file = OpenOptions::new().read(true).write(true).open(&path).map_err(failed)?;
         let mut head = vec![0; head_bytes(shards)];
         let got = read_upto(&file, &mut head, 0).map_err(failed)?;
         if got < head.len() {
             return Ok(None);
         }
-        Ok(starts_of(&head, shards).map(|starts| Self { path, file, starts }))
+        let Some((aligned, starts)) = starts_of(&head, shards) else { return Ok(None) };
+        let opened = Self { path, file, direct: None, aligned, starts };
+        if opened.bytes()? < opened.head_bytes() {
+            return Ok(None);
+        }
+        let direct = if aligned == ALIGNED_BYTES { open_direct(&opened.path) } else { None };
+        Ok(Some(Self { direct, ..opened }))
     }
 
     /// Bytes before the first block.
     pub(super) fn head_bytes(&self) -> u64 {
-        head_bytes(self.starts.len()) as u64
+        head_bytes(self.starts.len()).next_multiple_of(self.aligned) as u64
     }
 
     pub(super) fn bytes(&self) -> Result<u64, Error> {
         Ok(self.file.metadata().map_err(|error| storage(&self.path, &error))?.len())
     }
 
-    /// Writes at the end and waits until it is on disk.
-    pub(super) fn append(&self, bytes: &[u8]) -> Result<(), Error> {
-        let written = (&self.file).write_all(bytes).and_then(|()| self.file.sync_data());
+    /// Writes at the end, which is a place, and waits until it is on disk.
+    pub(super) fn append(&self, at: u64, bytes: &[u8]) -> Result<(), Error> {
+        let straight = match &self.direct {
+            Some(direct) => write_at(direct, bytes, at),
+            None => Err(io::ErrorKind::InvalidInput.into()),
+        };
+        let written = match straight {
+            // Not every disk takes blocks of this size; nothing was written then.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                write_at(&self.file, bytes, at)
+            }
+            other => other,
+        };
+        let written = written.and_then(|()| self.file.sync_data());
         written.map_err(|error| storage(&self.path, &error))
     }
 
@@ -141,13 +167,17 @@ const fn head_bytes(shards: usize) -> usize {
     FIXED_BYTES + shards * START_BYTES + SUM_BYTES
 }
 
-fn starts_of(head: &[u8], shards: usize) -> Option<Vec<Stand>> {
+/// What blocks begin at multiples of, and where the shards stood.
+fn starts_of(head: &[u8], shards: usize) -> Option<(usize, Vec<Stand>)> {
     let (told, sum) = head.split_at_checked(head.len().checked_sub(SUM_BYTES)?)?;
     let (magic, rest) = told.split_first_chunk()?;
     let (count, rest) = rest.split_first_chunk()?;
-    let is_whole = magic == MAGIC
-        && usize::from(u16::from_le_bytes(*count)) == shards
-        && sum == block::sum(told);
+    let aligned = match magic {
+        MAGIC => ALIGNED_BYTES,
+        MAGIC_DENSE => 1,
+        _ => return None,
+    };
+    let is_whole = usize::from(u16::from_le_bytes(*count)) == shards && sum == block::sum(told);
     let stand = |bytes: &[u8; START_BYTES]| {
         let (position, rest) = bytes.split_first_chunk()?;
         Some(Stand {
@@ -155,7 +185,8 @@ fn starts_of(head: &[u8], shards: usize) -> Option<Vec<Stand>> {
             appended_at: Timestamp::from_millis(i64::from_le_bytes(*rest.first_chunk()?)),
         })
     };
-    is_whole.then(|| rest.as_chunks().0.iter().map(stand).collect::<Option<_>>())?
+    let stands = rest.as_chunks().0.iter().map(stand).collect::<Option<_>>()?;
+    is_whole.then_some((aligned, stands))
 }
 
 fn path_of(dir: &Path, number: u64) -> PathBuf {
@@ -173,6 +204,34 @@ fn read_upto(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
         }
     }
     Ok(got)
+}
+
+/// A way into the file that leaves out the cache of the system; `None` where there is none.
+#[cfg(target_os = "linux")]
+fn open_direct(path: &Path) -> Option<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+
+    OpenOptions::new().write(true).custom_flags(libc::O_DIRECT).open(path).ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn open_direct(_: &Path) -> Option<File> {
+    None
+}
+
+#[cfg(unix)]
+fn write_at(file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, at)
+}
+
+#[cfg(windows)]
+fn write_at(file: &File, mut bytes: &[u8], mut at: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let written = std::os::windows::fs::FileExt::seek_write(file, bytes, at)?;
+        at = at.saturating_add(written as u64);
+        bytes = bytes.get(written..).filter(|_| written != 0).ok_or(io::ErrorKind::WriteZero)?;
+    }
+    Ok(())
 }
 
 #[cfg(unix)]

@@ -1,6 +1,6 @@
 //! The serving worker, the real store and its committer over a file that stands in for the log.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -26,7 +26,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(2);
 pub(crate) fn decide(catalog: &Arc<Catalog>, text: &str) -> Fallible<(u64, Cost)> {
     let dir = tempfile::tempdir()?;
     let store = Store::open(dir.path(), Options::default())?;
-    let log = Arc::new(Recorded::new(text));
+    let log = Arc::new(Recorded::new(text)?);
     let end = log.end(0);
     let last = log.read(0, end, 1)?.first().map_or(Timestamp::MIN, |entry| entry.appended_at);
     let (sink, mut committed) = mpsc::channel(COMMITTED_MAX);
@@ -57,33 +57,38 @@ pub(crate) fn decide(catalog: &Arc<Catalog>, text: &str) -> Fallible<(u64, Cost)
     Ok((records?, cost))
 }
 
-/// A file of events read as a log: each line is judged and encoded when it is read, as it would be
-/// on arrival, and its engine time is when it occurred.
+/// A file of events read as a log of lines: the engine time of each is when it occurred, as a log
+/// has it beside the line.
 #[derive(Debug)]
 struct Recorded {
     text: Bytes,
     /// Where each line begins, and where the last one ends.
     starts: Vec<usize>,
-    lines: Mutex<Lines>,
+    times: Vec<Timestamp>,
 }
 
 impl Recorded {
-    fn new(text: &str) -> Self {
+    fn new(text: &str) -> Fallible<Self> {
         let mut starts = vec![0];
         starts.extend(
             text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1),
         );
-        let text = Bytes::copy_from_slice(text.as_bytes());
-        Self { text, starts, lines: Mutex::default() }
+        let mut lines = Lines::default();
+        let occurred_at = |line: &str| -> Fallible<Timestamp> {
+            let accepted = lines.read(line.as_bytes(), Arrival::replay(), 1, String::new)?;
+            let accepted = accepted.ok_or("a line without an event")?;
+            Ok(Record::parse(&accepted.record)?.occurred_at().ok_or("an event without a time")?)
+        };
+        let times = text.lines().map(occurred_at).collect::<Fallible<_>>()?;
+        Ok(Self { text: Bytes::copy_from_slice(text.as_bytes()), starts, times })
     }
 
-    fn entry(&self, position: u64, lines: &mut Lines) -> Option<Entry> {
+    fn entry(&self, position: u64) -> Option<Entry> {
         let index = usize::try_from(position).ok()?;
         let (from, to) = (*self.starts.get(index.checked_sub(1)?)?, *self.starts.get(index)?);
-        let json = self.text.get(from..to)?;
-        let accepted = lines.read(json, Arrival::replay(), 1, String::new).ok()??;
-        let appended_at = Record::parse(&accepted.record).ok()?.occurred_at()?;
-        Some(Entry { position, appended_at, form: Form::Record, record: accepted.record })
+        let appended_at = *self.times.get(index - 1)?;
+        let record = self.text.slice(from..to);
+        Some(Entry { position, appended_at, form: Form::Line, record })
     }
 }
 
@@ -94,10 +99,9 @@ impl Source for Recorded {
 
     fn read(&self, _: u16, from: u64, bytes_max: usize) -> Result<Vec<Entry>, log::Error> {
         let mut bytes = 0;
-        let mut lines = self.lines.lock().map_err(|_| log::Error::Closed)?;
         let mut entries = Vec::new();
         while bytes < bytes_max
-            && let Some(entry) = self.entry(from + entries.len() as u64, &mut lines)
+            && let Some(entry) = self.entry(from + entries.len() as u64)
         {
             bytes += entry.record.len();
             entries.push(entry);
