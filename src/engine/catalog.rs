@@ -107,6 +107,10 @@ pub enum Measure {
     Last(PropertySlot),
     /// When it last happened, however long ago.
     LastTime,
+    /// How often, since when and how far apart, over the whole history.
+    Tally,
+    /// A number, over the whole history.
+    Total(PropertySlot),
 }
 
 /// A trigger, checked.

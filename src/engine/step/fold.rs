@@ -141,10 +141,11 @@ impl Step<'_> {
             return;
         }
         let value = match spec.measure {
-            Measure::Times | Measure::LastTime => ValueRef::Missing,
-            Measure::Amount(property) | Measure::Distinct(property) | Measure::Last(property) => {
-                event.property(property)
-            }
+            Measure::Times | Measure::LastTime | Measure::Tally => ValueRef::Missing,
+            Measure::Amount(property)
+            | Measure::Distinct(property)
+            | Measure::Last(property)
+            | Measure::Total(property) => event.property(property),
         };
         let series = &mut self.state.series;
         match series.binary_search_by_key(&slot, |(slot, _)| *slot) {
