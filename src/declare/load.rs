@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::cases::Reading;
+use super::classifier::Learning;
 use super::fault::{Extent, Fault, Severity, Text};
 use super::model;
 use super::node::Node;
@@ -38,6 +39,26 @@ const ASSET_BYTES_MAX: usize = 256 * 1024;
 /// # Errors
 /// Every fault of every file, in order of path and place.
 pub fn load(sources: &[Source], sending: Sending) -> Result<Loaded, Vec<Fault>> {
+    load_with(sources, sending, Learning::Nothing)
+}
+
+/// Reads a set of files, all or nothing, for one of its classifiers to learn: what it looks at is
+/// kept of each customer, and its score is [`ScoreSource::Learning`].
+///
+/// [`ScoreSource::Learning`]: crate::engine::catalog::ScoreSource::Learning
+///
+/// # Errors
+/// Every fault of every file, in order of path and place. A model that is not there, or is no
+/// classifier, is none of them: the caller looks for it.
+pub fn load_to_learn(sources: &[Source], model: &str) -> Result<Loaded, Vec<Fault>> {
+    load_with(sources, Sending::DryRun, Learning::Model(model))
+}
+
+fn load_with(
+    sources: &[Source],
+    sending: Sending,
+    learning: Learning<'_>,
+) -> Result<Loaded, Vec<Fault>> {
     let mut list = Vec::new();
     if FILES_MAX < sources.len() {
         let message = format!("there are {} files; at most {FILES_MAX} are read", sources.len());
@@ -46,7 +67,7 @@ pub fn load(sources: &[Source], sending: Sending) -> Result<Loaded, Vec<Fault>> 
     }
     let texts: Vec<(SourceKind, Text)> = sorted(sources);
     let read = ReadFiles::new(&texts, &mut list);
-    let loaded = read.build(sending, &mut list);
+    let loaded = read.build(sending, learning, &mut list);
     read.forget_consequences(&mut list);
     list.sort_by(|left, right| {
         let key = |fault: &Fault| (fault.place.file.clone(), fault.extent, fault.code);
@@ -158,7 +179,12 @@ impl<'t> ReadFiles<'t> {
         }
     }
 
-    fn build(&self, sending: Sending, list: &mut Vec<Fault>) -> Option<Loaded> {
+    fn build(
+        &self,
+        sending: Sending,
+        learning: Learning<'_>,
+        list: &mut Vec<Fault>,
+    ) -> Option<Loaded> {
         let base_text = Text::new("the built-in policy".into(), policy::BUILT_IN.into());
         let base = policy::built_in(&base_text)?;
         let base = policy::File { raw: base, text: &base_text };
@@ -182,7 +208,7 @@ impl<'t> ReadFiles<'t> {
             };
             (self.triggers(&mut context, list), context.idle)
         };
-        let scores = self.scores(&models, &mut symbols, list);
+        let scores = self.scores(&models, learning, &mut symbols, list);
         let tests = self.tests(&registry, &symbols, list);
         warn(&policy, &triggers, self, list);
         if let Some(table) = symbols.full {
@@ -276,12 +302,13 @@ impl<'t> ReadFiles<'t> {
     fn scores(
         &self,
         models: &[(Arc<str>, TypeWord)],
+        learning: Learning<'_>,
         symbols: &mut Symbols,
         list: &mut Vec<Fault>,
     ) -> Vec<Score> {
         let build = |file: &ReadFile<'_, RawModel>| {
             let mut faults = Faults { text: file.text, list };
-            model::build(&file.raw, file.text, models, symbols, &mut faults)
+            model::build(&file.raw, file.text, models, learning, symbols, &mut faults)
         };
         self.models.iter().filter_map(build).collect()
     }

@@ -34,7 +34,7 @@ mod hostile;
 use std::sync::Arc;
 
 pub use fault::{Extent, Fault, Located, Severity};
-pub use load::load;
+pub use load::{load, load_to_learn};
 #[cfg(test)]
 pub(crate) use template::ROOTS as TEXT_ROOTS;
 pub use tests::TestFile;

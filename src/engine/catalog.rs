@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::civil;
 
+use super::classifier::Classifier;
 use super::condition::{Condition, Expr, Place};
 use super::health::Scorecard;
 use super::id::TriggerId;
@@ -513,11 +514,13 @@ pub struct Score {
     pub risk: RiskEnd,
 }
 
-/// Where a score comes from. A learned model is one more variant, in its own file.
+/// Where a score comes from.
 #[derive(Debug)]
 pub enum ScoreSource {
     /// Computed here, by weights.
     Scorecard(Scorecard),
+    /// To be learned: rows are taken from the history of customers, and nothing is said of them.
+    Learning(Box<Classifier>),
     /// Pushed in with `Score Updated` events.
     Pushed,
 }

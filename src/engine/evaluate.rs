@@ -119,6 +119,11 @@ pub fn value(expr: &Expr, scope: &Scope<'_>) -> Option<Value> {
     item(expr, scope).as_ref().to_value()
 }
 
+/// Lends the value of an expression.
+pub fn with_value<R>(expr: &Expr, scope: &Scope<'_>, then: impl FnOnce(ValueRef<'_>) -> R) -> R {
+    then(item(expr, scope).as_ref())
+}
+
 /// The number an expression gives; `None` when it is missing or not a number.
 pub fn number(expr: &Expr, scope: &Scope<'_>) -> Option<f64> {
     match item(expr, scope).as_ref() {

@@ -6,6 +6,7 @@
 #![deny(clippy::disallowed_types)]
 
 pub mod catalog;
+pub mod classifier;
 pub mod condition;
 pub mod customer;
 pub mod decision;

@@ -6,11 +6,12 @@ mod browser;
 mod cli;
 #[cfg(test)]
 mod demo;
+#[cfg(all(test, feature = "kafka"))]
+mod golden;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod import;
-#[cfg(all(test, feature = "kafka"))]
 mod kafka;
 #[cfg(test)]
 mod kill;

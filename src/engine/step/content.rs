@@ -171,7 +171,7 @@ fn reasons(trigger: &Trigger, scope: &Scope<'_>, most: usize) -> Vec<Box<str>> {
     };
     let card = watched.into_iter().chain(scores.iter()).find_map(|score| match &score.source {
         ScoreSource::Scorecard(card) => Some(card),
-        ScoreSource::Pushed => None,
+        ScoreSource::Pushed | ScoreSource::Learning(_) => None,
     });
     let Some(card) = card else { return Vec::new() };
     let assessment = health::assess(card, scope);

@@ -49,7 +49,7 @@ impl Step<'_> {
                         self.set_score(slot, value, at);
                     }
                 }
-                ScoreSource::Scorecard(_) | ScoreSource::Pushed => {}
+                ScoreSource::Scorecard(_) | ScoreSource::Pushed | ScoreSource::Learning(_) => {}
             }
         }
     }
