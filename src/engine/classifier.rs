@@ -47,6 +47,15 @@ pub enum Positive {
     Lacks,
 }
 
+/// What came of a prediction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Case {
+    /// What was predicted came true.
+    Positive,
+    /// It did not.
+    Negative,
+}
+
 /// One thing that a model looks at.
 #[derive(Debug)]
 pub struct Feature {
@@ -146,11 +155,11 @@ impl Label {
         tally.map_or(0, |tally| tally.count)
     }
 
-    /// Whether the case is positive, from the counts at both ends.
-    pub fn is_positive(&self, before: u32, after: u32) -> bool {
-        match self.positive {
-            Positive::Happens => before < after,
-            Positive::Lacks => before == after,
+    /// What came of it, from the counts at both ends.
+    pub fn case(&self, before: u32, after: u32) -> Case {
+        match (self.positive, before < after) {
+            (Positive::Happens, true) | (Positive::Lacks, false) => Case::Positive,
+            (Positive::Happens, false) | (Positive::Lacks, true) => Case::Negative,
         }
     }
 

@@ -160,8 +160,8 @@ impl<'a> Harvest<'a> {
         for ((group, before), values) in snapshot.whose.iter().zip(snapshot.values.chunks(width)) {
             match counts.get(group) {
                 Some(after) => {
-                    let positive = label.is_positive(*before, *after);
-                    self.rows.add(values, *group, snapshot.at, positive);
+                    let case = label.case(*before, *after);
+                    self.rows.add(values, *group, snapshot.at, case);
                 }
                 None => self.passed_over.forgotten += 1,
             }
@@ -175,5 +175,89 @@ impl<'a> Harvest<'a> {
         let group = u32::try_from(self.groups.len()).unwrap_or(u32::MAX);
         self.groups.insert(customer.into(), group);
         group
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::declare::{Source, SourceKind, load_to_learn};
+    use crate::engine::catalog::ScoreSource;
+    use crate::engine::id::CustomerId;
+    use crate::engine::series::{Series, Tally};
+    use crate::engine::slot::SeriesSlot;
+    use crate::engine::time::Span;
+    use crate::engine::value::Value;
+
+    const MODEL: &str = "\
+model: churn
+type: classifier
+about: Cancels within ten days.
+label: {population: customer.plan != \"free\", event: Cancelled, within: 10d, ignore_first: 5d}
+features:
+  plan: {value: customer.plan, as: category}
+  seats: customer.seats
+";
+
+    fn day(day: i64) -> Timestamp {
+        Timestamp::from_millis(0) + Span::DAY.times(day)
+    }
+
+    fn catalog() -> Catalog {
+        let source = Source { kind: SourceKind::Model, path: "m.yaml".into(), text: MODEL.into() };
+        load_to_learn(&[source], "churn").unwrap().catalog
+    }
+
+    fn person(
+        catalog: &Catalog,
+        id: &str,
+        plan: &str,
+        begun: i64,
+        cancelled: &[i64],
+    ) -> CustomerState {
+        let mut state = CustomerState::new(CustomerId::new(id), day(begun));
+        state.first_seen = day(begun);
+        let slot = catalog.traits.iter().position(|name| &**name == "plan").unwrap();
+        let slot = crate::engine::slot::TraitSlot(u16::try_from(slot).unwrap());
+        state.traits.push((slot, Value::Str(plan.into())));
+        if let [first, rest @ ..] = cancelled {
+            let mut tally = Tally::begin(day(*first));
+            rest.iter().for_each(|at| tally.record(day(*at)));
+            state.series.push((SeriesSlot(0), Series::Tally(Box::new(tally))));
+        }
+        state
+    }
+
+    #[test]
+    fn rows_hold_what_was_known_then_and_what_came_of_it() {
+        let catalog = catalog();
+        let ScoreSource::Learning(classifier) = &catalog.scores[0].source else { panic!() };
+        let mut harvest = Harvest::new(classifier, vec![day(100), day(105)]);
+        assert_eq!(harvest.next_look(), Some(day(100)));
+        let people = |cancelled: &[i64]| {
+            [
+                person(&catalog, "stays", "team", 0, &[]),
+                person(&catalog, "goes", "pro", 0, cancelled),
+                person(&catalog, "free", "free", 0, &[]),
+                person(&catalog, "new", "pro", 97, &[]),
+            ]
+        };
+        harvest.look(&catalog, day(100), people(&[]).iter());
+        assert_eq!(harvest.next_look(), Some(day(105)));
+        harvest.look(&catalog, day(105), people(&[]).iter());
+        assert_eq!(harvest.next_look(), Some(day(110)));
+        let mut after = people(&[108]).to_vec();
+        // Whoever is forgotten takes the row along.
+        after.remove(0);
+        harvest.look(&catalog, day(110), after.iter());
+        assert_eq!(harvest.next_look(), Some(day(115)));
+        let (rows, passed_over) = harvest.finish();
+        assert_eq!(rows.len(), 1, "the second snapshot is still open");
+        assert_eq!(rows.customer(rows.groups()[0]), Some("goes"));
+        assert_eq!(rows.positive(), [true]);
+        assert_eq!(rows.levels(0), ["pro".into(), "team".into()]);
+        let row = rows.values().next().unwrap();
+        assert!(row[0] == 0.0 && row[1].is_nan(), "{row:?}");
+        assert_eq!(passed_over, PassedOver { too_new: 1, outside: 2, forgotten: 1 });
     }
 }

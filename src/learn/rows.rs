@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::engine::classifier::Case;
 use crate::engine::time::Timestamp;
 
 /// Texts of one category that are told apart; further ones count as missing.
@@ -81,11 +82,11 @@ impl Rows {
     }
 
     /// Adds a row.
-    pub(super) fn add(&mut self, values: &[f64], group: u32, at: Timestamp, positive: bool) {
+    pub(super) fn add(&mut self, values: &[f64], group: u32, at: Timestamp, case: Case) {
         self.values.extend_from_slice(values);
         self.groups.push(group);
         self.at.push(at);
-        self.positive.push(positive);
+        self.positive.push(case == Case::Positive);
     }
 
     /// Replaces the codes that were given in the order of arrival by places among the sorted texts,
