@@ -169,7 +169,7 @@ fn compare(catalog: &Catalog, rows: &Rows, orders: &[Order], table: &Path, day: 
             };
             assert!(is_same, "{day}, {customer}: {} is {value}, not {wanted}", feature.name);
         }
-        assert_eq!(f64::from(u8::from(*positive)), cell("y"), "{day}, {customer}");
+        assert_eq!(*positive, 0.5 < cell("y"), "{day}, {customer}");
         count += 1;
     }
     assert_eq!(ours.len(), count, "{day}: the same customers");

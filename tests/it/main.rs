@@ -6,12 +6,13 @@ mod browser;
 mod cli;
 #[cfg(test)]
 mod demo;
-#[cfg(all(test, feature = "kafka"))]
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod import;
+#[cfg(all(test, feature = "kafka"))]
 mod kafka;
 #[cfg(test)]
 mod kill;
