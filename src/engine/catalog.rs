@@ -9,6 +9,7 @@ use super::condition::{Condition, Expr, Place};
 use super::health::Scorecard;
 use super::id::TriggerId;
 use super::index::TriggerIndex;
+use super::learned::Learned;
 use super::message::Texts;
 use super::policy::{Policy, Share};
 use super::schedule::Schedule;
@@ -519,6 +520,8 @@ pub struct Score {
 pub enum ScoreSource {
     /// Computed here, by weights.
     Scorecard(Scorecard),
+    /// Computed here, by what was learned.
+    Learned(Box<Learned>),
     /// To be learned: rows are taken from the history of customers, and nothing is said of them.
     Learning(Box<Classifier>),
     /// Pushed in with `Score Updated` events.

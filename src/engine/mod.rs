@@ -18,12 +18,15 @@ pub mod health;
 pub mod id;
 pub mod index;
 pub mod input;
+pub mod learned;
 pub mod message;
+pub mod model;
 pub mod names;
 pub mod policy;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod schedule;
+mod scoring;
 pub mod series;
 pub mod slot;
 pub mod step;

@@ -10,24 +10,42 @@ use super::Measure;
 /// Most parts of a sum that are told one by one.
 const PARTS_MAX: usize = 3;
 
-/// One sentence about one measure.
-pub(super) fn sentence(
+/// One sentence about one measure of a scorecard.
+pub(super) fn of_measure(
     measure: &Measure,
     value: Option<f64>,
     points: Option<f64>,
     scope: &Scope<'_>,
 ) -> Box<str> {
-    let said = match value {
-        Some(value) => told(&measure.value, value, scope.catalog)
-            .or_else(|| told_in_parts(&measure.value, scope)),
-        None => untold(&measure.value, scope.catalog),
-    };
+    let said = said(&measure.value, value, scope);
     let said = said.unwrap_or_else(|| match (value, points) {
         (None, _) => format!("nothing is known about {}", measure.name),
         (Some(_), None) => format!("{} does not count", measure.name),
         (Some(_), Some(points)) => format!("{}: {} of 100 points", measure.name, short(points)),
     });
     said.into()
+}
+
+/// One sentence about a number that goes by a name.
+pub(in crate::engine) fn sentence(
+    name: &str,
+    expr: &Expr,
+    value: Option<f64>,
+    scope: &Scope<'_>,
+) -> Box<str> {
+    let said = said(expr, value, scope);
+    let said = said.unwrap_or_else(|| match value {
+        None => format!("nothing is known about {}", spoken(name)),
+        Some(value) => format!("{} is {}", spoken(name), short(value)),
+    });
+    said.into()
+}
+
+fn said(expr: &Expr, value: Option<f64>, scope: &Scope<'_>) -> Option<String> {
+    match value {
+        Some(value) => told(expr, value, scope.catalog).or_else(|| told_in_parts(expr, scope)),
+        None => untold(expr, scope.catalog),
+    }
 }
 
 fn told(expr: &Expr, value: f64, catalog: &Catalog) -> Option<String> {

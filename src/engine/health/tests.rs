@@ -165,7 +165,7 @@ fn every_kind_of_measure_has_its_sentence() {
     let scope = Scope { catalog: &catalog, state: &state, properties: &[], now: sample::now() };
     let say = |expr: &Expr, value: Option<f64>, points: Option<f64>| {
         let measure = measure("adoption", 1.0, expr.clone(), &[], Missing::Skip);
-        plain::sentence(&measure, value, points, &scope).to_string()
+        plain::of_measure(&measure, value, points, &scope).to_string()
     };
     let change = history(History::Change, 0, 14);
     let count = history(History::Count, 0, 28);
