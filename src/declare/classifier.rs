@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::condition::{self, Kind, Sight};
-use super::fault::Extent;
+use super::fault::{Extent, Text};
 use super::node::Key;
 use super::read::Faults;
 use super::scalar::Line;
@@ -19,6 +19,8 @@ use crate::engine::classifier::{
     Classifier, Feature, FeatureKind, Label, MissingFeature, Monotone, Positive,
 };
 use crate::engine::condition::Expr;
+use crate::engine::fitted::Content;
+use crate::engine::learned::{Fitted, Learned};
 use crate::engine::slot::SeriesSlot;
 use crate::engine::time::Span;
 
@@ -43,6 +45,7 @@ pub(crate) fn source(
     raw: &Raw,
     models: &[(Arc<str>, TypeWord)],
     learning: Learning<'_>,
+    fitted: Option<&Text>,
     symbols: &mut Symbols,
     faults: &mut Faults<'_>,
 ) -> Option<ScoreSource> {
@@ -53,11 +56,36 @@ pub(crate) fn source(
     {
         return classifier(raw, symbols, faults).map(Box::new).map(ScoreSource::Learning);
     }
+    if let Some(fitted) = fitted {
+        let classifier = classifier(raw, symbols, faults)?;
+        let fitted = accepted(fitted, &classifier, faults)?;
+        return Some(ScoreSource::Learned(Box::new(Learned { classifier, fitted })));
+    }
     // Its features become counters only when something is learned from them: nothing that is not
     // used may cost anything, so they are checked against tables that are thrown away.
     let mut scratch = symbols.clone();
     classifier(raw, &mut scratch, faults);
     Some(ScoreSource::Pushed)
+}
+
+/// What was learned, if it was learned for this very model.
+fn accepted(text: &Text, classifier: &Classifier, faults: &mut Faults<'_>) -> Option<Fitted> {
+    // Its faults stand in the file of what was learned, not in that of the model.
+    let mut faults = Faults { text, list: &mut *faults.list };
+    let mut refuse = |why: String| {
+        let help = "learn it again: `heedful train`; or remove the file".to_owned();
+        faults.error("E080", Extent::default(), why, help);
+        None
+    };
+    let content = match Content::parse(&text.text) {
+        Ok(content) => content,
+        Err(why) => return refuse(why.to_string()),
+    };
+    let names: Vec<&str> = classifier.features.iter().map(|feature| &*feature.name).collect();
+    if content.body.features() != names || *content.definition != *classifier.definition {
+        return refuse("it was learned for another definition of this model".to_owned());
+    }
+    Some(content.body.into())
 }
 
 fn check_until_then(raw: &Raw, models: &[(Arc<str>, TypeWord)], faults: &mut Faults<'_>) {
@@ -86,6 +114,7 @@ fn classifier(raw: &Raw, symbols: &mut Symbols, faults: &mut Faults<'_>) -> Opti
     let features = features(raw, symbols, faults);
     let ignored = raw.label.as_ref().and_then(|label| label.ignore_first.as_ref());
     let features = features?;
+    let definition = definition(raw, &features);
     let mut series = BTreeSet::new();
     for feature in &features {
         condition::series(&feature.value, &mut series);
@@ -98,8 +127,42 @@ fn classifier(raw: &Raw, symbols: &mut Symbols, faults: &mut Faults<'_>) -> Opti
         ignore_first: ignored.map_or(Span::ZERO, |span| span.value),
         label: label?,
         features,
+        definition,
         inputs: inputs.into_iter().collect(),
     })
+}
+
+/// Everything by which a row or its label would be another, as one hash.
+fn definition(raw: &Raw, features: &[Feature]) -> Arc<str> {
+    let mut text = String::new();
+    let mut add = |part: &str| {
+        text.push_str(&part.len().to_string());
+        text.push(':');
+        text.push_str(part);
+    };
+    if let Some(label) = &raw.label {
+        let words = |words: &Option<super::scalar::Words>| {
+            words.as_ref().map(|words| words.text.to_string()).unwrap_or_default()
+        };
+        let line = |line: &Option<Line>| {
+            line.as_ref().map(|line| line.0.text.trim().to_owned()).unwrap_or_default()
+        };
+        let span = |span: Option<&super::fault::Located<Span>>| {
+            span.map(|span| span.value.to_string()).unwrap_or_default()
+        };
+        add(&line(&label.population));
+        add(&words(&label.event));
+        add(&words(&label.without));
+        add(&line(&label.r#where));
+        add(&span(label.within.0.as_ref()));
+        add(&span(label.ignore_first.as_ref()));
+    }
+    for feature in features {
+        add(&feature.name);
+        add(&feature.text);
+        add(&format!("{:?} {:?} {:?}", feature.kind, feature.missing, feature.monotone));
+    }
+    super::hash(&text)
 }
 
 fn label(words: &RawLabel, symbols: &mut Symbols, faults: &mut Faults<'_>) -> Option<Label> {

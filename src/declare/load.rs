@@ -31,6 +31,8 @@ const FILES_MAX: usize = 10_000;
 const TRIGGERS_MAX: usize = 5_000;
 /// Most models of one set.
 const MODELS_MAX: usize = 256;
+/// How the files of what was learned end.
+pub const FITTED_SUFFIX: &str = ".model.json";
 /// Longest text of a `template:` file, in bytes.
 const ASSET_BYTES_MAX: usize = 256 * 1024;
 
@@ -96,6 +98,12 @@ fn sorted(sources: &[Source]) -> Vec<(SourceKind, Text)> {
     texts
 }
 
+/// The model that a `<name>.model.json` was learned for.
+fn fitted_name(path: &str) -> Option<&str> {
+    let file = path.rsplit(['/', '\\']).next()?;
+    file.strip_suffix(FITTED_SUFFIX)
+}
+
 /// A file that was read, whatever is wrong inside.
 struct ReadFile<'t, T> {
     text: &'t Text,
@@ -108,6 +116,8 @@ struct ReadFiles<'t> {
     models: Vec<ReadFile<'t, RawModel>>,
     policy: Option<ReadFile<'t, RawPolicy>>,
     assets: BTreeMap<&'t str, &'t str>,
+    // What was learned, by the names of models.
+    fitted: BTreeMap<&'t str, &'t Text>,
     // Kinds of files that could not be read at all.
     unread: Vec<SourceKind>,
 }
@@ -120,6 +130,7 @@ impl<'t> ReadFiles<'t> {
             models: Vec::new(),
             policy: None,
             assets: BTreeMap::new(),
+            fitted: BTreeMap::new(),
             unread: Vec::new(),
         };
         for (kind, text) in texts {
@@ -138,6 +149,12 @@ impl<'t> ReadFiles<'t> {
                 faults.error("E070", Extent::default(), message, None);
             }
             self.assets.insert(&text.path, &text.text);
+            return;
+        }
+        if kind == SourceKind::Fitted {
+            if let Some(name) = fitted_name(&text.path) {
+                self.fitted.insert(name, text);
+            }
             return;
         }
         let node = match yaml::parse(text) {
@@ -172,7 +189,7 @@ impl<'t> ReadFiles<'t> {
                 }
                 self.policy = Some(ReadFile { text, raw });
             }),
-            SourceKind::Asset => Some(()),
+            SourceKind::Asset | SourceKind::Fitted => Some(()),
         };
         if read.is_none() {
             self.unread.push(kind);
@@ -306,9 +323,20 @@ impl<'t> ReadFiles<'t> {
         symbols: &mut Symbols,
         list: &mut Vec<Fault>,
     ) -> Vec<Score> {
+        for (name, text) in &self.fitted {
+            let is_learned = |(own, kind): &(Arc<str>, TypeWord)| {
+                **own == **name && *kind == TypeWord::Classifier
+            };
+            if !models.iter().any(is_learned) {
+                let message = format!("there is no classifier `{name}` that this was learned for");
+                let help = "remove it, or bring the file of the model back".to_owned();
+                Faults { text, list }.error("E080", Extent::default(), message, help);
+            }
+        }
         let build = |file: &ReadFile<'_, RawModel>| {
             let mut faults = Faults { text: file.text, list };
-            model::build(&file.raw, file.text, models, learning, symbols, &mut faults)
+            let fitted = model_name(&file.raw).and_then(|name| self.fitted.get(&*name)).copied();
+            model::build(&file.raw, file.text, models, (learning, fitted), symbols, &mut faults)
         };
         self.models.iter().filter_map(build).collect()
     }

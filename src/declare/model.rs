@@ -36,7 +36,7 @@ pub(crate) fn build(
     raw: &Raw,
     text: &Text,
     models: &[(Arc<str>, TypeWord)],
-    learning: Learning<'_>,
+    (learning, fitted): (Learning<'_>, Option<&Text>),
     symbols: &mut Symbols,
     faults: &mut Faults<'_>,
 ) -> Option<Score> {
@@ -46,7 +46,7 @@ pub(crate) fn build(
     let source = match kind.value {
         TypeWord::Scorecard => scorecard(raw, symbols, faults).map(ScoreSource::Scorecard),
         TypeWord::Pushed => Some(ScoreSource::Pushed),
-        TypeWord::Classifier => classifier::source(raw, models, learning, symbols, faults),
+        TypeWord::Classifier => classifier::source(raw, models, learning, fitted, symbols, faults),
     };
     let risk = match (raw.risk, kind.value) {
         (Some(RiskWord::Low), _) | (None, TypeWord::Scorecard) => RiskEnd::Low,

@@ -23,6 +23,9 @@ pub struct Classifier {
     pub label: Label,
     /// What it looks at, in the order of the file.
     pub features: Box<[Feature]>,
+    /// Hash of all that decides what a row and its label mean: what was learned under another one
+    /// is not served.
+    pub definition: Arc<str>,
     /// The events that feed any feature, sorted: only they make it be computed at once.
     pub inputs: Box<[EventSlot]>,
 }

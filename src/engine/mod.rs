@@ -13,6 +13,7 @@ pub mod decision;
 pub mod evaluate;
 pub mod experiment;
 pub mod explain;
+pub mod fitted;
 pub mod govern;
 pub mod health;
 pub mod id;

@@ -110,7 +110,11 @@ impl Node {
             Self::Leaf { value, .. } => Err(*value),
             Self::Below { limit, split } => Ok(match value_of(split) {
                 Some(value) if value.is_finite() => {
-                    if value <= *limit { split.left } else { split.right }
+                    if value <= *limit {
+                        split.left
+                    } else {
+                        split.right
+                    }
                 }
                 _ => split.missing,
             }),

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use jiff::civil;
 
 use super::super::catalog::{
-    Action, ArmOffer, Catalog, Due, Offer, SendAction, TaskAction, TaskPriority,
-    Trigger, When,
+    Action, ArmOffer, Catalog, Due, Offer, SendAction, TaskAction, TaskPriority, Trigger, When,
 };
 use super::super::customer::{ContactKind, CustomerState};
 use super::super::decision::{Outreach, Task, Truth};
