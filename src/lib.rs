@@ -20,6 +20,7 @@ pub mod engine;
 pub mod ingest;
 #[cfg(feature = "kafka")]
 pub mod kafka;
+pub mod learn;
 pub mod log;
 pub mod rehearse;
 pub mod store;

@@ -11,6 +11,8 @@ use crate::declare::{Source, SourceKind};
 
 /// Largest file taken, in bytes.
 pub const FILE_BYTES_MAX: u64 = 1024 * 1024;
+/// Largest file of what was learned, in bytes.
+pub const FITTED_BYTES_MAX: u64 = crate::engine::fitted::FILE_BYTES_MAX as u64;
 /// Most files in one set.
 pub const FILES_MAX: usize = 20_000;
 /// Most bytes in one set.
@@ -128,7 +130,8 @@ impl Reader {
         if FILES_MAX <= self.sources.len() {
             return self.refuse(path, format!("there are more than {FILES_MAX} files"));
         }
-        match read_text(path) {
+        let bytes_max = if kind == SourceKind::Fitted { FITTED_BYTES_MAX } else { FILE_BYTES_MAX };
+        match read_text(path, bytes_max) {
             Ok(text) => {
                 self.bytes = self.bytes.saturating_add(text.len() as u64);
                 if SET_BYTES_MAX < self.bytes {
@@ -150,17 +153,16 @@ fn kind_of(path: &Path, kind: SourceKind) -> Option<SourceKind> {
     match (extension, kind) {
         ("yaml" | "yml", SourceKind::Trigger) if stem == "policy" => Some(SourceKind::Policy),
         ("yaml" | "yml", kind) => Some(kind),
+        ("json", SourceKind::Model) if stem.ends_with(".model") => Some(SourceKind::Fitted),
         ("mjml" | "html" | "txt" | "md" | "j2", SourceKind::Trigger) => Some(SourceKind::Asset),
         _ => None,
     }
 }
 
-fn read_text(path: &Path) -> Result<String, String> {
+fn read_text(path: &Path, bytes_max: u64) -> Result<String, String> {
     let size = fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if FILE_BYTES_MAX < size {
-        return Err(format!(
-            "it has {size} bytes, and the largest file taken has {FILE_BYTES_MAX}"
-        ));
+    if bytes_max < size {
+        return Err(format!("it has {size} bytes, and the largest file taken has {bytes_max}"));
     }
     let bytes = fs::read(path).map_err(|error| error.to_string())?;
     String::from_utf8(bytes).map_err(|error| {

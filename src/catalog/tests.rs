@@ -53,6 +53,7 @@ fn the_set_is_what_its_names_say() {
     assert_eq!(
         paths(root.path()).unwrap(),
         [
+            "models/health.model.json Fitted",
             "models/health.yaml Model",
             "triggers/a/deep/c.yml Trigger",
             "triggers/a/mail.mjml Asset",

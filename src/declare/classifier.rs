@@ -1,70 +1,284 @@
-//! The door for learned models: their files are checked in full, their scores are pushed in until
-//! a model is learned here. A learned model is one more [`ScoreSource`], made in this file.
+//! Learned models: what they look at, whom they judge and what they predict.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::condition::{self, Sight};
+use super::condition::{self, Kind, Sight};
+use super::fault::{Extent, Text};
+use super::node::Key;
 use super::read::Faults;
+use super::scalar::Line;
 use super::suggest;
 use super::symbols::Symbols;
-use super::words::model::{Model as Raw, TypeWord};
-use crate::engine::catalog::ScoreSource;
+use super::words::model::{
+    AsWord, Feature as RawFeature, Label as RawLabel, MissingFeatureWords, Model as Raw,
+    MonotoneWord, TypeWord,
+};
+use crate::engine::catalog::{Measure, ScoreSource};
+use crate::engine::classifier::{
+    Classifier, Feature, FeatureKind, Label, MissingFeature, Monotone, Positive,
+};
 use crate::engine::condition::Expr;
+use crate::engine::fitted::Content;
+use crate::engine::learned::{Fitted, Learned};
+use crate::engine::slot::SeriesSlot;
+use crate::engine::time::Span;
+
+/// Most features of a model.
+const FEATURES_MAX: usize = 256;
+/// The longest time that a label looks ahead.
+const WITHIN_MAX: Span = Span::DAY.times(400);
+/// How often it is computed anew unless its file says otherwise.
+const EVERY_DEFAULT: Span = Span::HOUR.times(6);
+
+/// Which model is to be learned by those who load the files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Learning<'a> {
+    /// None: classifiers that have learned nothing yet must cost nothing.
+    Nothing,
+    /// The one of this name: what it looks at is kept of each customer.
+    Model(&'a str),
+}
 
 /// Where a classifier's score comes from.
 pub(crate) fn source(
     raw: &Raw,
     models: &[(Arc<str>, TypeWord)],
-    symbols: &Symbols,
+    learning: Learning<'_>,
+    fitted: Option<&Text>,
+    symbols: &mut Symbols,
     faults: &mut Faults<'_>,
 ) -> Option<ScoreSource> {
-    // Its features become counters only once something is learned from them: nothing that is not
+    check_until_then(raw, models, faults);
+    let name = raw.model.0.as_ref().map(|name| &*name.text);
+    if let (Learning::Model(wanted), Some(name)) = (learning, name)
+        && wanted == name
+    {
+        return classifier(raw, symbols, faults).map(Box::new).map(ScoreSource::Learning);
+    }
+    if let Some(fitted) = fitted {
+        let classifier = classifier(raw, symbols, faults)?;
+        let fitted = accepted(fitted, &classifier, faults)?;
+        return Some(ScoreSource::Learned(Box::new(Learned { classifier, fitted })));
+    }
+    // Its features become counters only when something is learned from them: nothing that is not
     // used may cost anything, so they are checked against tables that are thrown away.
     let mut scratch = symbols.clone();
-    check(raw, &mut scratch, faults);
-    if let Some(until_then) = raw.learn.as_ref().and_then(|learn| learn.until_then.as_ref()) {
-        let cards = models.iter().filter(|(_, kind)| *kind == TypeWord::Scorecard);
-        let cards: Vec<&str> = cards.map(|(name, _)| &**name).collect();
-        if !cards.contains(&&*until_then.text) {
-            let help = suggest::help(&until_then.text, cards.iter().copied());
-            let message = format!("there is no scorecard `{}`", until_then.text);
-            faults.error("E032", until_then.extent, message, help);
-        }
-    }
+    classifier(raw, &mut scratch, faults);
     Some(ScoreSource::Pushed)
 }
 
-fn check(raw: &Raw, symbols: &mut Symbols, faults: &mut Faults<'_>) {
-    let sight = Sight::Customer("a model is applied with and without events");
-    match &raw.label {
-        Some(label) => {
-            if let Some(population) = &label.population {
-                condition::condition(population, sight, symbols, faults);
-            }
-        }
-        None => {
-            let help = "say what is predicted: `label: {event: ..., within: 30d}`".to_owned();
-            faults.lacks(raw, "E003", "`label` is missing here", help);
-        }
+/// What was learned, if it was learned for this very model.
+fn accepted(text: &Text, classifier: &Classifier, faults: &mut Faults<'_>) -> Option<Fitted> {
+    // Its faults stand in the file of what was learned, not in that of the model.
+    let mut faults = Faults { text, list: &mut *faults.list };
+    let mut refuse = |why: String| {
+        let help = "learn it again: `heedful train`; or remove the file".to_owned();
+        faults.error("E080", Extent::default(), why, help);
+        None
+    };
+    let content = match Content::parse(&text.text) {
+        Ok(content) => content,
+        Err(why) => return refuse(why.to_string()),
+    };
+    let names: Vec<&str> = classifier.features.iter().map(|feature| &*feature.name).collect();
+    if content.body.features() != names || *content.definition != *classifier.definition {
+        return refuse("it was learned for another definition of this model".to_owned());
     }
-    let Some(features) = &raw.features else {
+    Some(content.body.into())
+}
+
+fn check_until_then(raw: &Raw, models: &[(Arc<str>, TypeWord)], faults: &mut Faults<'_>) {
+    let learn = raw.learn.as_ref();
+    let Some(until_then) = learn.and_then(|learn| learn.until_then.as_ref()) else { return };
+    let cards = models.iter().filter(|(_, kind)| *kind == TypeWord::Scorecard);
+    let cards: Vec<&str> = cards.map(|(name, _)| &**name).collect();
+    if !cards.contains(&&*until_then.text) {
+        let help = suggest::help(&until_then.text, cards.iter().copied());
+        let message = format!("there is no scorecard `{}`", until_then.text);
+        faults.error("E032", until_then.extent, message, help);
+    }
+}
+
+fn classifier(raw: &Raw, symbols: &mut Symbols, faults: &mut Faults<'_>) -> Option<Classifier> {
+    let label = if let Some(words) = &raw.label {
+        label(words, symbols, faults)
+    } else {
+        let help = "say what is predicted: `label: {event: ..., within: 30d}`".to_owned();
+        faults.lacks(raw, "E003", "`label` is missing here", help);
+        None
+    };
+    let sight = Sight::Customer("a model is applied with and without events");
+    let population = raw.label.as_ref().and_then(|label| label.population.as_ref());
+    let population = population.map(|line| condition::condition(line, sight, symbols, faults));
+    let features = features(raw, symbols, faults);
+    let ignored = raw.label.as_ref().and_then(|label| label.ignore_first.as_ref());
+    let features = features?;
+    let definition = definition(raw, &features);
+    let mut series = BTreeSet::new();
+    for feature in &features {
+        condition::series(&feature.value, &mut series);
+    }
+    let inputs: BTreeSet<_> =
+        series.into_iter().filter_map(|slot| symbols.event_of_series(slot)).collect();
+    Some(Classifier {
+        every: raw.every.as_ref().map_or(EVERY_DEFAULT, |every| every.value),
+        population: population.map_or(Some(None), |found| found.map(Some))?,
+        ignore_first: ignored.map_or(Span::ZERO, |span| span.value),
+        label: label?,
+        features,
+        definition,
+        inputs: inputs.into_iter().collect(),
+    })
+}
+
+/// Everything by which a row or its label would be another, as one hash.
+fn definition(raw: &Raw, features: &[Feature]) -> Arc<str> {
+    let mut text = String::new();
+    let mut add = |part: &str| {
+        text.push_str(&part.len().to_string());
+        text.push(':');
+        text.push_str(part);
+    };
+    if let Some(label) = &raw.label {
+        let words = |words: &Option<super::scalar::Words>| {
+            words.as_ref().map(|words| words.text.to_string()).unwrap_or_default()
+        };
+        let line = |line: &Option<Line>| {
+            line.as_ref().map(|line| line.0.text.trim().to_owned()).unwrap_or_default()
+        };
+        let span = |span: Option<&super::fault::Located<Span>>| {
+            span.map(|span| span.value.to_string()).unwrap_or_default()
+        };
+        add(&line(&label.population));
+        add(&words(&label.event));
+        add(&words(&label.without));
+        add(&line(&label.r#where));
+        add(&span(label.within.0.as_ref()));
+        add(&span(label.ignore_first.as_ref()));
+    }
+    for feature in features {
+        add(&feature.name);
+        add(&feature.text);
+        add(&format!("{:?} {:?} {:?}", feature.kind, feature.missing, feature.monotone));
+    }
+    super::hash(&text)
+}
+
+fn label(words: &RawLabel, symbols: &mut Symbols, faults: &mut Faults<'_>) -> Option<Label> {
+    let within = words.within.0.as_ref();
+    if let Some(within) =
+        within.filter(|within| within.value < Span::DAY || WITHIN_MAX < within.value)
+    {
+        let message = format!("a prediction looks from 1d to {WITHIN_MAX} ahead");
+        faults.error("E014", within.extent, message, None);
+    }
+    let (event, positive) = match (&words.event, &words.without) {
+        (Some(event), None) => (event, Positive::Happens),
+        (None, Some(event)) => (event, Positive::Lacks),
+        (Some(_), Some(without)) => {
+            let message = "`event` and `without` do not go together";
+            let help = "predict that one comes, or that one fails to come".to_owned();
+            faults.error("E007", without.extent, message, help);
+            return None;
+        }
+        (None, None) => {
+            let help = "name the event: `event: Subscription Cancelled`".to_owned();
+            faults.lacks(words, "E003", "it is not said what is predicted", help);
+            return None;
+        }
+    };
+    let filter = words.r#where.as_ref();
+    let filter = filter.map(|line| condition::condition(line, Sight::Event, symbols, faults));
+    let filter = filter.map_or(Some(None), |found| found.map(Some))?;
+    let slot = symbols.event(&event.text);
+    let series: SeriesSlot = symbols.series(slot, filter, Measure::Tally, Span::ZERO);
+    Some(Label { series, positive, within: within?.value })
+}
+
+fn features(raw: &Raw, symbols: &mut Symbols, faults: &mut Faults<'_>) -> Option<Box<[Feature]>> {
+    let Some(features) = raw.features.as_ref().filter(|features| !features.0.is_empty()) else {
         let help = "say what it looks at: `features: {logins: count(\"Logged In\", \"28d\")}`";
         faults.lacks(raw, "E003", "`features` are missing here", help.to_owned());
-        return;
+        return None;
     };
+    if FEATURES_MAX < features.0.len() {
+        let message = format!("there are more than {FEATURES_MAX} features");
+        faults.error("E070", raw.extent, message, None);
+        return None;
+    }
     let banned = raw.watch.iter().filter_map(|watch| watch.never_use.as_ref());
-    let banned: Vec<&str> = banned.flat_map(|words| &words.0).map(|word| &*word.text).collect();
-    for (_, feature) in &features.0 {
-        let Some(line) = &feature.0.value.0 else { continue };
-        let text = line.0.text.trim();
-        if banned.contains(&text) {
-            let message = format!("`{text}` must never be used, says `watch`");
-            faults.error("E007", line.0.extent, message, None);
+    let banned: Vec<&str> =
+        banned.flat_map(|words| &words.0).map(|word| word.text.trim()).collect();
+    let built: Vec<Option<Feature>> = features
+        .0
+        .iter()
+        .map(|(key, words)| feature(key, words, &banned, symbols, faults))
+        .collect();
+    built.into_iter().collect()
+}
+
+fn feature(
+    key: &Key,
+    words: &RawFeature,
+    banned: &[&str],
+    symbols: &mut Symbols,
+    faults: &mut Faults<'_>,
+) -> Option<Feature> {
+    let words = &words.0;
+    let line = words.value.0.as_ref()?;
+    refuse_banned(line, banned, faults);
+    let sight = Sight::Customer("a model is applied with and without events");
+    let (value, kind) = condition::anything(line, sight, symbols, faults)?;
+    let is_category = words.r#as == Some(AsWord::Category);
+    if let Expr::Literal(_) = value {
+        faults.error("E012", line.0.extent, "a fixed value explains nothing", None);
+        return None;
+    }
+    if kind == Kind::Text && !is_category {
+        let help = "write `{value: ..., as: category}`".to_owned();
+        faults.error("E012", line.0.extent, "a number is wanted here, this is a text", help);
+    }
+    let misfit = |word: &str| format!("`{word}` has no meaning for a category");
+    let missing = match words.missing {
+        None | Some(MissingFeatureWords::Flag) => MissingFeature::Flag,
+        Some(_) if is_category => {
+            faults.error("E007", words.extent, misfit("missing"), None);
+            return None;
         }
-        let category = feature.0.r#as.as_ref().is_some_and(|word| &*word.text == "category");
-        let found = condition::anything(line, sight, symbols, faults);
-        if let (Some((Expr::Literal(_), _)), false) = (found, category) {
-            faults.error("E012", line.0.extent, "a fixed value explains nothing", None);
+        Some(MissingFeatureWords::Mean) => MissingFeature::Mean,
+        Some(MissingFeatureWords::Value(value)) => MissingFeature::Value(value),
+    };
+    let monotone = match words.monotone {
+        None => Monotone::Free,
+        Some(_) if is_category => {
+            faults.error("E007", words.extent, misfit("monotone"), None);
+            return None;
+        }
+        Some(MonotoneWord::Rising) => Monotone::Rising,
+        Some(MonotoneWord::Falling) => Monotone::Falling,
+    };
+    let kind = if is_category { FeatureKind::Category } else { FeatureKind::Number };
+    let name = Arc::from(&*key.text);
+    Some(Feature { name, value, text: line.0.text.trim().into(), kind, missing, monotone })
+}
+
+/// What may never be used may not stand in an expression either.
+fn refuse_banned(line: &Line, banned: &[&str], faults: &mut Faults<'_>) {
+    let text = &*line.0.text;
+    let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
+    for word in banned.iter().filter(|word| !word.is_empty()) {
+        for (start, _) in text.match_indices(word) {
+            let end = start + word.len();
+            let before = text.get(..start).and_then(|before| before.chars().next_back());
+            let after = text.get(end..).and_then(|after| after.chars().next());
+            // `customer.gender.code` is a part of `customer.gender`; `customer.genders` is not.
+            if before.is_some_and(is_name) || after.is_some_and(|c| is_name(c) && c != '.') {
+                continue;
+            }
+            let extent: Extent = line.0.extent_of(start, end);
+            let message = format!("`{word}` must never be used, says `watch`");
+            faults.error("E007", extent, message, None);
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::cases::Reading;
+use super::classifier::Learning;
 use super::fault::{Extent, Fault, Severity, Text};
 use super::model;
 use super::node::Node;
@@ -30,6 +31,8 @@ const FILES_MAX: usize = 10_000;
 const TRIGGERS_MAX: usize = 5_000;
 /// Most models of one set.
 const MODELS_MAX: usize = 256;
+/// How the files of what was learned end.
+pub const FITTED_SUFFIX: &str = ".model.json";
 /// Longest text of a `template:` file, in bytes.
 const ASSET_BYTES_MAX: usize = 256 * 1024;
 
@@ -38,6 +41,26 @@ const ASSET_BYTES_MAX: usize = 256 * 1024;
 /// # Errors
 /// Every fault of every file, in order of path and place.
 pub fn load(sources: &[Source], sending: Sending) -> Result<Loaded, Vec<Fault>> {
+    load_with(sources, sending, Learning::Nothing)
+}
+
+/// Reads a set of files, all or nothing, for one of its classifiers to learn: what it looks at is
+/// kept of each customer, and its score is [`ScoreSource::Learning`].
+///
+/// [`ScoreSource::Learning`]: crate::engine::catalog::ScoreSource::Learning
+///
+/// # Errors
+/// Every fault of every file, in order of path and place. A model that is not there, or is no
+/// classifier, is none of them: the caller looks for it.
+pub fn load_to_learn(sources: &[Source], model: &str) -> Result<Loaded, Vec<Fault>> {
+    load_with(sources, Sending::DryRun, Learning::Model(model))
+}
+
+fn load_with(
+    sources: &[Source],
+    sending: Sending,
+    learning: Learning<'_>,
+) -> Result<Loaded, Vec<Fault>> {
     let mut list = Vec::new();
     if FILES_MAX < sources.len() {
         let message = format!("there are {} files; at most {FILES_MAX} are read", sources.len());
@@ -46,7 +69,7 @@ pub fn load(sources: &[Source], sending: Sending) -> Result<Loaded, Vec<Fault>> 
     }
     let texts: Vec<(SourceKind, Text)> = sorted(sources);
     let read = ReadFiles::new(&texts, &mut list);
-    let loaded = read.build(sending, &mut list);
+    let loaded = read.build(sending, learning, &mut list);
     read.forget_consequences(&mut list);
     list.sort_by(|left, right| {
         let key = |fault: &Fault| (fault.place.file.clone(), fault.extent, fault.code);
@@ -75,6 +98,12 @@ fn sorted(sources: &[Source]) -> Vec<(SourceKind, Text)> {
     texts
 }
 
+/// The model that a `<name>.model.json` was learned for.
+fn fitted_name(path: &str) -> Option<&str> {
+    let file = path.rsplit(['/', '\\']).next()?;
+    file.strip_suffix(FITTED_SUFFIX)
+}
+
 /// A file that was read, whatever is wrong inside.
 struct ReadFile<'t, T> {
     text: &'t Text,
@@ -87,6 +116,8 @@ struct ReadFiles<'t> {
     models: Vec<ReadFile<'t, RawModel>>,
     policy: Option<ReadFile<'t, RawPolicy>>,
     assets: BTreeMap<&'t str, &'t str>,
+    // What was learned, by the names of models.
+    fitted: BTreeMap<&'t str, &'t Text>,
     // Kinds of files that could not be read at all.
     unread: Vec<SourceKind>,
 }
@@ -99,6 +130,7 @@ impl<'t> ReadFiles<'t> {
             models: Vec::new(),
             policy: None,
             assets: BTreeMap::new(),
+            fitted: BTreeMap::new(),
             unread: Vec::new(),
         };
         for (kind, text) in texts {
@@ -117,6 +149,12 @@ impl<'t> ReadFiles<'t> {
                 faults.error("E070", Extent::default(), message, None);
             }
             self.assets.insert(&text.path, &text.text);
+            return;
+        }
+        if kind == SourceKind::Fitted {
+            if let Some(name) = fitted_name(&text.path) {
+                self.fitted.insert(name, text);
+            }
             return;
         }
         let node = match yaml::parse(text) {
@@ -151,14 +189,19 @@ impl<'t> ReadFiles<'t> {
                 }
                 self.policy = Some(ReadFile { text, raw });
             }),
-            SourceKind::Asset => Some(()),
+            SourceKind::Asset | SourceKind::Fitted => Some(()),
         };
         if read.is_none() {
             self.unread.push(kind);
         }
     }
 
-    fn build(&self, sending: Sending, list: &mut Vec<Fault>) -> Option<Loaded> {
+    fn build(
+        &self,
+        sending: Sending,
+        learning: Learning<'_>,
+        list: &mut Vec<Fault>,
+    ) -> Option<Loaded> {
         let base_text = Text::new("the built-in policy".into(), policy::BUILT_IN.into());
         let base = policy::built_in(&base_text)?;
         let base = policy::File { raw: base, text: &base_text };
@@ -182,7 +225,7 @@ impl<'t> ReadFiles<'t> {
             };
             (self.triggers(&mut context, list), context.idle)
         };
-        let scores = self.scores(&models, &mut symbols, list);
+        let scores = self.scores(&models, learning, &mut symbols, list);
         let tests = self.tests(&registry, &symbols, list);
         warn(&policy, &triggers, self, list);
         if let Some(table) = symbols.full {
@@ -276,12 +319,24 @@ impl<'t> ReadFiles<'t> {
     fn scores(
         &self,
         models: &[(Arc<str>, TypeWord)],
+        learning: Learning<'_>,
         symbols: &mut Symbols,
         list: &mut Vec<Fault>,
     ) -> Vec<Score> {
+        for (name, text) in &self.fitted {
+            let is_learned = |(own, kind): &(Arc<str>, TypeWord)| {
+                **own == **name && *kind == TypeWord::Classifier
+            };
+            if !models.iter().any(is_learned) {
+                let message = format!("there is no classifier `{name}` that this was learned for");
+                let help = "remove it, or bring the file of the model back".to_owned();
+                Faults { text, list }.error("E080", Extent::default(), message, help);
+            }
+        }
         let build = |file: &ReadFile<'_, RawModel>| {
             let mut faults = Faults { text: file.text, list };
-            model::build(&file.raw, file.text, models, symbols, &mut faults)
+            let fitted = model_name(&file.raw).and_then(|name| self.fitted.get(&*name)).copied();
+            model::build(&file.raw, file.text, models, (learning, fitted), symbols, &mut faults)
         };
         self.models.iter().filter_map(build).collect()
     }

@@ -34,7 +34,7 @@ mod hostile;
 use std::sync::Arc;
 
 pub use fault::{Extent, Fault, Located, Severity};
-pub use load::load;
+pub use load::{FITTED_SUFFIX, load, load_to_learn};
 #[cfg(test)]
 pub(crate) use template::ROOTS as TEXT_ROOTS;
 pub use tests::TestFile;
@@ -61,6 +61,8 @@ pub enum SourceKind {
     Policy,
     /// A model.
     Model,
+    /// What was learned for a model: `<name>.model.json`.
+    Fitted,
     /// A text that a trigger names with `template:`.
     Asset,
 }

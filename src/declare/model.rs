@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::classifier;
+use super::classifier::{self, Learning};
 use super::condition::{self, Sight};
 use super::fault::{Extent, Located, Text};
 use super::node::Key;
@@ -36,6 +36,7 @@ pub(crate) fn build(
     raw: &Raw,
     text: &Text,
     models: &[(Arc<str>, TypeWord)],
+    (learning, fitted): (Learning<'_>, Option<&Text>),
     symbols: &mut Symbols,
     faults: &mut Faults<'_>,
 ) -> Option<Score> {
@@ -45,7 +46,7 @@ pub(crate) fn build(
     let source = match kind.value {
         TypeWord::Scorecard => scorecard(raw, symbols, faults).map(ScoreSource::Scorecard),
         TypeWord::Pushed => Some(ScoreSource::Pushed),
-        TypeWord::Classifier => classifier::source(raw, models, symbols, faults),
+        TypeWord::Classifier => classifier::source(raw, models, learning, fitted, symbols, faults),
     };
     let risk = match (raw.risk, kind.value) {
         (Some(RiskWord::Low), _) | (None, TypeWord::Scorecard) => RiskEnd::Low,

@@ -14,7 +14,7 @@ pub fn schema(kind: SourceKind) -> String {
         SourceKind::Trigger => text::<Trigger>(),
         SourceKind::Policy => text::<Policy>(),
         SourceKind::Model => text::<Model>(),
-        SourceKind::Asset => "true".to_owned(),
+        SourceKind::Asset | SourceKind::Fitted => "true".to_owned(),
     };
     text + "\n"
 }

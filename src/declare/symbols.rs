@@ -155,7 +155,7 @@ impl Symbols {
     fn stable_key(&self, event: EventSlot, filter: &str, measure: Measure) -> u64 {
         let (kind, property) = measure_key(measure);
         let property = match measure {
-            Measure::Times | Measure::LastTime => "",
+            Measure::Times | Measure::LastTime | Measure::Tally => "",
             _ => self.properties.names.get(usize::from(property)).map_or("", |name| name),
         };
         let event = self.events.names.get(event.index()).map_or("", |name| name);
@@ -183,6 +183,8 @@ fn measure_key(measure: Measure) -> MeasureKey {
         Measure::Distinct(property) => (2, property.0),
         Measure::Last(property) => (3, property.0),
         Measure::LastTime => (4, 0),
+        Measure::Tally => (5, 0),
+        Measure::Total(property) => (6, property.0),
     }
 }
 

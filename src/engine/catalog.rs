@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use jiff::civil;
 
+use super::classifier::Classifier;
 use super::condition::{Condition, Expr, Place};
 use super::health::Scorecard;
 use super::id::TriggerId;
 use super::index::TriggerIndex;
+use super::learned::Learned;
 use super::message::Texts;
 use super::policy::{Policy, Share};
 use super::schedule::Schedule;
@@ -107,6 +109,10 @@ pub enum Measure {
     Last(PropertySlot),
     /// When it last happened, however long ago.
     LastTime,
+    /// How often, since when and how far apart, over the whole history.
+    Tally,
+    /// A number, over the whole history.
+    Total(PropertySlot),
 }
 
 /// A trigger, checked.
@@ -509,11 +515,15 @@ pub struct Score {
     pub risk: RiskEnd,
 }
 
-/// Where a score comes from. A learned model is one more variant, in its own file.
+/// Where a score comes from.
 #[derive(Debug)]
 pub enum ScoreSource {
     /// Computed here, by weights.
     Scorecard(Scorecard),
+    /// Computed here, by what was learned.
+    Learned(Box<Learned>),
+    /// To be learned: rows are taken from the history of customers, and nothing is said of them.
+    Learning(Box<Classifier>),
     /// Pushed in with `Score Updated` events.
     Pushed,
 }

@@ -143,6 +143,8 @@ pub enum Expr {
     Lower(Box<Self>),
     /// `size(x)` of a text (characters), list or object.
     Size(Box<Self>),
+    /// `floor(x)`: the whole number below.
+    Floor(Box<Self>),
 }
 
 /// A number computed from one series of a customer's history.
@@ -165,6 +167,62 @@ pub enum History {
     Change(SeriesSlot, Span),
     /// `days_since("E")` and its kin, in units; missing when it never happened.
     Since(SeriesSlot, Span),
+    /// A number of the whole history.
+    Ever(SeriesSlot, Ever),
+}
+
+/// A number of the whole history of an event. Gaps are in days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ever {
+    /// `count("E", "ever")`.
+    Count,
+    /// `sum("E", "p", "ever")`.
+    Sum,
+    /// `avg("E", "p", "ever")`; missing when there is none.
+    Average,
+    /// `min("E", "p", "ever")`.
+    Min,
+    /// `max("E", "p", "ever")`.
+    Max,
+    /// `days_since_first("E")`; missing when it never happened.
+    SinceFirst,
+    /// `calendar_days_since("E")`: dates from the last time until now, in the customer's zone.
+    CalendarSince,
+    /// `calendar_days_since_first("E")`.
+    CalendarSinceFirst,
+    /// `active_days("E")`: on how many days (in UTC) it happened.
+    ActiveDays,
+    /// `gap_mean("E")`: the mean time from one to the next; missing before the second.
+    GapMean,
+    /// `gap_sd("E")`: standard deviation of a sample of gaps; missing before the third.
+    GapDeviation,
+    /// `gap_max("E")`: the longest; missing before the second.
+    GapMax,
+}
+
+impl Ever {
+    /// The function that is written for it.
+    pub const fn function(self) -> &'static str {
+        match self {
+            Self::Count => "count",
+            Self::Sum => "sum",
+            Self::Average => "avg",
+            Self::Min => "min",
+            Self::Max => "max",
+            Self::SinceFirst => "days_since_first",
+            Self::CalendarSince => "calendar_days_since",
+            Self::CalendarSinceFirst => "calendar_days_since_first",
+            Self::ActiveDays => "active_days",
+            Self::GapMean => "gap_mean",
+            Self::GapDeviation => "gap_sd",
+            Self::GapMax => "gap_max",
+        }
+    }
+
+    /// Whether it is one that a window may be given for instead of `"ever"`.
+    pub const fn has_window(self) -> bool {
+        matches!(self, Self::Count | Self::Sum | Self::Average | Self::Min | Self::Max)
+    }
 }
 
 /// A comparison.

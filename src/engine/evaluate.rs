@@ -16,10 +16,13 @@ use std::cmp::Ordering;
 pub use self::dates::{civil_date_of, civil_of, instant_of, zone_of};
 pub use self::trace::{leaf_text, trace};
 use super::catalog::Catalog;
-use super::condition::{Arithmetic, Comparison, Condition, Expr, History, SessionField, TextTest};
+use super::condition::{
+    Arithmetic, Comparison, Condition, Ever, Expr, History, SessionField, TextTest,
+};
 use super::customer::CustomerState;
 use super::decision::Truth;
 use super::health;
+use super::series::Series;
 use super::time::{Span, Timestamp};
 use super::value::{Property, Value, ValueRef};
 
@@ -106,13 +109,19 @@ fn other_truth(expr: &Expr, scope: &Scope<'_>) -> Truth {
         | Expr::Arithmetic { .. }
         | Expr::Negate(_)
         | Expr::Lower(_)
-        | Expr::Size(_) => truth_of(item(expr, scope).as_ref()),
+        | Expr::Size(_)
+        | Expr::Floor(_) => truth_of(item(expr, scope).as_ref()),
     }
 }
 
 /// The value of an expression, owned; `None` when it is missing.
 pub fn value(expr: &Expr, scope: &Scope<'_>) -> Option<Value> {
     item(expr, scope).as_ref().to_value()
+}
+
+/// Lends the value of an expression.
+pub fn with_value<R>(expr: &Expr, scope: &Scope<'_>, then: impl FnOnce(ValueRef<'_>) -> R) -> R {
+    then(item(expr, scope).as_ref())
 }
 
 /// The number an expression gives; `None` when it is missing or not a number.
@@ -218,6 +227,7 @@ fn item<'a>(expr: &'a Expr, scope: &'a Scope<'_>) -> Item<'a> {
             _ => ValueRef::Missing,
         },
         Expr::Size(inner) => optional(size(item(inner, scope).as_ref())),
+        Expr::Floor(inner) => optional(number(inner, scope).map(f64::floor)),
         Expr::Flag(_)
         | Expr::Has(_)
         | Expr::Not(_)
@@ -344,7 +354,8 @@ fn history_number(history: History, scope: &Scope<'_>) -> Option<f64> {
     | History::Max(slot, _)
     | History::Distinct(slot, _)
     | History::Change(slot, _)
-    | History::Since(slot, _)) = history;
+    | History::Since(slot, _)
+    | History::Ever(slot, _)) = history;
     let series = scope.state.series(slot);
     match history {
         // What never happened happened no times.
@@ -360,6 +371,28 @@ fn history_number(history: History, scope: &Scope<'_>) -> Option<f64> {
         History::Max(_, window) => series?.max(window, scope.now),
         History::Change(_, window) => series?.change(window, scope.now),
         History::Since(_, unit) => Some(ratio(scope.now - series?.last_time()?, unit)),
+        History::Ever(_, ever) => ever_number(ever, series, scope),
+    }
+}
+
+fn ever_number(ever: Ever, series: Option<&Series>, scope: &Scope<'_>) -> Option<f64> {
+    let tally = series.and_then(Series::tally);
+    let total = series.and_then(Series::total);
+    let calendar = |from: Timestamp| dates::calendar_days(from, scope);
+    match ever {
+        // What never happened happened no times.
+        Ever::Count => Some(tally.map_or(0.0, |tally| f64::from(tally.count))),
+        Ever::ActiveDays => Some(tally.map_or(0.0, |tally| f64::from(tally.days))),
+        Ever::Sum => Some(total.map_or(0.0, |total| total.sum)),
+        Ever::Average => total.map(|total| total.sum / f64::from(total.count)),
+        Ever::Min => total.map(|total| total.min),
+        Ever::Max => total.map(|total| total.max),
+        Ever::SinceFirst => Some(ratio(scope.now - tally?.first, Span::DAY)),
+        Ever::CalendarSince => Some(calendar(tally?.last)),
+        Ever::CalendarSinceFirst => Some(calendar(tally?.first)),
+        Ever::GapMean => tally?.gap_mean(),
+        Ever::GapDeviation => tally?.gap_deviation(),
+        Ever::GapMax => tally?.gap_max(),
     }
 }
 

@@ -6,6 +6,7 @@ mod plain;
 use std::sync::Arc;
 
 pub use self::daily::{days_ago, note, trend};
+pub(super) use self::plain::sentence;
 use super::catalog::Score;
 use super::condition::Expr;
 use super::evaluate::{self, Scope};
@@ -72,9 +73,11 @@ pub struct Contribution {
     pub points: Option<f64>,
     /// Its part of the total weight of the measures that count, 0 to 1.
     pub weight: f64,
-    /// `weight * points`: these sum to the score.
+    /// Of a scorecard `weight * points`: these sum to the score. Of a learned model its part of the
+    /// logit.
     pub contribution: f64,
-    /// `weight * (100 - points)`: what it costs; the largest come first among the reasons.
+    /// Of a scorecard `weight * (100 - points)`, of a learned model its part of the logit: what it
+    /// costs; the largest come first among the reasons.
     pub lost: f64,
     /// A plain sentence: "logged in 40 % less than in the 14 days before".
     pub plain: Box<str>,
@@ -103,7 +106,7 @@ pub fn assess(card: &Scorecard, scope: &Scope<'_>) -> Assessment {
                 weight,
                 contribution,
                 lost: weight * 100.0 - contribution,
-                plain: plain::sentence(measure, value, points, scope),
+                plain: plain::of_measure(measure, value, points, scope),
             }
         })
         .collect();

@@ -6,24 +6,29 @@
 #![deny(clippy::disallowed_types)]
 
 pub mod catalog;
+pub mod classifier;
 pub mod condition;
 pub mod customer;
 pub mod decision;
 pub mod evaluate;
 pub mod experiment;
 pub mod explain;
+pub mod fitted;
 pub mod govern;
 pub mod health;
 pub mod id;
 pub mod index;
 pub mod input;
+pub mod learned;
 pub mod message;
+pub mod model;
 pub mod names;
 pub mod policy;
 pub mod recent;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod schedule;
+mod scoring;
 pub mod series;
 pub mod slot;
 pub mod step;

@@ -6,7 +6,11 @@
 //! before the edge may still count. For a series that looks back 28 days, a granule is 79 minutes,
 //! and only customers with more than 128 such events in 28 days meet it at all.
 
+mod tally;
+
 use thin_vec::ThinVec;
+
+pub use self::tally::Tally;
 
 use super::catalog::Measure;
 use super::id::stable_hash;
@@ -34,6 +38,10 @@ pub enum Series {
     Last(Box<(Timestamp, Value)>),
     /// When it last happened.
     LastTime(Timestamp),
+    /// The whole history in a few numbers.
+    Tally(Box<Tally>),
+    /// The numbers of the whole history.
+    Total(Box<Amount>),
 }
 
 /// Numbers of one entry.
@@ -62,6 +70,8 @@ impl Series {
             }
             Measure::Last(_) => Self::Last(Box::new((at, value.to_value()?))),
             Measure::LastTime => Self::LastTime(at),
+            Measure::Tally => Self::Tally(Box::new(Tally::begin(at))),
+            Measure::Total(_) => Self::Total(Box::new(Amount::of(at, value)?)),
         })
     }
 
@@ -92,6 +102,14 @@ impl Series {
                 }
             }
             Self::LastTime(last) => *last = (*last).max(at),
+            Self::Tally(tally) => tally.record(at),
+            Self::Total(total) => {
+                if let Some(amount) = Amount::of(at, value) {
+                    let latest = total.at.max(at);
+                    total.absorb(amount);
+                    total.at = latest;
+                }
+            }
         }
     }
 
@@ -109,6 +127,8 @@ impl Series {
                 let last = self.last_time();
                 u32::from(last.is_some_and(|at| to - window < at && at <= to))
             }
+            // They know of no windows.
+            Self::Tally(_) | Self::Total(_) => 0,
         }
     }
 
@@ -157,8 +177,23 @@ impl Series {
     pub fn last(&self) -> Option<&Value> {
         match self {
             Self::Last(last) => Some(&last.1),
-            Self::Times(_) | Self::Amounts(_) | Self::Distinct(_) | Self::LastTime(_) => None,
+            Self::Times(_)
+            | Self::Amounts(_)
+            | Self::Distinct(_)
+            | Self::LastTime(_)
+            | Self::Tally(_)
+            | Self::Total(_) => None,
         }
+    }
+
+    /// The whole history, for a series that keeps it.
+    pub fn tally(&self) -> Option<&Tally> {
+        if let Self::Tally(tally) = self { Some(tally) } else { None }
+    }
+
+    /// The numbers of the whole history, for a series that keeps them.
+    pub fn total(&self) -> Option<&Amount> {
+        if let Self::Total(total) = self { Some(total) } else { None }
     }
 
     /// When it last happened.
@@ -169,6 +204,8 @@ impl Series {
             Self::Distinct(entries) => entries.iter().map(|(_, at)| *at).max(),
             Self::Last(last) => Some(last.0),
             Self::LastTime(at) => Some(*at),
+            Self::Tally(tally) => Some(tally.last),
+            Self::Total(total) => Some(total.at),
         }
     }
 
@@ -178,14 +215,19 @@ impl Series {
             Self::Times(entries) => entries.is_empty(),
             Self::Amounts(entries) => entries.is_empty(),
             Self::Distinct(entries) => entries.is_empty(),
-            Self::Last(..) | Self::LastTime(_) => false,
+            Self::Last(..) | Self::LastTime(_) | Self::Tally(_) | Self::Total(_) => false,
         }
     }
 
     fn amounts(&self, window: Span, to: Timestamp) -> &[Amount] {
         match self {
             Self::Amounts(entries) => within(entries, window, to),
-            Self::Times(_) | Self::Distinct(_) | Self::Last(..) | Self::LastTime(_) => &[],
+            Self::Times(_)
+            | Self::Distinct(_)
+            | Self::Last(..)
+            | Self::LastTime(_)
+            | Self::Tally(_)
+            | Self::Total(_) => &[],
         }
     }
 }

@@ -125,7 +125,7 @@ impl<'a> Stage<'a> {
         let Some((index, score)) = score else {
             return Err(Broken::new(extent, format!("no file uses a score `{name}`")));
         };
-        if let ScoreSource::Scorecard(_) = score.source {
+        if score.source.every().is_some() {
             let source = mem::replace(&mut score.source, ScoreSource::Pushed);
             self.aside.scores.push((index, source));
         }

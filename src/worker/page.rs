@@ -2,7 +2,7 @@
 
 use super::customers::CustomerNumber;
 use super::shard::Shard;
-use crate::engine::catalog::{Catalog, ScoreSource};
+use crate::engine::catalog::Catalog;
 use crate::engine::customer::{Contact, ContactKind, CustomerState, ScoreState};
 use crate::engine::decision::{Detail, Passed};
 use crate::engine::evaluate::Scope;
@@ -83,12 +83,10 @@ fn health_band(shard: &Shard, state: &CustomerState) -> Option<String> {
 fn assessment(shard: &Shard, state: &CustomerState) -> Option<Assessment> {
     let catalog: &Catalog = shard.catalog();
     let (slot, _) = shard.health()?;
-    let ScoreSource::Scorecard(card) = &catalog.scores.get(slot.index())?.source else {
-        return None;
-    };
     // A customer of whom no score is known yet has none to explain.
     state.score(slot)?;
-    Some(health::assess(card, &Scope { catalog, state, properties: &[], now: state.now }))
+    let scope = Scope { catalog, state, properties: &[], now: state.now };
+    catalog.scores.get(slot.index())?.source.assess(&scope)
 }
 
 /// The line of a customer.

@@ -10,6 +10,7 @@ use super::customers::CustomerNumber;
 use super::shard::{Shard, Stepped};
 use crate::decode::{Arrival, Home, Lines, Record, Refusal};
 use crate::engine::catalog::Catalog;
+use crate::engine::customer::CustomerState;
 use crate::engine::decision::{Decision, Effect, Reason, Ruling, VerdictKind};
 use crate::engine::id::CustomerId;
 use crate::engine::time::Timestamp;
@@ -148,6 +149,22 @@ impl<F: FnMut(Seen<'_>)> Replay<F> {
         Ok(Some((at, all)))
     }
 
+    /// Lets the timers fire that are due by an instant: after it, nothing earlier may come.
+    pub fn pass(&mut self, until: Timestamp) {
+        self.last_at = self.last_at.max(until);
+        for shard in &mut self.shards {
+            while let Some((number, decision)) = shard.tick(until) {
+                let stepped = Stepped::One(number, decision);
+                Self::note(shard, &mut self.report, &mut self.on_ruling, &stepped);
+            }
+        }
+    }
+
+    /// The customers as they are.
+    pub fn states(&self) -> impl Iterator<Item = &CustomerState> {
+        self.shards.iter().flat_map(|shard| shard.customers().states().map(|(_, state)| state))
+    }
+
     /// Lets the timers fire that are due by the last event, and adds everything up.
     ///
     /// # Errors
@@ -155,11 +172,8 @@ impl<F: FnMut(Seen<'_>)> Replay<F> {
     pub fn finish(mut self) -> Result<Report, format::Error> {
         let until = self.last_at;
         let mut bytes = Vec::new();
+        self.pass(until);
         for shard in &mut self.shards {
-            while let Some((number, decision)) = shard.tick(until) {
-                let stepped = Stepped::One(number, decision);
-                Self::note(shard, &mut self.report, &mut self.on_ruling, &stepped);
-            }
             let numbers: Vec<CustomerNumber> =
                 shard.customers().states().map(|(number, _)| number).collect();
             for number in numbers {

@@ -7,6 +7,8 @@ mod cli;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod import;

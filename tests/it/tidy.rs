@@ -15,13 +15,13 @@ const LAYERS: &[&[&str]] = &[
     &["ingest", "worker", "dispatch", "api"],
     &["log", "store", "catalog", "kafka"],
     &["telemetry", "config", "clock"],
-    &["rehearse"],
+    &["rehearse", "learn"],
     &["declare", "decode"],
     &["engine"],
 ];
 
 /// Modules without clock, IO, threads, async, log lines and randomness.
-const PURE: &[&str] = &["engine", "declare", "decode", "rehearse"];
+const PURE: &[&str] = &["engine", "declare", "decode", "rehearse", "learn"];
 
 /// What a pure module never contains, beside comments and tests.
 const IMPURE: &[&str] = &[

@@ -9,13 +9,26 @@ use crate::declare::node::Embedded;
 use crate::declare::scalar::{parse_local, span_help};
 use crate::declare::suggest;
 use crate::engine::catalog::Measure;
-use crate::engine::condition::{Condition, Expr, History, TextTest};
+use crate::engine::condition::{Condition, Ever, Expr, History, TextTest};
 use crate::engine::slot::SeriesSlot;
 use crate::engine::time::{Span, Timestamp};
 use crate::engine::value::Value;
 
 /// Longest window over history.
 const WINDOW_MAX: Span = Span::DAY.times(400);
+
+/// What stands in the place of a window for the whole history.
+const EVER: &str = "ever";
+/// Functions of the whole history of an event.
+const OF_THE_WHOLE: [Ever; 7] = [
+    Ever::SinceFirst,
+    Ever::CalendarSince,
+    Ever::CalendarSinceFirst,
+    Ever::ActiveDays,
+    Ever::GapMean,
+    Ever::GapDeviation,
+    Ever::GapMax,
+];
 
 /// Names of the functions, with how each is written.
 const FUNCTIONS: &[(&str, &str)] = &[
@@ -33,6 +46,14 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("days_until", "days_until(customer.renews_at)"),
     ("hours_until", "hours_until(customer.renews_at)"),
     ("minutes_until", "minutes_until(customer.renews_at)"),
+    ("days_since_first", "days_since_first(\"Event\")"),
+    ("calendar_days_since", "calendar_days_since(\"Event\")"),
+    ("calendar_days_since_first", "calendar_days_since_first(\"Event\")"),
+    ("active_days", "active_days(\"Event\")"),
+    ("gap_mean", "gap_mean(\"Event\")"),
+    ("gap_sd", "gap_sd(\"Event\")"),
+    ("gap_max", "gap_max(\"Event\")"),
+    ("floor", "floor(days_since(\"Event\"))"),
     ("has", "has(customer.phone)"),
     ("size", "size(customer.services)"),
     ("lower", "lower(customer.plan)"),
@@ -55,6 +76,9 @@ impl Checker<'_, '_> {
         }
         let number = |expr| Some(Typed { expr, kind: Kind::Number });
         match (name, call.args.as_slice()) {
+            ("count", [event, window, rest @ ..]) if rest.len() <= 1 && is_ever(window) => {
+                self.ever(Ever::Count, event, None, rest.first())
+            }
             ("count", [event, window, rest @ ..]) if rest.len() <= 1 => {
                 let (slot, span) = self.counted(event, window, rest.first(), 1)?;
                 number(Expr::History(History::Count(slot, span)))
@@ -62,6 +86,17 @@ impl Checker<'_, '_> {
             ("change", [event, window, rest @ ..]) if rest.len() <= 1 => {
                 let (slot, span) = self.counted(event, window, rest.first(), 2)?;
                 number(Expr::History(History::Change(slot, span)))
+            }
+            ("sum" | "avg" | "min" | "max", [event, property, window, rest @ ..])
+                if rest.len() <= 1 && is_ever(window) =>
+            {
+                let ever = match name {
+                    "sum" => Ever::Sum,
+                    "avg" => Ever::Average,
+                    "min" => Ever::Min,
+                    _ => Ever::Max,
+                };
+                self.ever(ever, event, Some(property), rest.first())
             }
             ("sum" | "avg" | "min" | "max" | "distinct", [event, property, window, rest @ ..])
                 if rest.len() <= 1 =>
@@ -83,12 +118,37 @@ impl Checker<'_, '_> {
                 number(Expr::Until { of, unit: unit(name) })
             }
             ("size", [of]) => self.size(of),
+            ("floor", [of]) => {
+                let of = Box::new(self.wanted(of, Kind::Number)?);
+                number(Expr::Floor(of))
+            }
             ("lower", [of]) => {
                 let of = Box::new(self.wanted(of, Kind::Text)?);
                 Some(Typed { expr: Expr::Lower(of), kind: Kind::Text })
             }
+            (_, [event, rest @ ..]) if rest.len() <= 1 => {
+                match OF_THE_WHOLE.into_iter().find(|ever| ever.function() == name) {
+                    Some(ever) => self.ever(ever, event, None, rest.first()),
+                    None => self.unknown(node, name, call),
+                }
+            }
             _ => self.unknown(node, name, call),
         }
+    }
+
+    /// A number of the whole history.
+    fn ever(
+        &mut self,
+        ever: Ever,
+        event: &IdedExpr,
+        property: Option<&IdedExpr>,
+        filter: Option<&IdedExpr>,
+    ) -> Option<Typed> {
+        let slot = match property {
+            Some(_) => self.kept(event, property, filter, Span::ZERO, Measure::Total),
+            None => self.kept(event, None, filter, Span::ZERO, |_| Measure::Tally),
+        };
+        Some(Typed { expr: Expr::History(History::Ever(slot?, ever)), kind: Kind::Number })
     }
 
     fn method(&mut self, node: &IdedExpr, target: &IdedExpr, call: &CallExpr) -> Option<Typed> {
@@ -254,6 +314,12 @@ impl Checker<'_, '_> {
         let text = self.constant(node, wanted)?;
         let found = Located::new(Span::parse(&text), self.extent(node));
         match found.value {
+            None if text == EVER => {
+                let message = "the values of the whole history are not kept";
+                let help = "give a window: \"90d\"".to_owned();
+                self.fault("E014", node, message, Some(help));
+                None
+            }
             Some(span) if Span::ZERO < span && span <= WINDOW_MAX => Some(span),
             Some(span) if span == Span::ZERO => {
                 self.fault("E014", node, "a window of no length holds nothing", None);
@@ -294,6 +360,11 @@ impl Checker<'_, '_> {
         self.fault("E013", node, format!("there is no function `{name}`"), help);
         None
     }
+}
+
+/// Whether `"ever"` stands in the place of a window.
+fn is_ever(window: &IdedExpr) -> bool {
+    matches!(&window.expr, Cel::Literal(LiteralValue::String(text)) if text.inner() == EVER)
 }
 
 fn arguments(count: usize) -> String {

@@ -46,6 +46,7 @@ pub(super) fn cost(expr: &Expr) -> u32 {
             | Expr::Negate(_)
             | Expr::Arithmetic { .. } => 1,
             Expr::Session(_) | Expr::Has(_) | Expr::If { .. } | Expr::Size(_) => 1,
+            Expr::Floor(_) => 1,
             Expr::Trait { .. } | Expr::Score(_) | Expr::ScoreWas(_) | Expr::Band(_) => 2,
             Expr::In { .. } | Expr::Text { .. } => 3,
             Expr::Trend { .. } | Expr::Last(_) => 4,
@@ -77,7 +78,8 @@ fn visit(expr: &Expr, each: &mut dyn FnMut(&Expr)) {
         | Expr::Not(of)
         | Expr::Negate(of)
         | Expr::Lower(of)
-        | Expr::Size(of) => visit(of, each),
+        | Expr::Size(of)
+        | Expr::Floor(of) => visit(of, each),
         Expr::All(parts) | Expr::Any(parts) => parts.iter().for_each(|part| visit(part, each)),
         Expr::Compare { left, right, .. } | Expr::Arithmetic { left, right, .. } => {
             visit(left, each);

@@ -62,13 +62,16 @@ record! {
         missing: Option<Located<MissingWords>>,
     }
 
-    /// What a classifier predicts.
-    #[expect(dead_code, reason = "checked when read; used once models are learned here")]
+    /// What a classifier predicts: `event` or `without`.
     Label {
         /// For whom: a condition.
         population: Option<Line>,
-        /// The event predicted.
-        event: Need<Words>,
+        /// The event whose coming is predicted: `Subscription Cancelled`.
+        event: Option<Words>,
+        /// The event whose failing to come is predicted: `Order Completed`.
+        without: Option<Words>,
+        /// Which of these events count: a condition about the event.
+        r#where: Option<Line>,
         /// How far ahead.
         within: Need<Located<Span>>,
         /// Too new to judge before this.
@@ -76,14 +79,16 @@ record! {
     }
 
     /// A feature with words of its own.
-    #[expect(dead_code, reason = "checked when read; used once models are learned here")]
     FeatureWords {
         /// The expression.
         value: Need<Line>,
-        /// `flag` adds a column that says it was missing.
-        missing: Option<Words>,
+        /// What stands for a value that is missing: `flag` (a weight of its own), `mean`, or a
+        /// number. Default `flag`.
+        missing: Option<MissingFeatureWords>,
         /// `category` for a text with few values.
-        r#as: Option<Words>,
+        r#as: Option<AsWord>,
+        /// Which way the prediction may move when it rises: `rising` or `falling`.
+        monotone: Option<MonotoneWord>,
     }
 
     /// How a classifier learns.
@@ -188,6 +193,22 @@ choice! {
         GradientBoosting = "gradient_boosting",
     }
 
+    /// What the values of a feature are.
+    AsWord {
+        /// Numbers.
+        Number = "number",
+        /// Few texts.
+        Category = "category",
+    }
+
+    /// Which way a prediction may move.
+    MonotoneWord {
+        /// Never down.
+        Rising = "rising",
+        /// Never up.
+        Falling = "falling",
+    }
+
     /// How often.
     SnapshotWord {
         /// Each day.
@@ -259,6 +280,53 @@ impl JsonSchema for MissingWords {
     }
 }
 
+/// What stands for a value of a feature that is missing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum MissingFeatureWords {
+    /// `flag`
+    Flag,
+    /// `mean`
+    Mean,
+    /// A number.
+    Value(f64),
+}
+
+impl Read for MissingFeatureWords {
+    fn read(node: &Node, faults: &mut Faults<'_>) -> Option<Self> {
+        match node.to_value() {
+            Some(crate::engine::value::Value::Num(value)) if value.is_finite() => {
+                return Some(Self::Value(value));
+            }
+            Some(crate::engine::value::Value::Str(text)) => match &*text {
+                "flag" => return Some(Self::Flag),
+                "mean" => return Some(Self::Mean),
+                _ => {}
+            },
+            _ => {}
+        }
+        faults.error(
+            "E006",
+            node.extent,
+            format!("{} does not say what stands for a missing value", node.describe()),
+            "one of `flag`, `mean`, or a number".to_owned(),
+        );
+        None
+    }
+}
+
+impl JsonSchema for MissingFeatureWords {
+    fn schema_name() -> Cow<'static, str> {
+        "MissingFeature".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"anyOf": [
+            {"type": "string", "enum": ["flag", "mean"]},
+            {"type": "number"}
+        ]})
+    }
+}
+
 /// A feature: an expression, or one with words of its own.
 #[derive(Clone, Debug)]
 pub(crate) struct Feature(pub(crate) FeatureWords);
@@ -274,6 +342,7 @@ impl Read for Feature {
             value: Need(Some(value)),
             missing: None,
             r#as: None,
+            monotone: None,
             extent,
             sound: Sound::Whole,
         }))

@@ -53,6 +53,18 @@ pub(super) fn instant_in_scope(value: ValueRef<'_>, scope: &Scope<'_>) -> Option
     }
 }
 
+/// Dates from an instant until now on the wall clock of the customer, else of the policy.
+pub(super) fn calendar_days(from: Timestamp, scope: &Scope<'_>) -> f64 {
+    let date = |zone: &Zone, at: Timestamp| at.in_zone(zone).date();
+    let days = |zone: &Zone| {
+        let days = date(zone, scope.now).duration_since(date(zone, from)).as_hours() / 24;
+        // Between the years 1970 and 9998 this is exact.
+        i32::try_from(days).map_or(f64::MAX, f64::from)
+    };
+    zone_of(scope.catalog, scope.state)
+        .map_or_else(|| days(&scope.catalog.policy.zone), |zone| days(&zone))
+}
+
 enum Moment {
     Instant(Timestamp),
     Local(civil::DateTime),

@@ -60,6 +60,7 @@ pub fn leaf_text(expr: &Expr, catalog: &Catalog) -> Option<String> {
         | Expr::In { .. }
         | Expr::Arithmetic { .. }
         | Expr::Negate(_)
+        | Expr::Floor(_)
         | Expr::If { .. }
         | Expr::Text { .. } => return None,
     })
@@ -79,7 +80,8 @@ fn visit(expr: &Expr, scope: &Scope<'_>, seen: &mut Vec<(Box<str>, Option<Value>
         | Expr::Not(inner)
         | Expr::Negate(inner)
         | Expr::Lower(inner)
-        | Expr::Size(inner) => visit(inner, scope, seen),
+        | Expr::Size(inner)
+        | Expr::Floor(inner) => visit(inner, scope, seen),
         Expr::All(parts) | Expr::Any(parts) => {
             parts.iter().for_each(|part| visit(part, scope, seen));
         }
@@ -121,6 +123,7 @@ fn history_text(history: History, catalog: &Catalog) -> String {
         History::Since(slot, unit) => {
             call(&format!("{}_since", unit_text(unit)), slot, None, catalog)
         }
+        History::Ever(slot, ever) => call(ever.function(), slot, None, catalog),
     }
 }
 
@@ -129,13 +132,18 @@ fn call(function: &str, slot: SeriesSlot, window: Option<Span>, catalog: &Catalo
     let SeriesSpec { event, filter, measure, .. } = spec;
     let mut text = format!("{function}(\"{}\"", text_of(&catalog.events, event.index()));
     match measure {
-        Measure::Amount(property) | Measure::Distinct(property) | Measure::Last(property) => {
+        Measure::Amount(property)
+        | Measure::Distinct(property)
+        | Measure::Last(property)
+        | Measure::Total(property) => {
             text += &format!(", \"{}\"", text_of(&catalog.properties, property.index()));
         }
-        Measure::Times | Measure::LastTime => {}
+        Measure::Times | Measure::LastTime | Measure::Tally => {}
     }
     if let Some(window) = window {
         text += &format!(", \"{}\"", window_text(window));
+    } else if matches!(function, "count" | "sum" | "avg" | "min" | "max") {
+        text += ", \"ever\"";
     }
     if let Some(filter) = filter {
         text += &format!(", {}", filter.text);

@@ -1,7 +1,7 @@
 //! Says what a measure found in plain words, from the expression that measured it.
 
 use super::super::catalog::{self, Catalog, SeriesSpec};
-use super::super::condition::{Expr, History};
+use super::super::condition::{Ever, Expr, History};
 use super::super::evaluate::{Scope, number};
 use super::super::slot::SeriesSlot;
 use super::super::time::Span;
@@ -10,24 +10,42 @@ use super::Measure;
 /// Most parts of a sum that are told one by one.
 const PARTS_MAX: usize = 3;
 
-/// One sentence about one measure.
-pub(super) fn sentence(
+/// One sentence about one measure of a scorecard.
+pub(super) fn of_measure(
     measure: &Measure,
     value: Option<f64>,
     points: Option<f64>,
     scope: &Scope<'_>,
 ) -> Box<str> {
-    let said = match value {
-        Some(value) => told(&measure.value, value, scope.catalog)
-            .or_else(|| told_in_parts(&measure.value, scope)),
-        None => untold(&measure.value, scope.catalog),
-    };
+    let said = said(&measure.value, value, scope);
     let said = said.unwrap_or_else(|| match (value, points) {
         (None, _) => format!("nothing is known about {}", measure.name),
         (Some(_), None) => format!("{} does not count", measure.name),
         (Some(_), Some(points)) => format!("{}: {} of 100 points", measure.name, short(points)),
     });
     said.into()
+}
+
+/// One sentence about a number that goes by a name.
+pub(in crate::engine) fn sentence(
+    name: &str,
+    expr: &Expr,
+    value: Option<f64>,
+    scope: &Scope<'_>,
+) -> Box<str> {
+    let said = said(expr, value, scope);
+    let said = said.unwrap_or_else(|| match value {
+        None => format!("nothing is known about {}", spoken(name)),
+        Some(value) => format!("{} is {}", spoken(name), short(value)),
+    });
+    said.into()
+}
+
+fn said(expr: &Expr, value: Option<f64>, scope: &Scope<'_>) -> Option<String> {
+    match value {
+        Some(value) => told(expr, value, scope.catalog).or_else(|| told_in_parts(expr, scope)),
+        None => untold(expr, scope.catalog),
+    }
 }
 
 fn told(expr: &Expr, value: f64, catalog: &Catalog) -> Option<String> {
@@ -85,11 +103,43 @@ fn told_history(history: History, value: f64, catalog: &Catalog) -> Option<Strin
         }
         History::Change(slot, window) => changed(&of(slot)?.0, value, window),
         History::Since(slot, unit) => format!("{} {}", of(slot)?.0, ago(value, unit)),
+        History::Ever(slot, ever) => told_ever(ever, of(slot)?, value)?,
         History::Sum(slot, window) => summed("sum", of(slot)?, value, window)?,
         History::Average(slot, window) => summed("average", of(slot)?, value, window)?,
         History::Min(slot, window) => summed("smallest", of(slot)?, value, window)?,
         History::Max(slot, window) => summed("largest", of(slot)?, value, window)?,
     })
+}
+
+/// A number of the whole history.
+fn told_ever(
+    ever: Ever,
+    (event, property): (String, Option<String>),
+    value: f64,
+) -> Option<String> {
+    let summed = |which: &str, property: Option<String>| {
+        Some(format!("{which} {} of {event} so far is {}", property?, short(value)))
+    };
+    Some(match ever {
+        Ever::Count => format!("{event} {} so far", times(value)),
+        Ever::ActiveDays => format!("{event} on {} so far", days(value)),
+        Ever::Sum => summed("sum", property)?,
+        Ever::Average => summed("average", property)?,
+        Ever::Min => summed("smallest", property)?,
+        Ever::Max => summed("largest", property)?,
+        Ever::SinceFirst | Ever::CalendarSinceFirst => {
+            format!("first {event} {}", ago(value, Span::DAY))
+        }
+        Ever::CalendarSince => format!("{event} {}", ago(value, Span::DAY)),
+        Ever::GapMean => format!("{event} every {} on average", days(value)),
+        Ever::GapDeviation => format!("time between two {event} varies by {}", days(value)),
+        Ever::GapMax => format!("longest time without {event} was {}", days(value)),
+    })
+}
+
+/// `12.5 days`.
+fn days(value: f64) -> String {
+    if is_one(value) { "1 day".into() } else { format!("{} days", short(value)) }
 }
 
 /// What a value that is missing says.
@@ -140,8 +190,9 @@ fn names(slot: SeriesSlot, catalog: &Catalog) -> Option<(String, Option<String>)
     let property = match measure {
         catalog::Measure::Amount(slot)
         | catalog::Measure::Distinct(slot)
-        | catalog::Measure::Last(slot) => catalog.properties.get(slot.index()),
-        catalog::Measure::Times | catalog::Measure::LastTime => None,
+        | catalog::Measure::Last(slot)
+        | catalog::Measure::Total(slot) => catalog.properties.get(slot.index()),
+        catalog::Measure::Times | catalog::Measure::LastTime | catalog::Measure::Tally => None,
     };
     Some((event, property.map(|name| spoken(name))))
 }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::condition::{Arithmetic, History};
+use super::super::condition::{Arithmetic, Ever, History};
 use super::super::customer::CustomerState;
 use super::super::sample;
 use super::super::series::{Series, distinct_evenly, evenly};
@@ -165,7 +165,7 @@ fn every_kind_of_measure_has_its_sentence() {
     let scope = Scope { catalog: &catalog, state: &state, properties: &[], now: sample::now() };
     let say = |expr: &Expr, value: Option<f64>, points: Option<f64>| {
         let measure = measure("adoption", 1.0, expr.clone(), &[], Missing::Skip);
-        plain::sentence(&measure, value, points, &scope).to_string()
+        plain::of_measure(&measure, value, points, &scope).to_string()
     };
     let change = history(History::Change, 0, 14);
     let count = history(History::Count, 0, 28);
@@ -181,6 +181,7 @@ fn every_kind_of_measure_has_its_sentence() {
         path: Box::new([Box::from("seats_used")]),
     };
     let size = Expr::Size(plan.clone().into());
+    let ever = |slot, ever| Expr::History(History::Ever(SeriesSlot(slot), ever));
     for (expr, value, sentence) in [
         (&change, Some(0.25), "logged in 25 % more in the last 14 days than in the 14 before"),
         (&change, Some(0.0), "logged in as often in the last 14 days as in the 14 before"),
@@ -206,6 +207,12 @@ fn every_kind_of_measure_has_its_sentence() {
         (&average, Some(7.126), "average score of survey answered in the last hour is 7.13"),
         (&average, None, "survey answered not once in the last hour"),
         (&plan, Some(3.0), "plan is 3"),
+        (&ever(0, Ever::Count), Some(3.0), "logged in 3 times so far"),
+        (&ever(0, Ever::ActiveDays), Some(1.0), "logged in on 1 day so far"),
+        (&ever(0, Ever::GapMean), Some(12.5), "logged in every 12.5 days on average"),
+        (&ever(0, Ever::GapMax), Some(40.0), "longest time without logged in was 40 days"),
+        (&ever(0, Ever::SinceFirst), Some(400.2), "first logged in 400 days ago"),
+        (&ever(4, Ever::Max), Some(9.0), "largest score of survey answered so far is 9"),
         (&seats, Some(3.0), "seats used is 3"),
         (
             &sum(count.clone(), sum(Expr::Literal(Value::Num(2.0)), plan.clone())),

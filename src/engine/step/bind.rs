@@ -1,9 +1,8 @@
 //! Binds a customer to a catalog: arms what waits for time alone.
 
-use super::super::catalog::{Catalog, ScoreSource, When};
+use super::super::catalog::{Catalog, When};
 use super::super::customer::{CustomerState, Latch};
 use super::super::evaluate::Scope;
-use super::super::health;
 use super::super::slot::{ScoreSlot, TriggerSlot};
 use super::super::time::Timestamp;
 use super::super::timer::TimerKind;
@@ -32,18 +31,18 @@ pub fn bind(catalog: &Catalog, state: &mut CustomerState, now: Timestamp) {
         }
     }
     for (slot, score) in (0..=u16::MAX).map(ScoreSlot).zip(&catalog.scores) {
-        let ScoreSource::Scorecard(card) = &score.source else { continue };
+        let Some(every) = score.source.every() else { continue };
         let kind = TimerKind::Rescore { score: slot };
         if !state.timers.iter().any(|timer| timer.due <= now && timer.kind == kind) {
             timers::disarm(state, |other| *other == kind);
-            let due = next_rescore(state.id.as_str(), card.every, now);
+            let due = next_rescore(state.id.as_str(), every, now);
             timers::arm(state, due, kind);
         }
         if state.score(slot).is_some() {
             // As of the customer's last input: what time changes since then may still fire.
             let then = state.now;
             let scope = Scope { catalog, state, properties: &[], now: then };
-            if let Some(value) = health::score(card, &scope) {
+            if let Some(value) = score.source.score(&scope) {
                 record_score(&mut state.rare.scores, slot, value, then);
             }
             settle_latches(catalog, state, slot);
@@ -100,10 +99,9 @@ fn is_gone(catalog: &Catalog, kind: &TimerKind) -> bool {
         TimerKind::Absence { trigger, cause, .. } => catalog
             .trigger(*trigger)
             .is_none_or(|trigger| super::absence::absence_of(trigger, cause.clause).is_none()),
-        TimerKind::Rescore { score } => !catalog
-            .scores
-            .get(score.index())
-            .is_some_and(|score| matches!(score.source, ScoreSource::Scorecard(_))),
+        TimerKind::Rescore { score } => {
+            catalog.scores.get(score.index()).and_then(|score| score.source.every()).is_none()
+        }
         TimerKind::SessionEnd => catalog.session_idle.is_none(),
         TimerKind::Release { .. } => false,
     }

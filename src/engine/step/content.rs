@@ -5,8 +5,7 @@ use std::sync::Arc;
 use jiff::civil;
 
 use super::super::catalog::{
-    Action, ArmOffer, Catalog, Due, Offer, ScoreSource, SendAction, TaskAction, TaskPriority,
-    Trigger, When,
+    Action, ArmOffer, Catalog, Due, Offer, SendAction, TaskAction, TaskPriority, Trigger, When,
 };
 use super::super::customer::{ContactKind, CustomerState};
 use super::super::decision::{Outreach, Task, Truth};
@@ -169,12 +168,9 @@ fn reasons(trigger: &Trigger, scope: &Scope<'_>, most: usize) -> Vec<Box<str>> {
         | When::Date { .. }
         | When::Schedule { .. } => None,
     };
-    let card = watched.into_iter().chain(scores.iter()).find_map(|score| match &score.source {
-        ScoreSource::Scorecard(card) => Some(card),
-        ScoreSource::Pushed => None,
-    });
-    let Some(card) = card else { return Vec::new() };
-    let assessment = health::assess(card, scope);
+    let mut candidates = watched.into_iter().chain(scores.iter());
+    let assessment = candidates.find_map(|score| score.source.assess(scope));
+    let Some(assessment) = assessment else { return Vec::new() };
     health::reasons(&assessment, most).into_iter().map(|part| part.plain.clone()).collect()
 }
 

@@ -7,7 +7,7 @@ use super::super::evaluate;
 use super::super::govern::{consent, suppression};
 use super::super::input::{Answer, Event, Preference, Reach};
 use super::super::series::Series;
-use super::super::slot::{ChannelSlot, EventSlot, PurposeSlot, SeriesSlot, TraitSlot};
+use super::super::slot::{ChannelSlot, PurposeSlot, SeriesSlot, TraitSlot};
 use super::super::time::Timestamp;
 use super::super::timer::TimerKind;
 use super::super::value::{Value, ValueRef};
@@ -139,10 +139,11 @@ impl Step<'_> {
             return;
         }
         let value = match spec.measure {
-            Measure::Times | Measure::LastTime => ValueRef::Missing,
-            Measure::Amount(property) | Measure::Distinct(property) | Measure::Last(property) => {
-                event.property(property)
-            }
+            Measure::Times | Measure::LastTime | Measure::Tally => ValueRef::Missing,
+            Measure::Amount(property)
+            | Measure::Distinct(property)
+            | Measure::Last(property)
+            | Measure::Total(property) => event.property(property),
         };
         let series = &mut self.state.series;
         match series.binary_search_by_key(&slot, |(slot, _)| *slot) {

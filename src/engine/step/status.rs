@@ -1,6 +1,6 @@
 //! Traits that change and scores that cross a line.
 
-use super::super::catalog::{Crossing, ScoreSource, TraitPath, When};
+use super::super::catalog::{Crossing, TraitPath, When};
 use super::super::customer::{Latch, ScoreState, spare_room};
 use super::super::health;
 use super::super::id::stable_hash;
@@ -38,29 +38,26 @@ impl Step<'_> {
         }
     }
 
-    /// Computes the scorecards that an event feeds.
+    /// Computes the scores that an event feeds.
     pub(super) fn rescore_after(&mut self, event: &Event<'_>, at: Timestamp) {
         let Some(name) = event.name else { return };
         let catalog = self.catalog;
         for (slot, score) in (0..=u16::MAX).map(ScoreSlot).zip(&catalog.scores) {
-            match &score.source {
-                ScoreSource::Scorecard(card) if card.inputs.binary_search(&name).is_ok() => {
-                    if let Some(value) = health::score(card, &self.scope(&[], at)) {
-                        self.set_score(slot, value, at);
-                    }
-                }
-                ScoreSource::Scorecard(_) | ScoreSource::Pushed => {}
+            if score.source.is_fed_by(name)
+                && let Some(value) = score.source.score(&self.scope(&[], at))
+            {
+                self.set_score(slot, value, at);
             }
         }
     }
 
-    /// Computes a scorecard because its time has come, and sets the next time.
+    /// Computes a score because its time has come, and sets the next time.
     pub(super) fn rescore(&mut self, slot: ScoreSlot, now: Timestamp) {
         let Some(score) = self.catalog.scores.get(slot.index()) else { return };
-        let ScoreSource::Scorecard(card) = &score.source else { return };
-        let due = next_rescore(self.state.id.as_str(), card.every, now);
+        let Some(every) = score.source.every() else { return };
+        let due = next_rescore(self.state.id.as_str(), every, now);
         timers::arm(self.state, due, TimerKind::Rescore { score: slot });
-        if let Some(value) = health::score(card, &self.scope(&[], now)) {
+        if let Some(value) = score.source.score(&self.scope(&[], now)) {
             self.set_score(slot, value, now);
         }
     }

@@ -17,7 +17,7 @@ use crate::engine::input::Answer;
 use crate::engine::names::Names;
 use crate::engine::policy::Freeze;
 use crate::engine::recent::Remembered;
-use crate::engine::series::{Amount, Series};
+use crate::engine::series::{Amount, Series, Tally};
 use crate::engine::slot::{
     ChannelSlot, EventSlot, PropertySlot, PurposeSlot, ScoreSlot, SeriesSlot, TraitSlot,
     TriggerSlot,
@@ -291,11 +291,31 @@ impl<'b> Reader<'_, 'b> {
                 self.skip_rest(rest, 1)?;
                 series
             }
+            5 => {
+                let tally = self.tally()?;
+                self.skip_rest(rest, 7)?;
+                Series::Tally(Box::new(tally))
+            }
+            6 => {
+                let total = self.amount()?;
+                self.skip_rest(rest, 5)?;
+                Series::Total(Box::new(total))
+            }
             _ => {
                 self.skip_rest(rest, 0)?;
                 return Ok(None);
             }
         }))
+    }
+
+    fn tally(&mut self) -> Read<Tally> {
+        let (first, last) = (self.instant()?, self.instant()?);
+        let (count, days) = (self.from.u32()?, self.from.u32()?);
+        let gap_max = Span::from_millis(self.from.i64()?);
+        // Sixteen bytes in two words, the high one first.
+        let (high, low) = (self.from.u64()?, self.from.u64()?);
+        let gap_squares = u128::from(high) << 64 | u128::from(low);
+        Ok(Tally { first, last, count, days, gap_max, gap_squares })
     }
 
     fn amount(&mut self) -> Read<Amount> {

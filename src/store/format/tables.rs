@@ -53,6 +53,10 @@ pub enum SeriesKind {
     Last,
     /// `Series::LastTime`.
     LastTime,
+    /// `Series::Tally`.
+    Tally,
+    /// `Series::Total`.
+    Total,
 }
 
 impl SeriesKind {
@@ -64,6 +68,8 @@ impl SeriesKind {
             Series::Distinct(_) => Self::Distinct,
             Series::Last(..) => Self::Last,
             Series::LastTime(_) => Self::LastTime,
+            Series::Tally(_) => Self::Tally,
+            Series::Total(_) => Self::Total,
         }
     }
 
@@ -74,6 +80,8 @@ impl SeriesKind {
             Measure::Distinct(_) => Self::Distinct,
             Measure::Last(_) => Self::Last,
             Measure::LastTime => Self::LastTime,
+            Measure::Tally => Self::Tally,
+            Measure::Total(_) => Self::Total,
         }
     }
 }

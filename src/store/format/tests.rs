@@ -13,11 +13,11 @@ use crate::engine::id::DecisionId;
 use crate::engine::input::Answer;
 use crate::engine::policy::Freeze;
 use crate::engine::recent::Remembered;
-use crate::engine::series::{Amount, Series};
+use crate::engine::series::{Amount, Series, Tally};
 use crate::engine::slot::{
     ChannelSlot, PropertySlot, PurposeSlot, ScoreSlot, SeriesSlot, TriggerSlot,
 };
-use crate::engine::time::Timestamp;
+use crate::engine::time::{Span, Timestamp};
 use crate::engine::timer::{Timer, TimerKind};
 use crate::engine::value::Value;
 
@@ -39,12 +39,34 @@ fn tables() -> Tables {
         (5, SeriesKind::Distinct),
         (3, SeriesKind::Last),
         (1, SeriesKind::LastTime),
+        (13, SeriesKind::Tally),
+        (17, SeriesKind::Total),
     ])
 }
 
 fn names() -> Names {
     let texts = |list: &[&str]| list.iter().map(|name| Arc::from(*name)).collect::<Vec<_>>();
     Names::new(&texts(&["Page: /", "Cart Updated"]), &texts(&["plan", "email"]))
+}
+
+#[test]
+fn numbers_of_the_whole_history_survive() {
+    let mut dice = Dice(3);
+    let tally = Tally {
+        first: dice.instant(),
+        last: dice.instant(),
+        count: dice.small(),
+        days: dice.small(),
+        gap_max: Span::from_millis(i64::from(dice.small())),
+        gap_squares: u128::from(dice.next()) << 64 | u128::from(dice.next()),
+    };
+    let total = Amount { at: dice.instant(), sum: 7.5, min: -1.0, max: 3.25, count: dice.small() };
+    let mut state = CustomerState::new(CustomerId::new("c1"), Timestamp::from_millis(1_000));
+    state.series.push((SeriesSlot(5), Series::Tally(Box::new(tally))));
+    state.series.push((SeriesSlot(6), Series::Total(Box::new(total))));
+    let mut names = names();
+    let bytes = encoded(&names, &state);
+    assert_eq!(decoded(&mut Format::new(tables()), &mut names, &bytes).unwrap(), state);
 }
 
 /// Invents states from a seed.

@@ -12,7 +12,7 @@ use crate::engine::customer::{
 use crate::engine::input::Answer;
 use crate::engine::names::Names;
 use crate::engine::policy::Freeze;
-use crate::engine::series::Series;
+use crate::engine::series::{Amount, Series};
 use crate::engine::slot::{EventSlot, TraitSlot};
 use crate::engine::time::Timestamp;
 use crate::engine::timer::{Timer, TimerKind};
@@ -239,11 +239,7 @@ impl Writer<'_> {
             Series::Amounts(entries) => {
                 self.to.array(entries.len() as u64 * 5 + 1)?.u8(1)?;
                 for amount in entries {
-                    self.instant(amount.at)?;
-                    self.number(amount.sum)?;
-                    self.number(amount.min)?;
-                    self.number(amount.max)?;
-                    self.to.u32(amount.count)?;
+                    self.amount(amount)?;
                 }
             }
             Series::Distinct(entries) => {
@@ -263,7 +259,29 @@ impl Writer<'_> {
                 self.to.array(2)?.u8(4)?;
                 self.instant(*at)?;
             }
+            Series::Tally(tally) => {
+                self.to.array(8)?.u8(5)?;
+                self.instant(tally.first)?;
+                self.instant(tally.last)?;
+                self.to.u32(tally.count)?.u32(tally.days)?.i64(tally.gap_max.as_millis())?;
+                let squares = tally.gap_squares;
+                #[expect(clippy::cast_possible_truncation, reason = "the low half, on purpose")]
+                self.to.u64((squares >> 64) as u64)?.u64(squares as u64)?;
+            }
+            Series::Total(total) => {
+                self.to.array(6)?.u8(6)?;
+                self.amount(total)?;
+            }
         }
+        Ok(())
+    }
+
+    fn amount(&mut self, amount: &Amount) -> Written {
+        self.instant(amount.at)?;
+        self.number(amount.sum)?;
+        self.number(amount.min)?;
+        self.number(amount.max)?;
+        self.to.u32(amount.count)?;
         Ok(())
     }
 

@@ -1,0 +1,173 @@
+//! A text as hashed pieces: characters one by one and in pairs, words one by one and in pairs.
+//!
+//! No dictionary and no tokenizer, so it serves Chinese and English alike; the price is that two
+//! pieces may share a bucket, which 2^16 and more buckets make rare.
+
+use serde::{Deserialize, Serialize};
+
+use super::refused::{Refused, senseless};
+
+/// Characters of a text that are read; the rest is left out.
+pub(super) const TEXT_CHARS_MAX: usize = 2_000;
+/// Pieces a text can give: every character ends at most `LENGTH_MAX` pieces and two word pieces.
+const PIECES_MAX: usize = TEXT_CHARS_MAX * (LENGTH_MAX + 2) + 2;
+/// Characters in the longest piece.
+const LENGTH_MAX: usize = 4;
+
+/// Which pieces are taken and how many buckets there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scheme {
+    /// There are 2^bits buckets: 8 to 20.
+    pub bits: u8,
+    /// Pieces of 1 to so many characters: 0 (none) to 4.
+    pub chars: u8,
+    /// Pieces of 1 to so many words: 0 (none) to 2. A word is a run of letters and digits outside
+    /// the scripts that are written without spaces.
+    pub words: u8,
+}
+
+/// The buckets of one text; made once, used for every text.
+#[derive(Clone, Debug)]
+pub struct Grams {
+    buckets: Vec<u32>,
+}
+
+impl Default for Grams {
+    fn default() -> Self {
+        Self { buckets: Vec::with_capacity(PIECES_MAX) }
+    }
+}
+
+impl Scheme {
+    /// How many buckets there are.
+    pub fn buckets(self) -> usize {
+        1 << self.bits.min(20)
+    }
+
+    /// Whether it can be served.
+    ///
+    /// # Errors
+    /// Says which number is out of bounds.
+    pub fn check(self) -> Result<(), Refused> {
+        if !(8..=20).contains(&self.bits) {
+            return senseless("text buckets".to_owned(), "bits must be 8 to 20");
+        }
+        if 2 < self.words || LENGTH_MAX < usize::from(self.chars) || self.words + self.chars == 0 {
+            return senseless("text pieces".to_owned(), "must be 0 to 4 characters, 0 to 2 words");
+        }
+        Ok(())
+    }
+}
+
+impl Grams {
+    /// Reads a text and gives, sorted by bucket, each bucket with 1 + ln(times it occurs): a text
+    /// that says "bad" five times is not five times as bad. Does not allocate.
+    pub fn read(&mut self, text: &str, scheme: Scheme) -> impl Iterator<Item = (u32, f64)> {
+        self.buckets.clear();
+        let mut reader = Reader::new(scheme);
+        for char in text.chars().take(TEXT_CHARS_MAX) {
+            for char in char.to_lowercase() {
+                reader.char(narrow(char), &mut self.buckets);
+            }
+        }
+        reader.end_word(&mut self.buckets);
+        self.buckets.sort_unstable();
+        self.buckets.chunk_by(|left, right| left == right).filter_map(|run| {
+            let times = u32::try_from(run.len()).ok()?;
+            let weight = if times == 1 { 1.0 } else { 1.0 + f64::from(times).ln() };
+            run.first().map(|bucket| (*bucket, weight))
+        })
+    }
+}
+
+struct Reader {
+    scheme: Scheme,
+    mask: u32,
+    /// The last characters, newest first.
+    last: [u32; LENGTH_MAX],
+    /// How many of them there are.
+    seen: usize,
+    word: Option<u32>,
+    word_before: Option<u32>,
+}
+
+impl Reader {
+    fn new(scheme: Scheme) -> Self {
+        let mask = (1_u32 << scheme.bits.min(20)) - 1;
+        Self { scheme, mask, last: [0; LENGTH_MAX], seen: 0, word: None, word_before: None }
+    }
+
+    fn char(&mut self, char: char, out: &mut Vec<u32>) {
+        if self.scheme.words != 0 {
+            self.word_char(char, out);
+        }
+        let char = if char.is_whitespace() { ' ' } else { char };
+        // One space is as good as many, and a text does not begin with one.
+        if char == ' ' && (self.seen == 0 || self.last.first() == Some(&u32::from(' '))) {
+            return;
+        }
+        self.last.rotate_right(1);
+        if let Some(first) = self.last.first_mut() {
+            *first = u32::from(char);
+        }
+        self.seen = (self.seen + 1).min(LENGTH_MAX);
+        let longest = usize::from(self.scheme.chars).min(self.seen);
+        let mut hash = 0x9e37_79b9;
+        for (length, char) in (1_u32..).zip(self.last.iter().take(longest)) {
+            hash = mix(hash, *char);
+            self.put(mix(hash, length), out);
+        }
+    }
+
+    fn word_char(&mut self, char: char, out: &mut Vec<u32>) {
+        if char.is_alphanumeric() && !runs_together(char) {
+            self.word = Some(mix(self.word.unwrap_or(0x85eb_ca6b), u32::from(char)));
+        } else if char != '\'' {
+            self.end_word(out);
+        }
+    }
+
+    fn end_word(&mut self, out: &mut Vec<u32>) {
+        let Some(word) = self.word.take() else { return };
+        if self.scheme.words == 0 {
+            return;
+        }
+        self.put(mix(word, 0x1_0001), out);
+        if 1 < self.scheme.words
+            && let Some(before) = self.word_before
+        {
+            self.put(mix(mix(before, word), 0x1_0002), out);
+        }
+        self.word_before = Some(word);
+    }
+
+    fn put(&self, hash: u32, out: &mut Vec<u32>) {
+        if out.len() < out.capacity() {
+            out.push((hash ^ (hash >> 16)) & self.mask);
+        }
+    }
+}
+
+/// Murmur3's mixing step (Appleby 2008, public domain) on 32 bits.
+fn mix(hash: u32, word: u32) -> u32 {
+    let word = word.wrapping_mul(0xcc9e_2d51).rotate_left(15).wrapping_mul(0x1b87_3593);
+    let hash = (hash ^ word).rotate_left(13).wrapping_mul(5).wrapping_add(0xe654_6b64);
+    let hash = (hash ^ (hash >> 16)).wrapping_mul(0x85eb_ca6b);
+    hash ^ (hash >> 13)
+}
+
+/// Full-width forms as their ordinary twins: `！` is as loud as `!`.
+fn narrow(char: char) -> char {
+    match u32::from(char) {
+        code @ 0xff01..=0xff5e => char::from_u32(code - 0xfee0).unwrap_or(char),
+        0x3000 => ' ',
+        _ => char,
+    }
+}
+
+/// Whether a character belongs to a script that is written without spaces.
+fn runs_together(char: char) -> bool {
+    matches!(u32::from(char), 0x0e00..=0x0eff | 0x1000..=0x109f | 0x1780..=0x17ff
+        | 0x2e80..=0x9fff | 0xf900..=0xfaff | 0x2_0000..=0x3_ffff)
+}

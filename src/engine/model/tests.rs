@@ -1,0 +1,1 @@
+//! Hostile files are refused; reasons add up; nothing allocates.

@@ -1,0 +1,70 @@
+//! Choosing how flexible a model is, on rows that judge nothing else.
+
+use super::additive;
+use super::fault::Fault;
+use super::folds::Fold;
+use super::layout::{Plan, Tail, Treatment};
+use super::metrics;
+use super::table::Table;
+use crate::engine::model::{Additive, Scale};
+
+/// A plan and how it did.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    /// What was tried.
+    pub plan: Plan,
+    /// Its loss per row on the judging rows, averaged over folds.
+    pub loss: f64,
+}
+
+/// The usual plans: straight lines and curves, on either axis, with weak to strong charges.
+pub fn usual_plans() -> Vec<Plan> {
+    let mut plans = Vec::new();
+    for scale in [Scale::Plain, Scale::Log] {
+        let tail = match scale {
+            Scale::Plain => Tail::Flat,
+            Scale::Log => Tail::Straight,
+        };
+        for knots in [0, 6, 10, 14, 20] {
+            for ridge in [1.0, 10.0, 30.0, 100.0, 300.0, 1_000.0] {
+                plans.push(Plan { knots, ridge, scale, tail });
+            }
+        }
+    }
+    plans
+}
+
+/// Tries every plan on every fold; best first, of equals the one that came first.
+///
+/// # Errors
+/// When a fold cannot be learned from.
+pub fn trials(
+    table: &Table,
+    treatments: &[Treatment],
+    plans: &[Plan],
+    folds: &[Fold],
+) -> Result<Vec<Trial>, Fault> {
+    let mut trials = Vec::with_capacity(plans.len());
+    for plan in plans {
+        let mut losses = Vec::with_capacity(folds.len());
+        for fold in folds {
+            let fit = additive::fit(table, treatments, plan, &fold.learn)?;
+            let judged = chances(&fit.model, table, &fold.judge);
+            let labels = super::table::pick(&table.labels, &fold.judge);
+            losses.push(metrics::log_loss(&judged, &labels));
+        }
+        trials.push(Trial { plan: *plan, loss: metrics::mean(losses.into_iter()) });
+    }
+    trials.sort_by(|left, right| left.loss.total_cmp(&right.loss));
+    Ok(trials)
+}
+
+/// The chances of some rows of a table, whose columns stand in the order of the model's features.
+pub fn chances(model: &Additive, table: &Table, rows: &[usize]) -> Vec<f64> {
+    let mut values = Vec::with_capacity(table.columns.len());
+    let mut chance = |row: &usize| {
+        table.row(*row, &mut values);
+        model.chance(&values)
+    };
+    rows.iter().map(&mut chance).collect()
+}
