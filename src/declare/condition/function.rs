@@ -384,3 +384,16 @@ fn unit(name: &str) -> Span {
         Span::MINUTE
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_function_stands_in_the_reference() {
+        let reference = include_str!("../../../docs/conditions.md");
+        for (name, written) in FUNCTIONS {
+            assert!(reference.contains(&format!("| `{written}` |")), "{name} is not in it");
+        }
+    }
+}
