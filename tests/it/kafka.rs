@@ -5,4 +5,6 @@ mod clients;
 mod dlq;
 mod doctor;
 mod equal;
+mod faults;
 mod nodes;
+mod refuse;
