@@ -5,6 +5,8 @@ mod clients;
 mod dlq;
 mod doctor;
 mod equal;
+mod faults;
 mod migrate;
 mod nodes;
+mod refuse;
 mod sources;

@@ -57,7 +57,8 @@ impl Group {
         let mut text = format!(
             "kafka:\n  brokers: {}\n  group: {prefix}\n  prefix: {prefix}\n  events: {events}\n  \
              partitions: {partitions}\n  replication: 1\n  properties:\n    \
-             session.timeout.ms: \"{SESSION_MS}\"\n    heartbeat.interval.ms: \"1000\"\n",
+             session.timeout.ms: \"{SESSION_MS}\"\n    heartbeat.interval.ms: \"1000\"\n    \
+             topic.metadata.refresh.interval.ms: \"2000\"\n",
             config.brokers
         );
         if let Some(sink) = files.sink {
@@ -69,10 +70,16 @@ impl Group {
         }
         write(folder.path(), "heedful.yaml", &text);
         write_triggers(folder.path(), files.triggers);
-        let made = heedful_with_key(folder.path(), &["kafka", "init", "--apply"]);
-        assert_eq!(made.0, 0, "{}", made.1);
         let flags: &[_] = if files.sink.is_some() { &["--send"] } else { &[] };
-        Self { folder, config, flags, _broker: Arc::clone(broker) }
+        let group = Self { folder, config, flags, _broker: Arc::clone(broker) };
+        group.make_topics();
+        group
+    }
+
+    /// Makes the topics that are not there.
+    pub(super) fn make_topics(&self) {
+        let made = heedful_with_key(self.folder.path(), &["kafka", "init", "--apply"]);
+        assert_eq!(made.0, 0, "{}", made.1);
     }
 
     pub(super) fn settings(&self) -> Settings {
