@@ -1,5 +1,10 @@
 # One image with the one binary. Build: docker build -t heedful .
 FROM rust:1.95-slim-trixie AS build
+# The client of Kafka is C, and built by make.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends make \
+    && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 COPY Cargo.toml Cargo.lock ./
 COPY src src

@@ -30,6 +30,8 @@ pub struct SourceConfig {
 pub enum SourceFormat {
     /// Any JSON object.
     Json,
+    /// The same, behind the number of its schema, as serializers with a schema registry write it.
+    JsonSchema,
     /// As Segment and `RudderStack` send it.
     Segment,
     /// As `PostHog` sends it.
@@ -93,6 +95,7 @@ pub(super) fn sources(
 fn source(node: Node, reading: &mut Reading<'_>) -> Option<SourceConfig> {
     let formats = [
         ("json", SourceFormat::Json),
+        ("json-schema", SourceFormat::JsonSchema),
         ("segment", SourceFormat::Segment),
         ("posthog", SourceFormat::PostHog),
         ("cloudevents", SourceFormat::CloudEvents),

@@ -1,5 +1,7 @@
 //! Reads stretches of topics without joining a group: for looking at messages, not for working them.
 
+mod members;
+
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -57,6 +59,15 @@ pub struct Stretch {
     pub from: u64,
     /// The one behind the last.
     pub to: u64,
+}
+
+/// A consumer group.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Group {
+    /// Kafka's word for how it is.
+    pub state: String,
+    /// What each member calls itself, and the partitions it has.
+    pub members: Vec<(String, Vec<i32>)>,
 }
 
 /// Reads topics.
@@ -118,15 +129,22 @@ impl Reader {
         Ok((0..partitions).map(place).collect())
     }
 
-    /// The members of the group, and the word for how it is; none when there is no such group.
+    /// The members of a group, and the word for how it is; none when there is no such group.
     ///
     /// # Errors
     /// When the brokers do not answer, or not to us.
-    pub fn members(&self, group: &str) -> Result<Option<(usize, String)>, Error> {
-        let groups = self.consumer.fetch_group_list(Some(group), PATIENCE);
+    pub fn group(&self, name: &str) -> Result<Option<Group>, Error> {
+        let groups = self.consumer.fetch_group_list(Some(name), PATIENCE);
         let groups = groups.map_err(|error| Error::of("asking for the group", &error))?;
-        let found = groups.groups().iter().find(|found| found.name() == group);
-        Ok(found.map(|found| (found.members().len(), found.state().to_owned())))
+        let found = groups.groups().iter().find(|found| found.name() == name);
+        Ok(found.map(|found| {
+            let member = |member: &rdkafka::groups::GroupMemberInfo| {
+                (member.client_id().to_owned(), members::assigned(member.assignment()))
+            };
+            let mut members: Vec<_> = found.members().iter().map(member).collect();
+            members.sort();
+            Group { state: found.state().to_owned(), members }
+        }))
     }
 
     /// Reads stretches and calls `take` with each message until it has seen enough of a partition.

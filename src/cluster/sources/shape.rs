@@ -28,6 +28,7 @@ pub(super) fn line<'m>(
     };
     let line = match source.format {
         SourceFormat::CloudEvents => event::line(&seen.headers, value)?,
+        SourceFormat::JsonSchema => Cow::Borrowed(behind_schema(value)),
         SourceFormat::Json | SourceFormat::Segment | SourceFormat::PostHog => Cow::Borrowed(value),
     };
     if source.is_as_it_comes() {
@@ -42,6 +43,16 @@ pub(super) fn line<'m>(
     let line =
         if source.event.is_some() { message.mapped(source) } else { message.placed(source) }?;
     Ok(Some(Cow::Owned(line.to_string().into_bytes())))
+}
+
+/// The JSON behind what a serializer puts before it: a zero and a number of four bytes, or a one and
+/// an id of sixteen. Where the number stands in a header there is nothing before it.
+fn behind_schema(value: &[u8]) -> &[u8] {
+    match value {
+        [0, _, _, _, _, json @ ..] => json,
+        [1, rest @ ..] => rest.get(16..).unwrap_or_default(),
+        json => json,
+    }
 }
 
 impl SourceConfig {
@@ -91,7 +102,7 @@ impl Message<'_> {
     /// The event as it came, with what the file says in the place where its form has it.
     fn placed(mut self, source: &SourceConfig) -> Result<Value, Refusal> {
         let (customer, at, id) = match source.format {
-            SourceFormat::Json => ("customer", "at", "id"),
+            SourceFormat::Json | SourceFormat::JsonSchema => ("customer", "at", "id"),
             SourceFormat::Segment => ("userId", "timestamp", "messageId"),
             SourceFormat::PostHog => ("distinct_id", "timestamp", "uuid"),
             SourceFormat::CloudEvents => ("subject", "time", "id"),
@@ -250,6 +261,19 @@ mod tests {
             let line = told(&keyed, &seen("ada", r#"{"event":"Order"}"#, &[]));
             assert_eq!((&line[member], &line["event"]), (&json!("ada"), &json!("Order")));
         }
+    }
+
+    #[test]
+    fn json_stands_behind_the_number_of_its_schema() {
+        let schema = source(SourceFormat::JsonSchema);
+        let json = r#"{"customer":"ada","event":"Order"}"#;
+        let (number, id) = ([0, 0, 0, 0, 7].to_vec(), [&[1][..], &[9; 16]].concat());
+        for before in [number, id, Vec::new()] {
+            let value = [before, json.as_bytes().to_vec()].concat();
+            let came = Seen { value: Some(value), ..seen("k", "", &[]) };
+            assert_eq!(&*line(&schema, &came).unwrap().unwrap(), json.as_bytes());
+        }
+        assert_eq!(behind_schema(&[1, 2]), b"");
     }
 
     #[test]

@@ -7,9 +7,11 @@ use serde::Serialize;
 use super::{Check, Report, bare};
 use crate::engine::time::{Span, Timestamp};
 use crate::kafka::Error;
-use crate::kafka::reading::{Reader, Stretch};
+use crate::kafka::reading::{Group, Reader, Stretch};
 use crate::kafka::settings::Settings;
 
+/// Partitions of a member that are told one by one.
+const PARTITIONS_TOLD_MAX: usize = 24;
 /// A group that is further behind than this is a warning.
 const BEHIND_MAX: Span = Span::from_millis(5 * 60_000);
 
@@ -35,8 +37,8 @@ pub struct Lag {
 pub struct Backlog {
     /// By partition.
     pub partitions: Vec<Lag>,
-    /// Members of the group and how it is.
-    pub members: Option<(usize, String)>,
+    /// The group; none when there is none yet.
+    pub group: Option<Group>,
 }
 
 /// Asks.
@@ -47,7 +49,7 @@ pub(super) fn examine(
     partitions: u16,
     now: Timestamp,
 ) -> Result<Backlog, Error> {
-    let members = reader.members(&settings.config().group)?;
+    let group = reader.group(&settings.config().group)?;
     let extents = reader.extents(topic, partitions)?;
     let committed = reader.committed(topic, partitions)?;
     let mut lags: Vec<Lag> =
@@ -63,7 +65,7 @@ pub(super) fn examine(
         }
         Ok(ControlFlow::Break(()))
     })?;
-    Ok(Backlog { partitions: lags, members })
+    Ok(Backlog { partitions: lags, group })
 }
 
 fn lag(extent: &Stretch, next: Option<u64>) -> Lag {
@@ -115,27 +117,40 @@ pub(super) fn judge(
     kept_ms: Option<i64>,
     report: &mut Report,
 ) {
-    let group = &settings.config().group;
+    let name = &settings.config().group;
     let what = "group";
-    let Backlog { partitions, members } = match backlog {
+    let Backlog { partitions, group } = match backlog {
         Ok(backlog) => backlog,
         Err(error) => {
-            let mend = format!("allow Read and Describe on group `{group}`");
+            let mend = format!("allow Read and Describe on group `{name}`");
             return report.add(Check::fault(what, bare(&error), mend));
         }
     };
-    report.add(match members {
-        Some((count, state)) if 0 < count => {
-            Check::good(what, format!("`{group}` is {}, members: {count}", state.to_lowercase()))
+    report.add(match group.filter(|group| !group.members.is_empty()) {
+        Some(group) => Check::good(what, shared_out(name, &group)),
+        None => {
+            Check::warning(what, format!("`{name}` has no members"), "start nodes: `heedful serve`")
         }
-        _ => Check::warning(
-            what,
-            format!("`{group}` has no members"),
-            "start nodes: `heedful serve`",
-        ),
     });
     report.add(behind(&partitions, kept_ms));
     report.lag = partitions;
+}
+
+/// Who has which partitions.
+fn shared_out(name: &str, group: &Group) -> String {
+    let member = |(client, partitions): &(String, Vec<i32>)| {
+        let node = client.strip_prefix(name).and_then(|node| node.strip_prefix('-'));
+        // A node says in its name where it is reached.
+        let node = node.unwrap_or(client).split('@').next().unwrap_or_default();
+        let numbers: Vec<String> = partitions.iter().map(ToString::to_string).collect();
+        match numbers.len() {
+            0 => format!("{node} has none"),
+            count if PARTITIONS_TOLD_MAX < count => format!("{node} has {count} partitions"),
+            _ => format!("{node} has {}", numbers.join(",")),
+        }
+    };
+    let members: Vec<String> = group.members.iter().map(member).collect();
+    format!("`{name}` is {}: {}", group.state.to_lowercase(), members.join("; "))
 }
 
 fn behind(partitions: &[Lag], kept_ms: Option<i64>) -> Check {
@@ -192,6 +207,20 @@ mod tests {
 
     fn at(next: Option<u64>) -> Lag {
         lag(&Stretch { partition: 1, from: 10, to: 30 }, next)
+    }
+
+    #[test]
+    fn members_are_told_with_what_they_have() {
+        let members = vec![
+            ("shop-node-1@http://a:1".to_owned(), vec![0, 2]),
+            ("shop-node-2".to_owned(), Vec::new()),
+            ("other".to_owned(), (0..25).collect()),
+        ];
+        let group = Group { state: "Stable".to_owned(), members };
+        assert_eq!(
+            shared_out("shop", &group),
+            "`shop` is stable: node-1 has 0,2; node-2 has none; other has 25 partitions"
+        );
     }
 
     #[test]
