@@ -7,7 +7,7 @@ use super::super::evaluate;
 use super::super::govern::{consent, suppression};
 use super::super::input::{Answer, Event, Preference, Reach};
 use super::super::series::Series;
-use super::super::slot::{ChannelSlot, EventSlot, PurposeSlot, SeriesSlot, TraitSlot};
+use super::super::slot::{ChannelSlot, PurposeSlot, SeriesSlot, TraitSlot};
 use super::super::time::Timestamp;
 use super::super::timer::TimerKind;
 use super::super::value::{Value, ValueRef};
