@@ -165,7 +165,8 @@ impl TriggerIndex {
 
     /// Appends the candidates of an event, sorted, each once. A page or screen view also ends every
     /// `dwell:`; its name need not be one that a file refers to. `is_open` says whether the
-    /// conditions of a gate hold: what they would keep from firing is left out.
+    /// conditions of a gate hold, and is asked at most once for nearly all: what they would keep
+    /// from firing is left out.
     pub fn candidates(
         &self,
         (event, view): (EventSlot, View),
@@ -193,11 +194,12 @@ impl TriggerIndex {
         &self,
         event: EventSlot,
         properties: &[Property<'_>],
-        mut is_open: impl FnMut(Gate) -> bool,
+        is_open: impl FnMut(Gate) -> bool,
         out: &mut Candidates,
     ) {
+        let mut gates = Gates::new(is_open);
         let Some(of_event) = self.events.get(event.index()) else { return };
-        of_event.always.append(properties, &mut is_open, out);
+        of_event.always.append(properties, &mut gates, out);
         for by_value in &of_event.by_value {
             let value = properties.get(by_value.property.index()).map(Property::as_ref);
             if let Some(value) = value
@@ -206,7 +208,7 @@ impl TriggerIndex {
                 && let Some(found) = by_value.found.get(found)
                 && found.value.as_ref().is_none_or(|same| same.as_ref() == value)
             {
-                found.entries.append(properties, &mut is_open, out);
+                found.entries.append(properties, &mut gates, out);
             }
         }
     }
@@ -251,25 +253,74 @@ impl Runs {
     fn append(
         &self,
         properties: &[Property<'_>],
-        is_open: &mut impl FnMut(Gate) -> bool,
+        gates: &mut Gates<impl FnMut(Gate) -> bool>,
         out: &mut Candidates,
     ) {
         for Run { guard, gate, range } in &self.runs {
-            let mut passing = range.len();
-            if let Some((property, op)) = guard {
-                let Some(Property::Num(number)) = properties.get(property.index()) else {
-                    continue;
-                };
-                let bounds = self.bounds.get(range.clone()).unwrap_or_default();
-                passing = bounds.partition_point(|bound| passes(*op, *number, *bound));
+            // Most gates are closed, and after the first run that asks for one this is known.
+            if gate.is_some_and(|gate| gates.is_known_closed(gate)) {
+                continue;
             }
-            if passing != 0
-                && gate.is_none_or(&mut *is_open)
-                && let Some(candidates) = self.candidates.get(range.start..range.start + passing)
-            {
-                out.extend_from_slice(candidates);
+            let bounds = self.bounds.get(range.clone()).unwrap_or_default();
+            let number = match guard.map(|(property, op)| (properties.get(property.index()), op)) {
+                None => None,
+                Some((Some(Property::Num(number)), op)) => Some((*number, op)),
+                Some(_) => continue,
+            };
+            let passes = |bound: &f64| number.is_none_or(|(number, op)| passes(op, number, *bound));
+            if bounds.first().is_some_and(passes) && gate.is_none_or(|gate| gates.is_open(gate)) {
+                let passing = range.start..range.start + bounds.partition_point(passes);
+                out.extend_from_slice(self.candidates.get(passing).unwrap_or_default());
             }
         }
+    }
+}
+
+/// The gates that were asked for during one event: what conditions see does not change while its
+/// triggers are looked for, so each is worked out once.
+struct Gates<F> {
+    work_out: F,
+    /// A bit for each of the first gates.
+    known: u64,
+    open: u64,
+    /// Of the others these are remembered.
+    more: SmallVec<[(Gate, bool); GATES_KEPT]>,
+}
+
+/// Gates without a bit of their own whose answers are kept; others are worked out each time.
+const GATES_KEPT: usize = 8;
+
+impl<F: FnMut(Gate) -> bool> Gates<F> {
+    fn new(work_out: F) -> Self {
+        Self { work_out, known: 0, open: 0, more: SmallVec::new() }
+    }
+
+    const fn bit(gate: Gate) -> u64 {
+        if (gate.0 as u32) < u64::BITS { 1 << gate.0 } else { 0 }
+    }
+
+    #[inline]
+    const fn is_known_closed(&self, gate: Gate) -> bool {
+        self.known & !self.open & Self::bit(gate) != 0
+    }
+
+    fn is_open(&mut self, gate: Gate) -> bool {
+        let bit = Self::bit(gate);
+        if self.known & bit != 0 {
+            return self.open & bit != 0;
+        }
+        if let Some((_, is_open)) = self.more.iter().find(|(known, _)| *known == gate) {
+            return *is_open;
+        }
+        let is_open = (self.work_out)(gate);
+        self.known |= bit;
+        if is_open {
+            self.open |= bit;
+        }
+        if bit == 0 && self.more.len() < GATES_KEPT {
+            self.more.push((gate, is_open));
+        }
+        is_open
     }
 }
 

@@ -72,14 +72,15 @@ const WHOLE_POWERS: [u64; 8] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 1
 /// `None` when there are more, or when less than eight bytes are left to look at.
 #[inline(always)]
 fn short_digits(bytes: &[u8], at: usize) -> Option<(u64, usize, usize)> {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);
+    const ABOVE_NINE: u64 = u64::from_le_bytes([0x7F - 9; 8]);
     const HIGHS: u64 = u64::from_le_bytes([0x80; 8]);
     const PAIRS: u64 = 0x0000_00FF_0000_00FF;
     let chunk = bytes.get(at..)?.first_chunk()?;
     // A digit becomes 0 to 9, and everything else more.
-    let word = u64::from_le_bytes(*chunk) ^ ONES.wrapping_mul(b'0' as u64);
+    let word = u64::from_le_bytes(*chunk) ^ ZEROS;
     // Carries reach later bytes only, and only the first that is no digit is used.
-    let others = (word | word.wrapping_add(ONES.wrapping_mul(0x76))) & HIGHS;
+    let others = (word | word.wrapping_add(ABOVE_NINE)) & HIGHS;
     if others == 0 {
         return None;
     }

@@ -7,15 +7,13 @@ use super::super::condition::Condition;
 use super::super::customer::{Cause, CustomerState, spare_room};
 use super::super::decision::Truth;
 use super::super::evaluate::{self, Scope};
-use super::super::index::{Candidate, Candidates, Filter, Gate, Role};
+use super::super::index::{Candidate, Candidates, Filter, Role};
 use super::super::input::{Event, Reach};
 use super::super::slot::TriggerSlot;
 use super::super::time::{Span, Timestamp};
 use super::super::timer::TimerKind;
 use super::fire::{captured, mark_decided, object_hash_of, object_of, was_decided};
 use super::{Step, timers};
-
-use smallvec::SmallVec;
 
 /// A clause that an event may concern.
 #[derive(Clone, Copy)]
@@ -39,30 +37,6 @@ struct Sequence<'a> {
     trigger: &'a Trigger,
     steps: &'a [SequenceStep],
     within: Span,
-}
-
-/// The gates that were asked for during one event: what conditions see does not change while its
-/// triggers are looked for.
-#[derive(Default)]
-struct Gates(SmallVec<[(Gate, bool); GATES_KEPT]>);
-
-/// Gates whose answers are kept; the others are worked out each time.
-const GATES_KEPT: usize = 16;
-
-impl Gates {
-    fn is_open(&mut self, step: &Step<'_>, gate: Gate, event: &Event<'_>, at: Timestamp) -> bool {
-        if let Some((_, is_open)) = self.0.iter().find(|(known, _)| *known == gate) {
-            return *is_open;
-        }
-        let trigger = step.catalog.index.trigger_of(gate);
-        let is_open = trigger
-            .and_then(|slot| step.catalog.trigger(slot))
-            .is_none_or(|trigger| step.conditions_hold(trigger, event.properties, at));
-        if self.0.len() < GATES_KEPT {
-            self.0.push((gate, is_open));
-        }
-        is_open
-    }
 }
 
 /// Whether a broadcast event can change anything for a customer. Shards ask before they step, so
@@ -103,8 +77,10 @@ impl<'a> Step<'a> {
         let Some(name) = event.name else { return };
         let catalog = self.catalog;
         let mut candidates = Candidates::new();
-        let mut gates = Gates::default();
-        let is_open = |gate| gates.is_open(self, gate, event, at);
+        let is_open = |gate| {
+            let trigger = catalog.index.trigger_of(gate).and_then(|slot| catalog.trigger(slot));
+            trigger.is_none_or(|trigger| self.conditions_hold(trigger, event.properties, at))
+        };
         catalog.index.candidates((name, event.view), event.properties, is_open, &mut candidates);
         for group in candidates.chunk_by(|left, right| left.trigger == right.trigger) {
             let Some(slot) = group.first().map(|first| first.trigger) else { continue };
