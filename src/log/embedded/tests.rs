@@ -281,3 +281,49 @@ fn copy_all(from: &Path, to: &Path) {
         }
     }
 }
+
+/// Takes the gaps between blocks out of a file, as earlier versions wrote it.
+fn condense(path: &Path) {
+    let bytes = std::fs::read(path).unwrap();
+    let (told, mut at) = (8 + 2 + 2 * 16, segment::ALIGNED_BYTES);
+    let mut dense = [b"heedlog1", &bytes[8..told]].concat();
+    dense.extend_from_slice(&block::sum(&dense));
+    while at < bytes.len() {
+        let (length, _) = block::prefix(&bytes[at..]).unwrap();
+        dense.extend_from_slice(&bytes[at..at + PREFIX_BYTES + length]);
+        at += block::padded(length, segment::ALIGNED_BYTES);
+    }
+    std::fs::write(path, dense).unwrap();
+}
+
+#[test]
+fn a_file_of_blocks_without_gaps_is_read_and_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(Manual::at(start()));
+    spoiled(dir.path(), &clock, b"third-torn", 0);
+    let old = newest(dir.path());
+    condense(&old);
+    open(dir.path(), &clock).append(0, &records(&["again"])).unwrap();
+    assert!(!std::fs::metadata(&old).unwrap().len().is_multiple_of(512), "it stays as it is");
+    clock.set(start() + Span::DAY.times(2));
+    let log = open(dir.path(), &clock);
+    log.append(0, &records(&["new-file"])).unwrap();
+    assert!(std::fs::metadata(newest(dir.path())).unwrap().len().is_multiple_of(512));
+    let kept: Vec<String> = texts(&log, 0, 1).into_iter().map(|(_, text)| text).collect();
+    assert_eq!(kept, ["first-word", "other-word", "third-torn", "again", "new-file"]);
+}
+
+#[test]
+fn a_buffer_is_filled_again_only_when_nobody_reads_it() {
+    let mut recent = Recent::default();
+    let kept = || Kept { buffer: Bytes::from(vec![7; RECENT_BYTES_MAX]), from: 1 };
+    let place = |at| Place { file: 1, at };
+    recent.put(place(0), kept());
+    let read = recent.find(place(0)).unwrap();
+    assert_eq!(read.len(), RECENT_BYTES_MAX - 1);
+    recent.put(place(1), kept());
+    assert_eq!((recent.find(place(0)), recent.spare.len()), (None, 0));
+    recent.put(place(2), kept());
+    assert_eq!((recent.blocks.len(), recent.spare.len()), (1, 1));
+    assert!(read.iter().all(|byte| *byte == 7));
+}
