@@ -300,12 +300,12 @@ impl OpenBatch {
 /// Whether a score of a customer has changed with what was applied last.
 fn has_scored(shard: &Shard, number: CustomerNumber) -> bool {
     let state = shard.state(number);
-    state.is_some_and(|state| state.scores.iter().any(|score| score.changed_at == state.now))
+    state.is_some_and(|state| state.rare.scores.iter().any(|score| score.changed_at == state.now))
 }
 
 fn scores(shard: &Shard, number: CustomerNumber) -> Option<Scored> {
     let state = shard.state(number)?;
-    let named = state.scores.iter().filter_map(|score| named_score(shard.catalog(), score));
+    let named = state.rare.scores.iter().filter_map(|score| named_score(shard.catalog(), score));
     Some(Scored { customer: state.id.clone(), scores: named.collect(), at: state.now })
 }
 
