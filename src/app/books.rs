@@ -29,8 +29,6 @@ const SAVES_AT_ONCE: usize = 256;
 
 /// Why a call must wait.
 const UNCERTAIN: &str = "it is not certain that the customer is still on this node";
-/// Why a call must not be made.
-const ELSEWHERE: &str = "the customer is on another node";
 
 /// Writes into the outbox and the log, asks the governor, fills inboxes.
 #[derive(Clone)]
@@ -175,12 +173,13 @@ impl Gate for Books {
             match (self.sends)(row) {
                 May::Send | May::Fresh => {}
                 May::Wait => return Err(Trouble::Later(UNCERTAIN.to_owned())),
-                May::Not => return Err(Trouble::Over(ELSEWHERE.to_owned())),
+                May::Not => return Err(Trouble::Elsewhere),
             }
             self.workers.gate(row, now).await.map_err(|error| match error {
+                // One that has stopped begins again, here or elsewhere, and finds the row.
                 crate::worker::workers::Error::Unanswered(
                     Unanswered::Stopped | Unanswered::Elsewhere,
-                ) => Trouble::Over(error.to_string()),
+                ) => Trouble::Elsewhere,
                 error => Trouble::Later(error.to_string()),
             })
         })

@@ -2,7 +2,9 @@
 //! how far the events were read; then in the store; then effects may leave.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
+use std::time::Duration;
 
 use rdkafka::consumer::ConsumerGroupMetadata;
 use tokio::sync::mpsc;
@@ -21,6 +23,9 @@ use crate::worker::committer::{Job, Waiter};
 /// Batches taken into one transaction at most.
 const BATCHES_MAX: usize = 256;
 
+/// The wait before the brokers are asked again to take the producer.
+const BEGIN_AGAIN: Duration = Duration::from_secs(1);
+
 /// Collects batches and commits them.
 pub(super) struct Commits {
     transactions: Transactions,
@@ -32,6 +37,8 @@ pub(super) struct Commits {
     sink: mpsc::Sender<Committed>,
     /// What was collected and is not committed yet, each shard's in their order.
     waiting: Vec<Job>,
+    /// Set when the node shall end.
+    stop: Arc<AtomicBool>,
 }
 
 /// What a commit came to.
@@ -51,6 +58,7 @@ impl Commits {
         store: Arc<Store>,
         jobs: Receiver<Job>,
         sink: mpsc::Sender<Committed>,
+        stop: Arc<AtomicBool>,
     ) -> Result<Self, Error> {
         Ok(Self {
             transactions: Transactions::begin_with(settings)?,
@@ -61,6 +69,7 @@ impl Commits {
             jobs,
             sink,
             waiting: Vec::new(),
+            stop,
         })
     }
 
@@ -105,7 +114,7 @@ impl Commits {
                     back.map(|(batch, (term, waiter))| Job { batch, term, waiter }).collect();
                 return Ok(Outcome::Undone);
             }
-            Err(Error::Kafka(error)) => return self.take_up_again(error),
+            Err(Error::Kafka(error)) => return self.take_up_again(&error),
             Err(error) => return Err(error),
         }
         telemetry::Committed { took: watch.elapsed() }.emit();
@@ -195,24 +204,32 @@ impl Commits {
         match proven {
             Ok(_) => Ok(Outcome::Kept),
             Err(kafka::Error::Aborted(_)) => Ok(Outcome::Undone),
-            Err(error) => self.take_up_again(error),
+            Err(error) => self.take_up_again(&error),
         }
     }
 
     /// The producer can be used no more. A node without a name of its own is the only one that uses
     /// it, so it was the brokers who gave it up, for being silent too long: it begins again. One with
     /// a name may have a twin.
-    fn take_up_again(&mut self, error: kafka::Error) -> Result<Outcome, Error> {
+    fn take_up_again(&mut self, error: &kafka::Error) -> Result<Outcome, Error> {
         self.waiting.clear();
-        if self.settings.config().node.is_some() {
-            return Err(match error {
-                kafka::Error::Fenced(why) => Error::TakenOver(why),
-                other => Error::Kafka(other),
-            });
+        if let (Some(_), kafka::Error::Fenced(why)) = (&self.settings.config().node, error) {
+            return Err(Error::TakenOver(why.clone()));
         }
         tracing::warn!(%error, "the producer was given up by the brokers, it begins again");
-        self.transactions = Transactions::begin_with(&self.settings)?;
-        Ok(Outcome::Unknown)
+        loop {
+            match Transactions::begin_with(&self.settings) {
+                Ok(transactions) => {
+                    self.transactions = transactions;
+                    return Ok(Outcome::Unknown);
+                }
+                Err(error @ kafka::Error::Fenced(_)) => return Err(error.into()),
+                Err(error) if self.stop.load(Ordering::Acquire) => return Err(error.into()),
+                // They are away, and will be back.
+                Err(error) => tracing::warn!(%error, "the brokers do not take the producer yet"),
+            }
+            std::thread::sleep(BEGIN_AGAIN);
+        }
     }
 
     /// What was refused, for those who ask this node.

@@ -93,7 +93,7 @@ impl Node {
         let core = Core {
             shards: (0..count).map(|_| Shard::default()).collect(),
             feed: Feed::new(&settings, Arc::clone(&parts.fed), count)?,
-            commits: Commits::new(&settings, Arc::clone(&store), jobs, sink)?,
+            commits: Commits::new(&settings, Arc::clone(&store), jobs, sink, Arc::clone(&stop))?,
             queue,
             restored: std::sync::mpsc::channel(),
             failed: None,

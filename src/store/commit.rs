@@ -78,9 +78,14 @@ impl Store {
             write.insert(&spaces.outbox, row.decision.as_str(), value);
         }
         for id in &batch.settled {
+            // That it arrived after all may still be heard of a send of which nothing was known.
+            let is_unknown = |ruled: &Ruled| ruled.id == *id && ruled.record.verdict == "unknown";
+            let stands = !batch.rulings.iter().any(is_unknown);
             let id = id.to_string();
             write.tell(Kind::Outbox, &id, None);
-            write.tell(Kind::Decision, &id, None);
+            if stands {
+                write.tell(Kind::Decision, &id, None);
+            }
             write.remove(&spaces.outbox, id);
         }
         for task in &batch.tasks {

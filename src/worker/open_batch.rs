@@ -3,12 +3,13 @@
 use std::collections::VecDeque;
 
 use super::customers::CustomerNumber;
+use super::page::named_score;
 use super::shard::{Shard, Stepped};
 use crate::engine::decision::{Applied, Decision, Effect};
 use crate::engine::id::{CustomerId, DecisionId};
 use crate::engine::input::Outcome;
 use crate::engine::time::Timestamp;
-use crate::store::batch::RefusedInput;
+use crate::store::batch::{RefusedInput, Scored};
 use crate::store::format::Error;
 use crate::store::{Batch, record_of};
 use crate::telemetry;
@@ -32,11 +33,23 @@ pub(super) struct OpenBatch {
     batch: Batch,
     /// Customers whom the batch is about.
     ruled: Marked,
+    /// Customers of whom a score has changed, where others want to hear of it.
+    scored: Marked,
+    hears: Hears,
     unwritten: Unwritten,
     /// Position of the last input.
     last: u64,
     /// What changes now, the log brings back from this position on.
     since: u64,
+}
+
+/// Whether others hear of more than what was ruled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hears {
+    /// Of scores and outcomes too.
+    Everyone,
+    /// Nobody does.
+    Nobody,
 }
 
 /// Customers, each once.
@@ -67,11 +80,13 @@ pub(super) enum Then {
 
 impl OpenBatch {
     /// An empty batch behind a position of the log.
-    pub(super) fn new(shard: u16, position: u64) -> Self {
+    pub(super) fn new(shard: u16, position: u64, hears: Hears) -> Self {
         Self {
             shard,
             batch: Batch { shard, ..Batch::default() },
             ruled: Marked::default(),
+            scored: Marked::default(),
+            hears,
             unwritten: Unwritten::default(),
             last: position,
             since: position.saturating_add(1),
@@ -120,6 +135,9 @@ impl OpenBatch {
     ) -> Then {
         if decision.applied == Applied::Applied {
             self.mark(number);
+            if self.hears == Hears::Everyone && has_scored(shard, number) {
+                self.scored.mark(number);
+            }
         }
         if decision.rulings.is_empty() && decision.effects.is_empty() {
             return Then::GoOn;
@@ -149,6 +167,7 @@ impl OpenBatch {
         }
         if then == Then::Close {
             self.ruled.unmark(number);
+            self.scored.unmark(number);
             self.unwritten.clear(number);
             shard.forget(number);
         }
@@ -217,6 +236,7 @@ impl OpenBatch {
         let mut batch = std::mem::take(&mut self.batch);
         self.batch.shard = self.shard;
         batch.funnels = shard.take_changed_funnels();
+        batch.scores = self.scored.take().iter().filter_map(|who| scores(shard, *who)).collect();
         for number in self.ruled.take() {
             self.unwritten.clear(number);
             write(shard, number, &mut batch)?;
@@ -255,6 +275,18 @@ impl OpenBatch {
         let first = self.unwritten.first().map(|since| since.saturating_sub(1));
         first.map_or(self.last, |first| first.min(self.last))
     }
+}
+
+/// Whether a score of a customer has changed with what was applied last.
+fn has_scored(shard: &Shard, number: CustomerNumber) -> bool {
+    let state = shard.state(number);
+    state.is_some_and(|state| state.scores.iter().any(|score| score.changed_at == state.now))
+}
+
+fn scores(shard: &Shard, number: CustomerNumber) -> Option<Scored> {
+    let state = shard.state(number)?;
+    let named = state.scores.iter().filter_map(|score| named_score(shard.catalog(), score));
+    Some(Scored { customer: state.id.clone(), scores: named.collect(), at: state.now })
 }
 
 fn write(shard: &mut Shard, number: CustomerNumber, batch: &mut Batch) -> Result<(), Error> {
