@@ -14,6 +14,7 @@ use crate::clock::Shared as Clock;
 use crate::cluster::door::Door;
 use crate::cluster::node::{Node, Parts};
 use crate::cluster::shards::Shards;
+use crate::cluster::side::{self, Sides, Waiting};
 use crate::cluster::sources::Router;
 use crate::cluster::watch::{Others, Watch};
 use crate::cluster::{self, Work};
@@ -37,6 +38,8 @@ pub(super) struct Group {
     pub(super) others: Others,
     pub(super) owns: Owns,
     brings: Brings,
+    pub(super) sides: Sides,
+    waiting: Option<Waiting>,
     stop: Arc<AtomicBool>,
 }
 
@@ -76,7 +79,10 @@ impl Group {
                 topic: names.events,
             });
         }
+        let (sides, waiting) = side::pair();
         Ok(Self {
+            sides,
+            waiting: Some(waiting),
             settings: Settings::new(kafka, store.instance()),
             workers: Workers::elsewhere(count, Arc::clone(&store)),
             shards: Shards::new(count),
@@ -106,7 +112,7 @@ impl Group {
 
     /// Starts the node: its thread, and the one that watches beside it.
     pub(super) fn start(
-        &self,
+        &mut self,
         alarm: &Alarm,
         clock: &Clock,
         catalogs: &Arc<Catalogs>,
@@ -130,8 +136,8 @@ impl Group {
             address,
         };
         let mut threads = Vec::new();
-        if self.owns == Owns::Shards {
-            let node = Node::new(parts, Arc::clone(&self.stop))?;
+        if let (Owns::Shards, Some(waiting)) = (self.owns, self.waiting.take()) {
+            let node = Node::new(parts, waiting, Arc::clone(&self.stop))?;
             let thread = watched(alarm, "kafka", Box::new(|| node.run()));
             threads.push(thread.map_err(Error::Thread)?);
         }

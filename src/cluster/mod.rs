@@ -16,6 +16,7 @@ pub mod node;
 pub mod output;
 mod owner;
 pub mod shards;
+pub mod side;
 pub mod sources;
 mod told;
 pub mod watch;
