@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 
-use super::home::{May, Sends};
+use super::home::{Keep, May, Sends};
 use crate::decode::{Record, Refused};
 use crate::dispatch::in_app::Inbox;
 use crate::dispatch::{Gate, Ledger, Page, Saved, Trouble};
@@ -17,6 +17,7 @@ use crate::engine::time::Timestamp;
 use crate::ingest::Intake;
 use crate::log;
 use crate::log::appender::Appender;
+use crate::store::changes::{Change, Kind};
 use crate::store::record::{DeadLetter, InboxRow, OutboxRow};
 use crate::store::{self, Store};
 use crate::telemetry::DeadLettered;
@@ -29,8 +30,6 @@ const SAVES_AT_ONCE: usize = 256;
 
 /// Why a call must wait.
 const UNCERTAIN: &str = "it is not certain that the customer is still on this node";
-/// Why a call must not be made.
-const ELSEWHERE: &str = "the customer is on another node";
 
 /// Writes into the outbox and the log, asks the governor, fills inboxes.
 #[derive(Clone)]
@@ -40,6 +39,7 @@ pub(super) struct Books {
     workers: Workers,
     saves: mpsc::Sender<Save>,
     sends: Sends,
+    keep: Option<Keep>,
 }
 
 impl std::fmt::Debug for Books {
@@ -63,10 +63,25 @@ impl Books {
         store: Arc<Store>,
         appender: Appender,
         workers: Workers,
-        sends: Sends,
+        (sends, keep): (Sends, Option<Keep>),
     ) -> (Self, mpsc::Receiver<Save>) {
         let (saves, waiting) = mpsc::channel(SAVES_MAX);
-        (Self { store, appender, workers, saves, sends }, waiting)
+        (Self { store, appender, workers, saves, sends, keep }, waiting)
+    }
+}
+
+impl Books {
+    /// The next owner of the shard must know of the attempt, too.
+    async fn keep_row(&self, keep: &Keep, row: &OutboxRow) -> Result<Saved, Trouble> {
+        let over = |error: &dyn std::fmt::Display| Trouble::Over(error.to_string());
+        let there = self.store.outbox_row(&row.decision).map_err(|error| over(&error))?;
+        if there.is_none() {
+            return Ok(Saved::Gone);
+        }
+        let value = serde_json::to_vec(row).map_err(|error| over(&error))?;
+        let (shard, id) = (row.shard, row.decision.clone());
+        let change = Change { shard, kind: Kind::Outbox, id, value: Some(value) };
+        Ok(if keep(change).await { Saved::Kept } else { Saved::Gone })
     }
 }
 
@@ -124,6 +139,9 @@ impl Ledger for Books {
             if (self.sends)(row) == May::Not {
                 return Ok(Saved::Gone);
             }
+            if let Some(keep) = &self.keep {
+                return self.keep_row(keep, row).await;
+            }
             let (answer, later) = oneshot::channel();
             let save = Save::Row(row.clone(), answer);
             let over = || Trouble::Over("the outbox is closed".to_owned());
@@ -175,12 +193,13 @@ impl Gate for Books {
             match (self.sends)(row) {
                 May::Send | May::Fresh => {}
                 May::Wait => return Err(Trouble::Later(UNCERTAIN.to_owned())),
-                May::Not => return Err(Trouble::Over(ELSEWHERE.to_owned())),
+                May::Not => return Err(Trouble::Elsewhere),
             }
             self.workers.gate(row, now).await.map_err(|error| match error {
+                // One that has stopped begins again, here or elsewhere, and finds the row.
                 crate::worker::workers::Error::Unanswered(
                     Unanswered::Stopped | Unanswered::Elsewhere,
-                ) => Trouble::Over(error.to_string()),
+                ) => Trouble::Elsewhere,
                 error => Trouble::Later(error.to_string()),
             })
         })

@@ -14,6 +14,7 @@ use crate::clock::Shared as Clock;
 use crate::cluster::door::Door;
 use crate::cluster::node::{Node, Parts};
 use crate::cluster::shards::Shards;
+use crate::cluster::side::{self, Sides, Waiting};
 use crate::cluster::watch::{Others, Watch};
 use crate::cluster::{self, Work};
 use crate::config::{Config, KafkaConfig, Role};
@@ -35,6 +36,8 @@ pub(super) struct Group {
     pub(super) shards: Shards,
     pub(super) others: Others,
     pub(super) owns: Owns,
+    pub(super) sides: Sides,
+    waiting: Option<Waiting>,
     stop: Arc<AtomicBool>,
 }
 
@@ -65,7 +68,10 @@ impl Group {
                 topic: names.events,
             });
         }
+        let (sides, waiting) = side::pair();
         Ok(Self {
+            sides,
+            waiting: Some(waiting),
             settings: Settings::new(kafka, store.instance()),
             workers: Workers::elsewhere(count, Arc::clone(&store)),
             shards: Shards::new(count),
@@ -91,7 +97,7 @@ impl Group {
 
     /// Starts the node: its thread, and the one that watches beside it.
     pub(super) fn start(
-        &self,
+        &mut self,
         alarm: &Alarm,
         clock: &Clock,
         catalogs: &Arc<Catalogs>,
@@ -114,13 +120,13 @@ impl Group {
             opened: Box::new(move |shard| dispatcher.take_over(left_in(&store, shard))),
             address,
         };
-        let node = match self.owns {
-            Owns::Shards => {
-                let node = Node::new(parts, Arc::clone(&self.stop))?;
+        let node = match (self.owns, self.waiting.take()) {
+            (Owns::Shards, Some(waiting)) => {
+                let node = Node::new(parts, waiting, Arc::clone(&self.stop))?;
                 let thread = watched(alarm, "kafka", Box::new(|| node.run()));
                 Some(thread.map_err(Error::Thread)?)
             }
-            Owns::Nothing => None,
+            _ => None,
         };
         let watch = Watch {
             settings: self.settings.clone(),

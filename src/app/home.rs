@@ -25,6 +25,7 @@ use crate::dispatch::Dispatcher;
 use crate::engine::id::DecisionId;
 use crate::log::Log;
 use crate::log::embedded::Embedded;
+use crate::store::changes::Change;
 use crate::store::record::OutboxRow;
 use crate::store::{Committed, Store};
 use crate::worker::committer::{self, Committer};
@@ -46,6 +47,10 @@ pub(super) enum May {
 
 /// Says whether sends may leave from here.
 pub(super) type Sends = Arc<dyn Fn(&OutboxRow) -> May + Send + Sync>;
+
+/// Keeps a change of a row or a task where the next owner of its shard finds it; false when the
+/// shard is not here.
+pub(super) type Keep = Arc<dyn Fn(Change) -> BoxFuture<'static, bool> + Send + Sync>;
 
 /// Where the shards are at home.
 #[derive(Debug)]
@@ -150,6 +155,22 @@ impl Home {
                     Stage::Coming => May::Fresh,
                     Stage::Here => May::Send,
                 })
+            }
+        }
+    }
+
+    /// How changes of rows and tasks are kept; `None` where the store alone keeps them.
+    pub(super) fn keep(&self) -> Option<Keep> {
+        match self {
+            Self::Here(_) => None,
+            #[cfg(feature = "kafka")]
+            Self::Group(group) => {
+                use crate::cluster::side::Kept;
+                let sides = group.sides.clone();
+                Some(Arc::new(move |change| {
+                    let sides = sides.clone();
+                    async move { sides.keep(change).await == Kept::Yes }.boxed()
+                }))
             }
         }
     }

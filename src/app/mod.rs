@@ -278,8 +278,12 @@ impl Built {
         let woken = workers.clone();
         let (appender, writer) =
             appender::pair(home.log()?, Box::new(move |shard| woken.wake(shard)));
-        let (books, saves) =
-            Books::new(Arc::clone(&store), appender.clone(), workers.clone(), home.sends());
+        let (books, saves) = Books::new(
+            Arc::clone(&store),
+            appender.clone(),
+            workers.clone(),
+            (home.sends(), home.keep()),
+        );
         let in_app = InApp::new(Arc::new(books.clone()));
         let (dispatcher, works) = Dispatcher::new(&Setup {
             channels: &config.channels,
@@ -403,6 +407,7 @@ impl Built {
             clock: Arc::clone(clock),
             hub: Arc::clone(hub),
             in_app: self.in_app.clone(),
+            keep: self.home.keep(),
         };
         let reading = from_fn_with_state(Arc::clone(&guard), guard::readers);
         let api = self.home.shown_the_way(api::routes(Arc::new(answers)));

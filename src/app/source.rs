@@ -6,6 +6,7 @@ use serde_json::json;
 use tokio::sync::broadcast;
 
 use super::books::{blocking, encoded};
+use super::home::Keep;
 use super::hub::Hub;
 use crate::api::source::{
     Answer, CatalogView, DecisionFilter, Failure, Live, Page, PreferenceChange, Source, TaskChange,
@@ -23,6 +24,7 @@ use crate::engine::slot::TriggerSlot;
 use crate::engine::time::Timestamp;
 use crate::log;
 use crate::log::appender::Appender;
+use crate::store::changes::{self, Change};
 use crate::store::explain::Explainer;
 use crate::store::record::{DeadLetter, DecisionRecord, InboxRow, TaskRecord};
 use crate::store::view::{CustomerFilter, CustomerLine, CustomerPage, CustomerSort, Funnel};
@@ -37,7 +39,6 @@ const TASK_CLOSED: &str = "Task Closed";
 const CONSENT_SOURCE: &str = "api";
 
 /// What the API reads from.
-#[derive(Debug)]
 pub(super) struct Answers {
     pub(super) store: Arc<Store>,
     pub(super) appender: Appender,
@@ -46,6 +47,13 @@ pub(super) struct Answers {
     pub(super) clock: Clock,
     pub(super) hub: Arc<Hub>,
     pub(super) in_app: InApp,
+    pub(super) keep: Option<Keep>,
+}
+
+impl std::fmt::Debug for Answers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Answers").field("store", &self.store).finish_non_exhaustive()
+    }
 }
 
 impl Source for Answers {
@@ -161,7 +169,10 @@ impl Source for Answers {
                 task.state = state;
                 task.outcome = said.or_else(|| task.outcome.take());
             };
-            let task = self.read(move |store| store.change_task(&id, changed)).await?;
+            let task = match &self.keep {
+                Some(keep) => self.keep_task(keep, id, changed).await?,
+                None => self.read(move |store| store.change_task(&id, changed)).await?,
+            };
             let task = task.ok_or(none)?;
             if done {
                 self.tell_closed(&task, by.as_deref()).await?;
@@ -246,6 +257,29 @@ impl Answers {
             done => done.map(Ok),
         });
         done.await.map_err(Failure::Unavailable)?
+    }
+
+    /// Changes a task where the next owner of its customer finds it, too.
+    async fn keep_task(
+        &self,
+        keep: &Keep,
+        id: String,
+        change: impl FnOnce(&mut TaskRecord),
+    ) -> Result<Option<TaskRecord>, Failure> {
+        let Some(mut task) = self.read(move |store| store.task(&id)).await? else {
+            return Ok(None);
+        };
+        change(&mut task);
+        let value = serde_json::to_vec(&task);
+        let value = value.map_err(|error| Failure::Unavailable(error.to_string()))?;
+        let shard = shard_of(&task.customer, self.store.shards());
+        let change =
+            Change { shard, kind: changes::Kind::Task, id: task.id.clone(), value: Some(value) };
+        if keep(change).await {
+            return Ok(Some(task));
+        }
+        let what = "another node has the customer of this task by now: ask again soon";
+        Err(Failure::Unavailable(what.to_owned()))
     }
 
     /// The event behind a closed task: triggers may wait for it. Its id is the task's, so that it

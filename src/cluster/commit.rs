@@ -2,24 +2,31 @@
 //! how far the events were read; then in the store; then effects may leave.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
+use std::time::Duration;
 
 use rdkafka::consumer::ConsumerGroupMetadata;
 use tokio::sync::mpsc;
 
 use super::output::Writer;
+use super::side::{self, Side};
 use super::{Error, entry, told};
 use crate::clock::Stopwatch;
 use crate::kafka;
 use crate::kafka::settings::Settings;
 use crate::kafka::topics::Names;
 use crate::kafka::transaction::{Outgoing, Place, Transactions};
+use crate::store::changes::Change;
 use crate::store::{Batch, Committed, Store};
 use crate::telemetry;
 use crate::worker::committer::{Job, Waiter};
 
 /// Batches taken into one transaction at most.
 const BATCHES_MAX: usize = 256;
+
+/// The wait before the brokers are asked again to take the producer.
+const BEGIN_AGAIN: Duration = Duration::from_secs(1);
 
 /// Collects batches and commits them.
 pub(super) struct Commits {
@@ -30,8 +37,12 @@ pub(super) struct Commits {
     store: Arc<Store>,
     jobs: Receiver<Job>,
     sink: mpsc::Sender<Committed>,
+    sides: side::Waiting,
     /// What was collected and is not committed yet, each shard's in their order.
     waiting: Vec<Job>,
+    waiting_sides: Vec<Side>,
+    /// Set when the node shall end.
+    stop: Arc<AtomicBool>,
 }
 
 /// What a commit came to.
@@ -51,6 +62,8 @@ impl Commits {
         store: Arc<Store>,
         jobs: Receiver<Job>,
         sink: mpsc::Sender<Committed>,
+        sides: side::Waiting,
+        stop: Arc<AtomicBool>,
     ) -> Result<Self, Error> {
         Ok(Self {
             transactions: Transactions::begin_with(settings)?,
@@ -60,7 +73,10 @@ impl Commits {
             store,
             jobs,
             sink,
+            sides,
             waiting: Vec::new(),
+            waiting_sides: Vec::new(),
+            stop,
         })
     }
 
@@ -72,11 +88,21 @@ impl Commits {
             self.waiting.push(job);
         }
         self.waiting.retain(|job| is_current(job.batch.shard, job.term));
+        while self.waiting_sides.len() < BATCHES_MAX
+            && let Ok(side) = self.sides.0.try_recv()
+        {
+            self.waiting_sides.push(side);
+        }
+    }
+
+    /// Lets go of changes from beside whose shards are not here: who waits for them hears it.
+    pub(super) fn keep_sides(&mut self, is_here: impl Fn(u16) -> bool) {
+        self.waiting_sides.retain(|side| is_here(side.change.shard));
     }
 
     /// Whether something waits.
     pub(super) fn has_waiting(&self) -> bool {
-        !self.waiting.is_empty()
+        !self.waiting.is_empty() || !self.waiting_sides.is_empty()
     }
 
     /// Whether no more is taken before a commit.
@@ -96,20 +122,28 @@ impl Commits {
             batches.push(job.batch);
             waiters.push((job.term, job.waiter));
         }
-        match self.keep(&mut batches, member) {
+        let (sides, told): (Vec<Change>, Vec<_>) =
+            self.waiting_sides.drain(..).map(|side| (side.change, side.kept)).unzip();
+        match self.keep(&mut batches, &sides, member) {
             Ok(()) => {}
             Err(Error::Kafka(kafka::Error::Aborted(why))) => {
                 tracing::warn!(why, batches = batches.len(), "a transaction was undone, again");
                 let back = batches.into_iter().zip(waiters);
                 self.waiting =
                     back.map(|(batch, (term, waiter))| Job { batch, term, waiter }).collect();
+                let back = sides.into_iter().zip(told);
+                self.waiting_sides = back.map(|(change, kept)| Side { change, kept }).collect();
                 return Ok(Outcome::Undone);
             }
-            Err(Error::Kafka(error)) => return self.take_up_again(error),
+            Err(Error::Kafka(error)) => return self.take_up_again(&error),
             Err(error) => return Err(error),
         }
         telemetry::Committed { took: watch.elapsed() }.emit();
         self.keep_letters(&batches)?;
+        for kept in told {
+            // Whoever waited may have been stopped.
+            kept.send(()).unwrap_or_default();
+        }
         for (_, waiter) in waiters {
             waiter.tell();
         }
@@ -120,8 +154,13 @@ impl Commits {
         Ok(Outcome::Kept)
     }
 
-    fn keep(&self, batches: &mut [Batch], member: &ConsumerGroupMetadata) -> Result<(), Error> {
-        let prepared = self.store.prepare(batches)?;
+    fn keep(
+        &self,
+        batches: &mut [Batch],
+        sides: &[Change],
+        member: &ConsumerGroupMetadata,
+    ) -> Result<(), Error> {
+        let prepared = self.store.prepare(batches, sides)?;
         self.transactions.begin()?;
         let sent = self.send_all(batches, prepared.changes());
         if let Err(error) = sent {
@@ -141,11 +180,7 @@ impl Commits {
         Ok(prepared.commit(&ends)?)
     }
 
-    fn send_all(
-        &self,
-        batches: &[Batch],
-        changes: &[crate::store::changes::Change],
-    ) -> Result<(), Error> {
+    fn send_all(&self, batches: &[Batch], changes: &[Change]) -> Result<(), Error> {
         for change in changes {
             let key = entry::key(change);
             self.transactions.send(Outgoing {
@@ -195,24 +230,33 @@ impl Commits {
         match proven {
             Ok(_) => Ok(Outcome::Kept),
             Err(kafka::Error::Aborted(_)) => Ok(Outcome::Undone),
-            Err(error) => self.take_up_again(error),
+            Err(error) => self.take_up_again(&error),
         }
     }
 
     /// The producer can be used no more. A node without a name of its own is the only one that uses
     /// it, so it was the brokers who gave it up, for being silent too long: it begins again. One with
     /// a name may have a twin.
-    fn take_up_again(&mut self, error: kafka::Error) -> Result<Outcome, Error> {
+    fn take_up_again(&mut self, error: &kafka::Error) -> Result<Outcome, Error> {
         self.waiting.clear();
-        if self.settings.config().node.is_some() {
-            return Err(match error {
-                kafka::Error::Fenced(why) => Error::TakenOver(why),
-                other => Error::Kafka(other),
-            });
+        self.waiting_sides.clear();
+        if let (Some(_), kafka::Error::Fenced(why)) = (&self.settings.config().node, error) {
+            return Err(Error::TakenOver(why.clone()));
         }
         tracing::warn!(%error, "the producer was given up by the brokers, it begins again");
-        self.transactions = Transactions::begin_with(&self.settings)?;
-        Ok(Outcome::Unknown)
+        loop {
+            match Transactions::begin_with(&self.settings) {
+                Ok(transactions) => {
+                    self.transactions = transactions;
+                    return Ok(Outcome::Unknown);
+                }
+                Err(error @ kafka::Error::Fenced(_)) => return Err(error.into()),
+                Err(error) if self.stop.load(Ordering::Acquire) => return Err(error.into()),
+                // They are away, and will be back.
+                Err(error) => tracing::warn!(%error, "the brokers do not take the producer yet"),
+            }
+            std::thread::sleep(BEGIN_AGAIN);
+        }
     }
 
     /// What was refused, for those who ask this node.

@@ -13,6 +13,7 @@ use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::topic_partition_list::Offset;
 
 use super::{Error, door};
+use crate::decode::{self, Attributes, shard_of};
 use crate::engine::time::Timestamp;
 use crate::kafka;
 use crate::kafka::client::{Quiet, Reader};
@@ -25,6 +26,12 @@ use crate::log::{Entry, Form};
 const WAITING_BYTES_HIGH: usize = 8 * 1_024 * 1_024;
 /// Bytes that wait, below which reading goes on.
 const WAITING_BYTES_LOW: usize = 2 * 1_024 * 1_024;
+/// What headers begin with that are attributes of a `CloudEvent`.
+const ATTRIBUTE: &str = "ce_";
+/// Keys of events that others wrote that are looked at, for each shard that comes.
+const SAMPLE: u32 = 1_000;
+/// Of them, so many may belong elsewhere: past it, if they are most, the topic is refused.
+const MISPLACED_MAX: u32 = 16;
 /// Messages taken in one go.
 const MESSAGES_AT_ONCE: usize = 4_096;
 
@@ -56,6 +63,14 @@ pub(super) struct Feed {
 struct Place {
     start: Start,
     is_paused: bool,
+    sample: Sample,
+}
+
+/// How many keys of others were looked at, and how many belong elsewhere.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sample {
+    looked_at: u32,
+    misplaced: u32,
 }
 
 impl Feed {
@@ -76,7 +91,7 @@ impl Feed {
     /// Begins to read for a shard.
     pub(super) fn start(&mut self, shard: u16, start: Start) -> Result<(), Error> {
         let Some(place) = self.places.get_mut(usize::from(shard)) else { return Ok(()) };
-        *place = Some(Place { start, is_paused: false });
+        *place = Some(Place { start, is_paused: false, sample: Sample::default() });
         for (reader, topic, offset) in [
             (&self.events, &self.names.events, start.events),
             (&self.internal, &self.names.internal, start.internal),
@@ -117,7 +132,7 @@ impl Feed {
         for _ in 0..MESSAGES_AT_ONCE {
             match self.events.poll(patience) {
                 Some(Ok(message)) => {
-                    shards.extend(take_event(&message, &self.fed, &self.places, &self.names)?);
+                    shards.extend(take_event(&message, &self.fed, &mut self.places, &self.names)?);
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
                     let shard = u16::try_from(partition).unwrap_or(u16::MAX);
@@ -186,11 +201,13 @@ impl Feed {
 fn take_event(
     message: &BorrowedMessage<'_>,
     fed: &Fed,
-    places: &[Option<Place>],
+    places: &mut [Option<Place>],
     names: &Names,
 ) -> Result<Option<u16>, Error> {
+    let count = u16::try_from(places.len()).unwrap_or(u16::MAX);
     let (shard, position) = place_of(message);
-    let Some(Some(Place { start, .. })) = places.get(usize::from(shard)) else { return Ok(None) };
+    let Some(Some(place)) = places.get_mut(usize::from(shard)) else { return Ok(None) };
+    let start = place.start;
     let appended_at = time_of(message);
     if let Some((known, latest)) = start.known
         && known == position
@@ -212,15 +229,71 @@ fn take_event(
     let Some(payload) = message.payload() else { return Ok(None) };
     let (form, record) = match judged(message) {
         Some(judged) => (Form::Record, door::joined(judged, payload)),
-        None => (Form::Line, Bytes::copy_from_slice(payload)),
+        None => {
+            place.sample.look(message.key(), (shard, count), &names.events)?;
+            (Form::Line, line(message, payload))
+        }
     };
     fed.feed(shard, Entry { position, appended_at, form, record });
     Ok(Some(shard))
 }
 
+impl Sample {
+    /// Looks whether a key lies where the customer belongs.
+    fn look(
+        &mut self,
+        key: Option<&[u8]>,
+        (shard, shards): (u16, u16),
+        topic: &str,
+    ) -> Result<(), Error> {
+        if SAMPLE < self.looked_at {
+            return Ok(());
+        }
+        let is_here = |key: &str| shard_of(key, shards) == shard;
+        self.looked_at += 1;
+        let placed = key.and_then(|key| std::str::from_utf8(key).ok()).is_some_and(is_here);
+        self.misplaced += u32::from(!placed);
+        if MISPLACED_MAX < self.misplaced && self.looked_at < 2 * self.misplaced {
+            return Err(Error::Refused(format!(
+                "events in partition {shard} of `{topic}` do not lie where their customers belong \
+                 ({} of {}): producers must use the customer's id as key and the partitioner \
+                 `murmur2` (Java's default; `partitioner=murmur2_random` of librdkafka). A topic \
+                 with other keys is a source: name it under `kafka.sources`, and it is copied into \
+                 place",
+                self.misplaced, self.looked_at,
+            )));
+        }
+        Ok(())
+    }
+}
+
 fn judged<'m>(message: &'m BorrowedMessage<'_>) -> Option<&'m [u8]> {
     let headers = message.headers()?;
     headers.iter().find(|header| header.key == door::JUDGED)?.value
+}
+
+/// An event in one piece: a `CloudEvent` may have its attributes in headers.
+fn line(message: &BorrowedMessage<'_>, payload: &[u8]) -> Bytes {
+    let mut pairs = Vec::new();
+    for header in message.headers().into_iter().flat_map(|headers| headers.iter()) {
+        if let Some(name) = header.key.strip_prefix(ATTRIBUTE)
+            && let Some(value) = header.value.and_then(|value| std::str::from_utf8(value).ok())
+        {
+            pairs.push((name.to_ascii_lowercase(), value.to_owned()));
+        }
+    }
+    if pairs.is_empty() {
+        return Bytes::copy_from_slice(payload);
+    }
+    let key = message.key().and_then(|key| std::str::from_utf8(key).ok());
+    if let Some(key) = key
+        && pairs.iter().all(|(name, _)| name != "subject")
+    {
+        pairs.push(("subject".to_owned(), key.to_owned()));
+    }
+    // One that cannot be put together is refused by its owner as it is.
+    let whole = decode::structured(Attributes { pairs }, payload);
+    whole.map_or_else(|_| Bytes::copy_from_slice(payload), Bytes::from)
 }
 
 fn place_of(message: &BorrowedMessage<'_>) -> (u16, u64) {
@@ -262,4 +335,28 @@ fn listed(topic: &str, shards: &[u16], offset: Option<u64>) -> Result<TopicParti
             .map_err(|error| kafka::Error::of("naming a shard", &error))?;
     }
     Ok(list)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_whose_keys_lie_elsewhere_is_refused_and_a_few_strays_are_not() {
+        let keys: Vec<String> = (0..400).map(|number| format!("c{number}")).collect();
+        let of = |here: bool| keys.iter().filter(move |key| (shard_of(key, 4) == 0) == here);
+        let look =
+            |sample: &mut Sample, key: &str| sample.look(Some(key.as_bytes()), (0, 4), "clicks");
+        let mut sample = Sample::default();
+        for (right, wrong) in of(true).zip(of(false)) {
+            look(&mut sample, right).unwrap();
+            look(&mut sample, right).unwrap();
+            look(&mut sample, wrong).unwrap();
+        }
+        let mut sample = Sample::default();
+        let told = of(false).find_map(|key| look(&mut sample, key).err()).unwrap().to_string();
+        assert!(told.contains("murmur2") && told.contains("`clicks`"), "{told}");
+        let mut sample = Sample::default();
+        assert!((0..100).any(|_| sample.look(None, (0, 4), "clicks").is_err()));
+    }
 }

@@ -153,12 +153,7 @@ impl Core {
         for element in list.elements() {
             let shard = usize::try_from(element.partition()).unwrap_or(usize::MAX);
             if count <= shard {
-                let topic = element.topic();
-                return Err(Error::Refused(format!(
-                    "partitions were added to `{topic}`: it had {count}, and now there is one with \
-                     number {shard}. Customers would change their shards. Make the topic with \
-                     {count} partitions again"
-                )));
+                return Err(super::watch::added(element.topic(), count, shard + 1));
             }
             shards.extend(u16::try_from(shard));
         }
@@ -323,6 +318,9 @@ impl Core {
         let shards = &self.shards;
         self.commits.collect(|shard, term| {
             shards.get(usize::from(shard)).is_some_and(|shard| shard.term == term)
+        });
+        self.commits.keep_sides(|shard| {
+            shards.get(usize::from(shard)).is_some_and(|shard| shard.owner.is_some())
         });
     }
 }

@@ -15,6 +15,7 @@ pub mod node;
 pub mod output;
 mod owner;
 pub mod shards;
+pub mod side;
 mod told;
 pub mod watch;
 

@@ -13,7 +13,7 @@ use super::commit::{Commits, Outcome};
 use super::feed::Feed;
 use super::member::{Core, Member, Shard};
 use super::shards::{Shards, Stage};
-use super::{Catalogs, Error, Spawn};
+use super::{Catalogs, Error, Spawn, side};
 use crate::clock::{Shared as Clock, Stopwatch};
 use crate::kafka;
 use crate::kafka::settings::Settings;
@@ -84,7 +84,7 @@ impl Node {
     ///
     /// # Errors
     /// When a property is wrong, or the brokers do not answer.
-    pub fn new(parts: Parts, stop: Arc<AtomicBool>) -> Result<Self, Error> {
+    pub fn new(parts: Parts, sides: side::Waiting, stop: Arc<AtomicBool>) -> Result<Self, Error> {
         let (queue, jobs) = committer::queue();
         let count = parts.store.shards();
         let sink = parts.sink.clone();
@@ -93,7 +93,14 @@ impl Node {
         let core = Core {
             shards: (0..count).map(|_| Shard::default()).collect(),
             feed: Feed::new(&settings, Arc::clone(&parts.fed), count)?,
-            commits: Commits::new(&settings, Arc::clone(&store), jobs, sink)?,
+            commits: Commits::new(
+                &settings,
+                Arc::clone(&store),
+                jobs,
+                sink,
+                sides,
+                Arc::clone(&stop),
+            )?,
             queue,
             restored: std::sync::mpsc::channel(),
             failed: None,

@@ -28,6 +28,10 @@ pub(super) fn each(
     for exposure in &batch.exposures {
         send(&names.exposures, &writer.exposure(exposure)?)?;
     }
+    for scored in &batch.scores {
+        let of = scored.customer.as_str();
+        send(&names.scores, &writer.scores(of, &scored.scores, scored.at)?)?;
+    }
     for customer in &batch.forgotten {
         send(&names.scores, &Message::tombstone(customer.as_str()))?;
     }

@@ -108,6 +108,7 @@ impl Watch {
             if members.as_ref().is_none_or(|asked| MEMBERS_EVERY <= asked.elapsed()) {
                 members = Some(Stopwatch::start());
                 self.ask_members(&reader, &names);
+                self.count_partitions(&reader, &names)?;
             }
             while watch.elapsed() < ASK_EVERY && !self.stop.load(Ordering::Acquire) {
                 std::thread::sleep(LOOK_EVERY);
@@ -152,6 +153,20 @@ impl Watch {
             .emit();
     }
 
+    /// Events that come into partitions added since belong to customers of other shards.
+    fn count_partitions(&self, reader: &Reader, names: &Names) -> Result<(), Error> {
+        // Brokers that do not answer now are asked again.
+        let Ok(told) = reader.fetch_metadata(Some(&names.events), PATIENCE) else { return Ok(()) };
+        let (now, then) = (
+            told.topics().first().map_or(0, |topic| topic.partitions().len()),
+            usize::from(self.shards.count()),
+        );
+        if now <= then {
+            return Ok(());
+        }
+        Err(added(&names.events, then, now))
+    }
+
     /// Learns who has which shard from what the group says of its members.
     fn ask_members(&self, reader: &Reader, names: &Names) {
         let group = &self.settings.config().group;
@@ -166,6 +181,14 @@ impl Watch {
         }
         self.others.set(addresses);
     }
+}
+
+/// Why a node ends when its topic grows.
+pub(super) fn added(topic: &str, then: usize, now: usize) -> Error {
+    Error::Refused(format!(
+        "partitions were added to `{topic}`: it had {then}, and now it has {now}. Customers would \
+         change their shards. Make the topic with {then} partitions again"
+    ))
 }
 
 /// The partitions of a topic in an assignment, as the consumer protocol writes it: a version, then

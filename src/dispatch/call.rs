@@ -118,13 +118,14 @@ impl Caller {
                     return Some(self.finish(id, &held.row, &delivery, word(&delivery)).await);
                 }
                 Err(Trouble::Later(_)) => return Some(End::Again(item)),
+                Err(Trouble::Elsewhere) => return Some(End::Gone(id)),
                 Err(Trouble::Over(_)) => return Some(End::Left),
             }
         }
         if begun == Begun::Now {
             match self.ledger.save(&held.row).await {
                 Ok(Saved::Kept) => {}
-                Ok(Saved::Gone) => return Some(End::Gone(id)),
+                Ok(Saved::Gone) | Err(Trouble::Elsewhere) => return Some(End::Gone(id)),
                 Err(Trouble::Later(_)) => return Some(End::Again(item)),
                 Err(Trouble::Over(_)) => return Some(End::Left),
             }
@@ -160,7 +161,7 @@ impl Caller {
     /// nothing wrong: an attempt was begun whose result is not known.
     async fn wait(&self, id: DecisionId, row: OutboxRow) -> End {
         match self.ledger.save(&row).await {
-            Ok(Saved::Gone) => End::Gone(id),
+            Ok(Saved::Gone) | Err(Trouble::Elsewhere) => End::Gone(id),
             Ok(Saved::Kept) | Err(Trouble::Later(_)) => {
                 End::Wait(Item { id, row, seen: Seen::Found })
             }
@@ -182,7 +183,7 @@ impl Caller {
                     return End::Settled(id);
                 }
                 Err(Trouble::Later(_)) => tokio::time::sleep(LEDGER_AGAIN).await,
-                Err(Trouble::Over(_)) => break,
+                Err(Trouble::Elsewhere | Trouble::Over(_)) => break,
             }
         }
         End::Left

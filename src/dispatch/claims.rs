@@ -68,6 +68,15 @@ impl Claims {
         }
     }
 
+    /// Nobody holds a row that was left in the outbox: a scan will find it.
+    pub(super) fn take_over(&self, id: DecisionId) {
+        let mut inner = self.lock();
+        if !inner.claimed.contains_key(&id) {
+            let since_scan = inner.scan;
+            inner.open.insert(id, Open { seen: Seen::Found, since_scan });
+        }
+    }
+
     /// The row was withdrawn by a later decision, and is gone from the outbox.
     pub(super) fn withdraw(&self, id: DecisionId) {
         let mut inner = self.lock();

@@ -190,11 +190,11 @@ impl Dispatcher {
         self.shared.claims.withdraw(id);
     }
 
-    /// Takes over the rows that an earlier run left in the outbox. To be called once, when
-    /// everything that the log knows of them has been applied.
+    /// Takes over the rows that an earlier run, or another node, left in the outbox. To be called
+    /// when everything that the log knows of them has been applied. What is in hand stays there.
     pub fn take_over(&self, left: impl IntoIterator<Item = DecisionId>) {
         for id in left {
-            self.shared.claims.give_back(id, Seen::Found);
+            self.shared.claims.take_over(id);
         }
         self.shared.may_scan.notify_one();
     }

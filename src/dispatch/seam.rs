@@ -13,6 +13,9 @@ pub enum Trouble {
     /// Not now; it may be tried again soon.
     #[error("not now: {0}")]
     Later(String),
+    /// Another node has the customer by now, and the row.
+    #[error("the customer is on another node")]
+    Elsewhere,
     /// Not any more: the service is ending.
     #[error("the service is ending: {0}")]
     Over(String),

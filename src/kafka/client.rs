@@ -1,10 +1,21 @@
 //! What our clients do with what librdkafka says beside its answers: ends of partitions are no
 //! errors, and brokers that go and come are worth a line, not an alarm.
 
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+
+use crate::clock::Stopwatch;
+
+/// How often is said that brokers cannot be reached.
+const SAY_EVERY: Duration = Duration::from_secs(5);
+
+/// When it was said last.
+static UNREACHED: Mutex<Option<Stopwatch>> = Mutex::new(None);
 
 /// The context of a client that only reads.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,8 +52,13 @@ pub fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
 pub fn told(error: &KafkaError, reason: &str) {
     match error.rdkafka_error_code() {
         Some(Code::PartitionEOF) => {}
+        // Each client says so at each attempt, hundreds of times in a second.
         Some(Code::BrokerTransportFailure | Code::AllBrokersDown | Code::Resolve) => {
-            tracing::warn!(reason, "a broker cannot be reached");
+            let mut last = UNREACHED.lock().unwrap_or_else(PoisonError::into_inner);
+            if last.as_ref().is_none_or(|last| SAY_EVERY <= last.elapsed()) {
+                *last = Some(Stopwatch::start());
+                tracing::warn!(reason, "a broker cannot be reached");
+            }
         }
         _ => tracing::warn!(%error, reason, "librdkafka"),
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::record::{DeadLetter, DecisionRecord, ExposureRecord, OutboxRow, TaskRecord};
-use super::view::Funnel;
+use super::view::{Funnel, NamedScore};
 use crate::engine::decision::VerdictKind;
 use crate::engine::id::{CustomerId, DecisionId};
 use crate::engine::input::{BlindGap, Outcome};
@@ -36,8 +36,21 @@ pub struct Batch {
     pub funnels: Vec<Funnel>,
     /// Outcomes of sends that were taken in, where others want to hear of them.
     pub outcomes: Vec<(CustomerId, Outcome, Timestamp)>,
+    /// Scores of customers of whom one has changed, where others want to hear of them.
+    pub scores: Vec<Scored>,
     /// Inputs that were refused, where the log is not the place to find them again.
     pub refused: Vec<RefusedInput>,
+}
+
+/// All scores of a customer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scored {
+    /// Whose.
+    pub customer: CustomerId,
+    /// The scores.
+    pub scores: Vec<NamedScore>,
+    /// As of when.
+    pub at: Timestamp,
 }
 
 /// An input that was refused, whole.

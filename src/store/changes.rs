@@ -91,5 +91,5 @@ impl Write {
 
 /// Whether a later ruling may replace what is on record.
 pub(super) fn is_open(record: &DecisionRecord) -> bool {
-    matches!(record.verdict.as_str(), "deferred" | "sent")
+    matches!(record.verdict.as_str(), "deferred" | "sent" | "unknown")
 }

@@ -38,12 +38,16 @@ impl Store {
     }
 
     /// Prepares batches as [`Store::commit`] would write them, and says what they change, so that it
-    /// can be kept elsewhere before it counts here. Dropped, it was never there.
+    /// can be kept elsewhere before it counts here. Dropped, it was never there. `sides` are changes
+    /// of what is there already, from beside the batches; what one of those removes stays removed.
     ///
     /// # Errors
     /// When the store cannot be read, or is broken.
-    pub fn prepare(&self, batches: &mut [Batch]) -> Result<Prepared<'_>, Error> {
+    pub fn prepare(&self, batches: &mut [Batch], sides: &[Change]) -> Result<Prepared<'_>, Error> {
         let mut write = Write::telling(self.db.batch());
+        for side in sides {
+            self.write_side(&mut write, side)?;
+        }
         self.write_all(&mut write, batches)?;
         Ok(Prepared { store: self, write })
     }
@@ -78,9 +82,14 @@ impl Store {
             write.insert(&spaces.outbox, row.decision.as_str(), value);
         }
         for id in &batch.settled {
+            // That it arrived after all may still be heard of a send of which nothing was known.
+            let is_unknown = |ruled: &Ruled| ruled.id == *id && ruled.record.verdict == "unknown";
+            let stands = !batch.rulings.iter().any(is_unknown);
             let id = id.to_string();
             write.tell(Kind::Outbox, &id, None);
-            write.tell(Kind::Decision, &id, None);
+            if stands {
+                write.tell(Kind::Decision, &id, None);
+            }
             write.remove(&spaces.outbox, id);
         }
         for task in &batch.tasks {

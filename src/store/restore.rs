@@ -40,6 +40,20 @@ impl Store {
         self.guarded(|| write.batch.durability(Some(PersistMode::Buffer)).commit())
     }
 
+    /// Writes a change of something that is still there.
+    pub(super) fn write_side(&self, write: &mut Write, side: &Change) -> Result<(), Error> {
+        let is_there = match side.kind {
+            Kind::Outbox => self.spaces.outbox.contains_key(side.id.as_str())?,
+            _ => true,
+        };
+        if is_there {
+            write.of_shard(side.shard);
+            write.tell(side.kind, &side.id, side.value.as_deref());
+            self.take_in(&mut *write, side.shard, side)?;
+        }
+        Ok(())
+    }
+
     fn take_in(&self, write: &mut Write, shard: u16, change: &Change) -> Result<(), Error> {
         let spaces = &self.spaces;
         let id = change.id.as_str();
@@ -57,7 +71,7 @@ impl Store {
             (Kind::Outbox, Some(value)) => write.insert(&spaces.outbox, id, value.as_slice()),
             (Kind::Outbox, None) => write.remove(&spaces.outbox, id),
             (Kind::Task, Some(value)) => {
-                tasks::write(spaces, write, &from_json("the task", id, value)?)?;
+                tasks::put(spaces, write, &from_json("the task", id, value)?, value.clone());
             }
             (Kind::Task, None) => {
                 if let Some(task) = self.task(id)? {

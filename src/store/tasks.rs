@@ -88,9 +88,14 @@ impl Store {
 pub(super) fn write(spaces: &Spaces, write: &mut Write, task: &TaskRecord) -> Result<(), Error> {
     let value = json(task)?;
     write.tell(Kind::Task, &task.id, Some(&value));
+    put(spaces, write, task, value);
+    Ok(())
+}
+
+/// The same for one that was told already.
+pub(super) fn put(spaces: &Spaces, write: &mut Write, task: &TaskRecord, value: Vec<u8>) {
     write.insert(&spaces.tasks_by_time, place(task), line(task));
     write.insert(&spaces.tasks, task.id.as_str(), value);
-    Ok(())
 }
 
 /// Where a task stands in the order by time.

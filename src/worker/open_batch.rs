@@ -1,13 +1,14 @@
 //! The batch that is being filled: what each step gave, in the form in which it is kept.
 
 use super::customers::CustomerNumber;
+use super::page::named_score;
 use super::shard::{Shard, Stepped};
 use super::unwritten::{Due, Unwritten};
 use crate::engine::decision::{Applied, Decision, Effect};
 use crate::engine::id::{CustomerId, DecisionId};
 use crate::engine::input::Outcome;
 use crate::engine::time::Timestamp;
-use crate::store::batch::RefusedInput;
+use crate::store::batch::{RefusedInput, Scored};
 use crate::store::format::Error;
 use crate::store::{Batch, record_of};
 use crate::telemetry;
@@ -35,6 +36,9 @@ pub(super) struct OpenBatch {
     batch: Batch,
     /// Customers whom the batch is about.
     ruled: Marked,
+    /// Customers of whom a score has changed, where others want to hear of it.
+    scored: Marked,
+    hears: Hears,
     unwritten: Unwritten,
     /// The first change of those it rules about, where the order of changes has lost it.
     held: Option<u64>,
@@ -44,6 +48,15 @@ pub(super) struct OpenBatch {
     last: u64,
     /// What changes now, the log brings back from this position on.
     since: u64,
+}
+
+/// Whether others hear of more than what was ruled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hears {
+    /// Of scores and outcomes too.
+    Everyone,
+    /// Nobody does.
+    Nobody,
 }
 
 /// Customers, each once.
@@ -83,11 +96,13 @@ pub(super) enum Then {
 
 impl OpenBatch {
     /// An empty batch behind a position of the log.
-    pub(super) fn new(shard: u16, position: u64) -> Self {
+    pub(super) fn new(shard: u16, position: u64, hears: Hears) -> Self {
         Self {
             shard,
             batch: Batch { shard, ..Batch::default() },
             ruled: Marked::default(),
+            scored: Marked::default(),
+            hears,
             unwritten: Unwritten::default(),
             held: None,
             state_bytes: 0,
@@ -138,6 +153,9 @@ impl OpenBatch {
     ) -> Then {
         if decision.applied == Applied::Applied {
             self.mark(number);
+            if self.hears == Hears::Everyone && has_scored(shard, number) {
+                self.scored.mark(number);
+            }
         }
         if decision.rulings.is_empty() && decision.effects.is_empty() {
             return Then::GoOn;
@@ -167,6 +185,7 @@ impl OpenBatch {
         }
         if then == Then::Close {
             self.ruled.unmark(number);
+            self.scored.unmark(number);
             self.unwritten.clear(number);
             shard.forget(number);
         }
@@ -241,6 +260,7 @@ impl OpenBatch {
         let mut batch = std::mem::take(&mut self.batch);
         self.batch.shard = self.shard;
         batch.funnels = shard.take_changed_funnels();
+        batch.scores = self.scored.take().iter().filter_map(|who| scores(shard, *who)).collect();
         for number in self.ruled.take() {
             self.unwritten.clear(number);
             write(shard, number, &mut batch)?;
@@ -275,6 +295,18 @@ impl OpenBatch {
         let first = self.unwritten.first().into_iter().chain(self.held).min();
         first.map_or(self.last, |first| first.saturating_sub(1).min(self.last))
     }
+}
+
+/// Whether a score of a customer has changed with what was applied last.
+fn has_scored(shard: &Shard, number: CustomerNumber) -> bool {
+    let state = shard.state(number);
+    state.is_some_and(|state| state.scores.iter().any(|score| score.changed_at == state.now))
+}
+
+fn scores(shard: &Shard, number: CustomerNumber) -> Option<Scored> {
+    let state = shard.state(number)?;
+    let named = state.scores.iter().filter_map(|score| named_score(shard.catalog(), score));
+    Some(Scored { customer: state.id.clone(), scores: named.collect(), at: state.now })
 }
 
 fn write(shard: &mut Shard, number: CustomerNumber, batch: &mut Batch) -> Result<(), Error> {

@@ -126,7 +126,7 @@ fn reasons(assessed: &Assessment) -> Vec<String> {
     costs.into_iter().map(|each| each.plain.to_string()).collect()
 }
 
-fn named_score(catalog: &Catalog, score: &ScoreState) -> Option<NamedScore> {
+pub(super) fn named_score(catalog: &Catalog, score: &ScoreState) -> Option<NamedScore> {
     let of = catalog.scores.get(score.score.index())?;
     Some(NamedScore {
         model: of.name.to_string(),

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use super::committer::{CommitQueue, Waiter};
 use super::message::{MESSAGES_MAX, Mailbox, Message, Status};
-use super::open_batch::{Extent, Haste, OpenBatch, Then};
+use super::open_batch::{Extent, Haste, Hears, OpenBatch, Then};
 use super::shard::Shard;
 use super::{gate, page, query};
 use crate::clock::{self, Stopwatch};
@@ -190,8 +190,9 @@ impl Running {
         }
         shard.set_blind(mark.blind.clone());
         let goal = log.end(number);
+        let hears = if log.is_shared() { Hears::Everyone } else { Hears::Nobody };
         let mut running = Self {
-            open: OpenBatch::new(number, mark.position),
+            open: OpenBatch::new(number, mark.position, hears),
             past: Past::new(),
             under_way: Arc::new(AtomicUsize::new(0)),
             heartbeat: Stopwatch::start(),

@@ -4,3 +4,7 @@ mod broker;
 mod clients;
 mod dlq;
 mod doctor;
+mod equal;
+mod faults;
+mod nodes;
+mod refuse;

@@ -10,7 +10,8 @@ mod demo;
 mod hostile;
 #[cfg(test)]
 mod import;
-#[cfg(all(test, feature = "kafka"))]
+#[cfg(test)]
+#[cfg(feature = "kafka")]
 mod kafka;
 #[cfg(test)]
 mod kill;

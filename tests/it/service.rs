@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use crate::cli::write;
 
 /// The key of the webhooks in base64.
-const KEY: &str = "AwoRGB8mLTQ7QklQV15lbHN6gYiPlp2kq7K5wMfO1dw=";
+pub(crate) const KEY: &str = "AwoRGB8mLTQ7QklQV15lbHN6gYiPlp2kq7K5wMfO1dw=";
 /// How long one look waits for the next.
 const LOOK: Duration = Duration::from_millis(20);
 /// Looks before something counts as never come about: a minute.
@@ -148,6 +148,10 @@ impl Place {
         place
     }
 
+    pub(crate) fn address_of(sink: &Sink) -> SocketAddr {
+        sink.address
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
@@ -158,12 +162,25 @@ impl Place {
 
     /// Starts the process. What it says goes to `said.txt`.
     pub(crate) fn spawn(&self) -> Process {
+        self.spawn_with(&["--send"])
+    }
+
+    /// Starts the process without letting anything leave, and waits until it is ready.
+    pub(crate) fn start_dry(&self) -> (Process, SocketAddr) {
+        let process = self.spawn_with(&[]);
+        let address = self.address();
+        until("it is ready", || get(address, "/readyz").is_some());
+        (process, address)
+    }
+
+    fn spawn_with(&self, flags: &[&str]) -> Process {
         let said = fs::File::create(self.path().join("said.txt")).unwrap();
         let child = Command::new(assert_cmd::cargo::cargo_bin!("heedful"))
             .current_dir(self.path())
             .env_clear()
             .env("HOOK_SECRET", format!("whsec_{KEY}"))
-            .args(["serve", "--send", "--listen", "127.0.0.1:0", "--config", "heedful.yaml"])
+            .args(["serve", "--listen", "127.0.0.1:0", "--config", "heedful.yaml"])
+            .args(flags)
             .args(["--data", "data", "--triggers", "triggers", "--shards", "2"])
             .stdin(Stdio::null())
             .stdout(said.try_clone().unwrap())
@@ -199,6 +216,22 @@ pub(crate) struct Process {
 }
 
 impl Process {
+    /// One that was started otherwise.
+    pub(crate) fn of(child: Child) -> Self {
+        Self { child }
+    }
+
+    /// Lets it stand still, as a machine does that is asleep, and wakes it up.
+    pub(crate) fn signal(&self, signal: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+
+    /// Its exit code, once it has ended by itself.
+    pub(crate) fn ended(&mut self) -> Option<i32> {
+        self.child.try_wait().unwrap().and_then(|status| status.code())
+    }
+
     /// Ends it as `kill -9` does: it gets no chance to do anything about it.
     pub(crate) fn kill(mut self) {
         self.end();

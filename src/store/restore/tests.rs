@@ -52,7 +52,7 @@ fn told(store: &Store, shard: u16) -> Vec<Change> {
 
 /// Commits as a node does: gives what it told.
 fn commit(store: &Store, mut batches: Vec<Batch>, next: u64) -> Vec<Change> {
-    let prepared = store.prepare(&mut batches).unwrap();
+    let prepared = store.prepare(&mut batches, &[]).unwrap();
     let changes = prepared.changes().to_vec();
     prepared.commit(&[(0, next)]).unwrap();
     changes
@@ -64,7 +64,7 @@ fn a_shard_goes_on_elsewhere_as_it_stood() {
     let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let [first, second] = [open(dirs[0].path()), open(dirs[1].path())];
     let mut dropped = vec![batch(0, &here, 9)];
-    drop(first.prepare(&mut dropped).unwrap());
+    drop(first.prepare(&mut dropped, &[]).unwrap());
     assert_eq!(told(&first, 0), []);
     let changes = commit(&first, vec![batch(0, &here, 10)], 7);
     second.restore(0, &changes, 7).unwrap();
@@ -118,4 +118,34 @@ fn who_was_forgotten_elsewhere_is_forgotten_here_too() {
     }
     second.restore(0, &changes, 2).unwrap();
     assert_eq!(second.mentions(&here).unwrap(), Vec::<&str>::new());
+}
+
+#[test]
+fn what_comes_from_beside_changes_what_is_there_and_brings_nothing_back() {
+    let (here, _) = here_and_there();
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    commit(&store, vec![batch(0, &here, 10)], 1);
+    let tried = OutboxRow { attempt: 2, ..row(10, &here) };
+    let done = TaskRecord { state: "done".into(), ..task(13, &here, 4, None) };
+    let sides = [
+        change(Kind::Outbox, &tried.decision, &tried),
+        change(Kind::Task, &done.id, &done),
+        change(Kind::Outbox, &id(99).to_string(), &row(99, &here)),
+    ];
+    let prepared = store.prepare(&mut [], &sides).unwrap();
+    assert_eq!(prepared.changes(), &sides[..2]);
+    prepared.commit(&[]).unwrap();
+    assert_eq!(store.outbox_row(&tried.decision).unwrap(), Some(tried.clone()));
+    assert_eq!(store.task(&done.id).unwrap(), Some(done));
+    assert_eq!(store.outbox().count(), 1);
+    // Settled in the same commit: it stays gone.
+    let mut settled = [Batch { settled: vec![id(10)], ..Batch::default() }];
+    store.prepare(&mut settled, &sides[..1]).unwrap().commit(&[]).unwrap();
+    assert_eq!(store.outbox().count(), 0);
+}
+
+fn change(kind: Kind, id: &str, value: &impl serde::Serialize) -> Change {
+    let value = Some(serde_json::to_vec(value).unwrap());
+    Change { shard: 0, kind, id: id.to_owned(), value }
 }

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::super::open_batch::Then;
 use super::super::shard::Stepped;
-use super::{Busy, Error, Running};
+use super::{Busy, Error, Parts, Running};
 use crate::decode::{Arrival, Record, Refusal, Subject};
 use crate::engine::time::Timestamp;
 use crate::log::{Entry, Form};
@@ -114,11 +114,12 @@ impl Running {
             return Ok(());
         }
         self.busy = Busy::Yes;
-        let now = self.worker.parts.clock.now();
-        let heard_all = self.worker.parts.log.watermark(self.worker.number, now);
+        let here = self.time_here();
         for entry in &entries {
             self.mark.aside = entry.position;
-            let at = self.time_of(entry, heard_all);
+            // It came while events before it were still on their way: it counts as of where they
+            // are, so that it never moves the time of one that was appended before it.
+            let at = here.map_or(entry.appended_at, |here| entry.appended_at.min(here));
             let applied = Record::parse(&entry.record).and_then(|record| {
                 self.hear_outcome(&record, entry.appended_at);
                 self.shard.apply(&record, at, 0)
@@ -139,11 +140,17 @@ impl Running {
         Ok(())
     }
 
-    /// Something beside the log came while its events were still on their way: it counts as of where
-    /// they are, so that it never moves the time of those that came before it.
-    fn time_of(&self, entry: &Entry, heard_all: Timestamp) -> Timestamp {
-        let here = heard_all.max(self.mark.heard_at).max(self.mark.ticked);
-        if here == Timestamp::default() { entry.appended_at } else { entry.appended_at.min(here) }
+    /// Up to when the shard has heard everything; `None` while it has heard nothing at all.
+    fn time_here(&self) -> Option<Timestamp> {
+        let Parts { log, clock, .. } = &self.worker.parts;
+        let heard_all = log.watermark(self.worker.number, clock.now());
+        let here = self.mark.heard_at.max(self.mark.ticked);
+        // What was handed out and not applied yet is of a time that may lie before the watermark.
+        let here = match self.mark.position < log.end(self.worker.number) {
+            true => here,
+            false => here.max(heard_all),
+        };
+        (here != Timestamp::default()).then_some(here)
     }
 
     fn dead_letter(&mut self, entry: &Entry, refusal: &Refusal) -> Result<(), Error> {

@@ -6,12 +6,28 @@ use std::sync::{Arc, Mutex, Weak};
 
 use heedful::config::KafkaConfig;
 
-/// Not the port of a broker that someone runs by hand beside the tests.
+use crate::skip::skip;
+
+/// Not the port of a broker that someone runs by hand beside the tests, and below those that the
+/// system gives out.
 const PORT: u16 = 29_092;
+/// Says another port, where several runs share a machine.
+const PORT_VARIABLE: &str = "HEEDFUL_TEST_KAFKA_PORT";
+
+/// How far from the port of the shared broker is that of one that a test has for itself.
+const OWN_PORT: u16 = 10;
 
 /// A broker at work. It ends when the last test lets go of it.
 pub(super) struct Broker {
     servers: String,
+    place: Place,
+}
+
+/// Where a broker keeps what it has, and its port.
+#[derive(Clone, Copy)]
+enum Place {
+    Shared,
+    Own,
 }
 
 static SHARED: Mutex<Weak<Broker>> = Mutex::new(Weak::new());
@@ -22,20 +38,34 @@ pub(super) fn shared() -> Option<Arc<Broker>> {
     if let Some(broker) = shared.upgrade() {
         return Some(broker);
     }
-    for tool in ["java", "mvn"] {
-        let asked = Command::new(tool).arg("-version").output();
-        if !asked.is_ok_and(|answer| answer.status.success()) {
-            println!("SKIPPED: `{tool}` is needed to run Apache Kafka");
-            return None;
-        }
-    }
-    let servers = script(&["up", "1"]);
-    let broker = Arc::new(Broker { servers: servers.trim().to_owned() });
+    let broker = up(Place::Shared)?;
     *shared = Arc::downgrade(&broker);
     Some(broker)
 }
 
+/// A broker for one test alone, which may stop it.
+pub(super) fn own() -> Option<Arc<Broker>> {
+    up(Place::Own)
+}
+
+fn up(place: Place) -> Option<Arc<Broker>> {
+    for tool in ["java", "mvn"] {
+        let asked = Command::new(tool).arg("-version").output();
+        if !asked.is_ok_and(|answer| answer.status.success()) {
+            skip("Kafka", &format!("`{tool}` is needed to run Apache Kafka"));
+            return None;
+        }
+    }
+    let servers = script(place, &["up", "1"]);
+    Some(Arc::new(Broker { servers: servers.trim().to_owned(), place }))
+}
+
 impl Broker {
+    /// Does something to it: `stop 1`, `start 1`, `pause 1`.
+    pub(super) fn tell(&self, words: &[&str]) {
+        script(self.place, words);
+    }
+
     /// A configuration with topics of its own.
     pub(super) fn config(&self, prefix: &str, partitions: u16) -> KafkaConfig {
         let mut config = KafkaConfig::new(&self.servers);
@@ -52,17 +82,23 @@ impl Drop for Broker {
     fn drop(&mut self) {
         // Held while it stops, so that nobody starts another meanwhile.
         let _shared = SHARED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        script(&["down"]);
+        script(self.place, &["down"]);
     }
 }
 
-fn script(words: &[&str]) -> String {
+fn script(place: Place, words: &[&str]) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folder: PathBuf = Path::new(env!("CARGO_TARGET_TMPDIR")).join("kafka");
+    let said = std::env::var_os(PORT_VARIABLE).and_then(|port| port.to_str()?.parse().ok());
+    let port = said.unwrap_or(PORT);
+    let (folder, port) = match place {
+        Place::Shared => ("kafka", port),
+        Place::Own => ("kafka-own", port + OWN_PORT),
+    };
+    let folder: PathBuf = Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
     let output = Command::new(root.join("tests/kafka/broker"))
         .args(words)
         .env("HEEDFUL_KAFKA_DIR", folder)
-        .env("HEEDFUL_KAFKA_PORT", PORT.to_string())
+        .env("HEEDFUL_KAFKA_PORT", port.to_string())
         .stderr(Stdio::inherit())
         .output()
         .unwrap();

@@ -105,7 +105,7 @@ impl Stage {
         for job in waiting {
             let mut batches = [job.batch];
             refused += batches[0].refused.len();
-            let prepared = self.store.prepare(&mut batches).unwrap();
+            let prepared = self.store.prepare(&mut batches, &[]).unwrap();
             prepared.commit(&[]).unwrap();
             job.waiter.tell();
         }
