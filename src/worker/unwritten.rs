@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn positions_far_apart_are_told_apart() {
         let mut unwritten = Unwritten::default();
-        let all = TOGETHER_MAX as u32 + 2;
+        let all = u32::try_from(TOGETHER_MAX).unwrap() + 2;
         (0..all).for_each(|number| unwritten.mark(customer(number), 1 + u64::from(number)));
         unwritten.mark(customer(all), 10_000);
         let since = taken(&mut unwritten, Due::ALL);
