@@ -118,12 +118,14 @@ impl Core {
         member: &BaseConsumer<Member>,
         list: &mut TopicPartitionList,
     ) -> Result<(), Error> {
+        let shards = self.named(list)?;
+        tracing::info!(?shards, "shards come");
         // The member only holds them: they are read by another consumer, from where states end.
         told(list.set_all_offsets(Offset::Offset(0)))?;
         told(member.incremental_assign(list))?;
-        told(member.pause(list))?;
-        let shards = self.named(list)?;
-        tracing::info!(?shards, "shards came");
+        if !shards.is_empty() {
+            told(member.pause(list))?;
+        }
         for shard in shards {
             self.begin(shard)?;
         }

@@ -55,6 +55,9 @@ pub enum Error {
     /// Another node took over what this one held.
     #[error("kafka: another node has taken over, so this one ends: {0}")]
     TakenOver(String),
+    /// The thread that talks to Kafka does not come back.
+    #[error("the node has not polled its group for {} s, and is out of it by now", .0.as_secs())]
+    Stuck(std::time::Duration),
     /// There are no more threads.
     #[error("a thread cannot be started: {0}")]
     Thread(io::Error),

@@ -132,6 +132,7 @@ impl Node {
         while !self.stop.load(Ordering::Acquire) {
             self.poll_member()?;
             let mut core = self.member.context().core();
+            core.parts.shards.go_round();
             core.check()?;
             core.start_restored()?;
             core.collect();

@@ -32,6 +32,8 @@ struct Inner {
     stages: Vec<AtomicU8>,
     /// When the brokers last took a commit of this node.
     proven: Mutex<Option<Stopwatch>>,
+    /// When the node last went round.
+    alive: Mutex<Option<Stopwatch>>,
     proof_wanted: AtomicBool,
     joined: AtomicBool,
 }
@@ -42,6 +44,7 @@ impl Shards {
         Self(Arc::new(Inner {
             stages: (0..count).map(|_| AtomicU8::new(0)).collect(),
             proven: Mutex::new(None),
+            alive: Mutex::new(None),
             proof_wanted: AtomicBool::new(false),
             joined: AtomicBool::new(false),
         }))
@@ -86,6 +89,17 @@ impl Shards {
         if let Some(place) = self.0.stages.get(usize::from(shard)) {
             place.store(stage as u8, Ordering::Release);
         }
+    }
+
+    /// The node goes round.
+    pub(super) fn go_round(&self) {
+        *self.0.alive.lock().unwrap_or_else(PoisonError::into_inner) = Some(Stopwatch::start());
+    }
+
+    /// For how long the node has not gone round; `None` before it began.
+    pub(super) fn silence(&self) -> Option<Duration> {
+        let alive = self.0.alive.lock().unwrap_or_else(PoisonError::into_inner);
+        alive.as_ref().map(Stopwatch::elapsed)
     }
 
     pub(super) fn join(&self) {

@@ -27,6 +27,8 @@ const ASK_EVERY: Duration = Duration::from_millis(500);
 const MEMBERS_EVERY: Duration = Duration::from_secs(2);
 /// How often it is looked whether it shall end.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// A node that has not polled for so long is out of its group anyway, and must begin again.
+const STUCK_MAX: Duration = Duration::from_secs(300);
 /// How long the brokers may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// What separates the name of a node from its address in the id of its client.
@@ -97,6 +99,9 @@ impl Watch {
         let mut ends = BTreeMap::new();
         let mut members: Option<Stopwatch> = None;
         while !self.stop.load(Ordering::Acquire) {
+            if let Some(silence) = self.shards.silence().filter(|silence| STUCK_MAX < *silence) {
+                return Err(Error::Stuck(silence));
+            }
             let watch = Stopwatch::start();
             let ours = self.shards.ours();
             ends.retain(|shard, _| ours.contains(shard));

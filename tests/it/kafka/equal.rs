@@ -163,9 +163,6 @@ fn states(group: &Group, folder: &std::path::Path) -> BTreeMap<String, Vec<u8>> 
     for (id, bytes) in &mut states {
         let mut state = format.decode(&mut names, CustomerId::new(id), bytes).unwrap();
         state.now = Timestamp::MIN;
-        std::fs::create_dir_all(format!("/tmp/st/{}", group.names().changelog)).unwrap();
-        std::fs::write(format!("/tmp/st/{}/{id}", group.names().changelog), format!("{state:#?}"))
-            .unwrap();
         bytes.clear();
         format.encode(&names, &state, bytes).unwrap();
     }
