@@ -31,3 +31,6 @@ pub use self::fault::Fault;
 pub use self::linalg::{Factor, Symmetric};
 pub use self::penalty::{Penalty, Tie};
 pub use self::spline::Spline;
+
+#[cfg(test)]
+mod tests;

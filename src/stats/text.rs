@@ -37,7 +37,7 @@ impl Settings {
     /// What is usual for texts in any script: pairs of characters and of words.
     pub fn usual() -> Self {
         let scheme = Scheme { bits: 18, chars: 2, words: 2 };
-        Self { scheme, telling: Telling::Rarity, ridge: 0.3, steps: 60 }
+        Self { scheme, telling: Telling::Rarity, ridge: 0.4, steps: 40 }
     }
 }
 
@@ -52,7 +52,7 @@ pub struct Texts {
 /// Classes fewer than this are a mistake of one class.
 const CLASSES_MIN: usize = 2;
 /// The gradient at which a search ends, as a part of what it was.
-const TOLERANCE: f64 = 1e-5;
+const TOLERANCE: f64 = 1e-3;
 /// The pseudo-count in ratios of shares.
 const SMOOTH: f64 = 1.0;
 
@@ -106,25 +106,57 @@ pub fn fit(
     }
     let served = if classes.len() == 2 { classes.get(1..).unwrap_or_default() } else { classes };
     let buckets = texts.scheme.buckets();
-    let telling = match settings.telling {
+    let mut telling = match settings.telling {
         Telling::Contrast if served.len() == 1 => contrast(texts, &own, rows, buckets),
         Telling::Contrast | Telling::Rarity => rarity(texts, rows, buckets),
     };
-    let search = Search { texts, labels: &own, rows, telling: &telling, classes: served.len() };
-    let start = vec![0.0; (buckets + 1) * served.len()];
+    // On average a piece tells 1, so that one charge fits all texts and both ways of telling.
+    let mut squares = (0.0, 0.0);
+    each(texts, rows, |_, bucket, value| {
+        let told = value * telling.get(bucket).copied().unwrap_or(0.0);
+        squares = (squares.0 + told * told, squares.1 + value * value);
+    });
+    let unit = if 0.0 < squares.0 { (squares.1 / squares.0).sqrt() } else { 1.0 };
+    telling.iter_mut().for_each(|telling| *telling *= unit);
+    let (cells, used) = seated(texts, rows, &telling);
+    let search = Search { cells: &cells, labels: &own, classes: served.len() };
+    let start = vec![0.0; (used.len() + 1) * served.len()];
     let ridge = settings.ridge;
     let weights = lbfgs::minimise(start, settings.steps, TOLERANCE, |weights, gradient| {
         search.pass(weights, gradient, ridge)
     });
-    let (weights, biases) = weights.split_at(buckets * served.len());
-    Ok(rounded(texts.scheme, served, (weights, biases), &telling))
+    let (weights, biases) = weights.split_at(used.len() * served.len());
+    let mut folded = vec![0.0; buckets * served.len()];
+    for (bucket, weights) in used.iter().zip(weights.chunks_exact(served.len())) {
+        let telling = telling.get(*bucket).copied().unwrap_or(0.0);
+        let own = folded.iter_mut().skip(bucket * served.len());
+        own.zip(weights).for_each(|(slot, weight)| *slot = weight * telling);
+    }
+    Ok(rounded(texts.scheme, served, (&folded, biases)))
+}
+
+/// The rows with buckets numbered anew, without gaps, and multiplied by how much they tell; and the
+/// buckets in that order. A search over used buckets only is several times faster.
+fn seated(texts: &Texts, rows: &[usize], telling: &[f64]) -> (Vec<Vec<(usize, f64)>>, Vec<usize>) {
+    let mut seats = vec![None; telling.len()];
+    let mut used = Vec::new();
+    let mut seat = |(bucket, value): &(u32, f64)| {
+        let bucket = usize::try_from(*bucket).ok()?;
+        let seat = seats.get_mut(bucket)?;
+        let seat = *seat.get_or_insert_with(|| {
+            used.push(bucket);
+            used.len() - 1
+        });
+        Some((seat, value * telling.get(bucket)?))
+    };
+    let cells = rows.iter().map(|row| texts.row(*row).iter().filter_map(&mut seat).collect());
+    let cells = cells.collect();
+    (cells, used)
 }
 
 struct Search<'a> {
-    texts: &'a Texts,
+    cells: &'a [Vec<(usize, f64)>],
     labels: &'a [usize],
-    rows: &'a [usize],
-    telling: &'a [f64],
     classes: usize,
 }
 
@@ -142,18 +174,16 @@ impl Search<'_> {
         }
         bias_slots.fill(0.0);
         let mut logits = vec![0.0; classes];
-        for (row, label) in self.rows.iter().zip(self.labels) {
+        for (cells, label) in self.cells.iter().zip(self.labels) {
             logits.copy_from_slice(biases);
-            let cells = self.texts.row(*row).iter().filter_map(|(bucket, times)| {
-                let at = usize::try_from(*bucket).ok()?;
-                Some((at * classes, times * self.telling.get(at)?))
-            });
-            for (start, value) in cells.clone() {
+            for (seat, value) in cells {
+                let start = seat * classes;
                 let own = weights.get(start..start + classes).unwrap_or_default();
                 logits.iter_mut().zip(own).for_each(|(logit, weight)| *logit += value * weight);
             }
             objective += errors(&mut logits, *label);
-            for (start, value) in cells {
+            for (seat, value) in cells {
+                let start = seat * classes;
                 let own = slots.get_mut(start..start + classes).unwrap_or_default();
                 own.iter_mut().zip(&logits).for_each(|(slot, error)| *slot += value * error);
             }
@@ -218,18 +248,8 @@ fn each(texts: &Texts, rows: &[usize], mut seen: impl FnMut(usize, usize, f64)) 
 }
 
 /// Rounds weights to bytes, one scale per class.
-fn rounded(
-    scheme: Scheme,
-    names: &[&str],
-    (weights, biases): (&[f64], &[f64]),
-    telling: &[f64],
-) -> TextModel {
+fn rounded(scheme: Scheme, names: &[&str], (folded, biases): (&[f64], &[f64])) -> TextModel {
     let count = names.len();
-    let folded: Vec<f64> = weights
-        .chunks_exact(count)
-        .zip(telling)
-        .flat_map(|(own, telling)| own.iter().map(move |weight| weight * telling))
-        .collect();
     let scale = |class: usize| {
         let own = folded.iter().skip(class).step_by(count);
         own.fold(0.0, |most: f64, weight| most.max(weight.abs())) / 127.0
