@@ -18,6 +18,7 @@ pub mod id;
 pub mod index;
 pub mod input;
 pub mod message;
+pub mod model;
 pub mod names;
 pub mod policy;
 #[cfg(test)]

@@ -17,13 +17,8 @@ pub fn intercept(logits: &[f64], labels: &[f64]) -> Result<Calibration, Fault> {
     let mut design = Design::new(0, 0);
     logits.iter().for_each(|_| design.push(&[], &[]));
     let penalty = Penalty::default();
-    let problem = Problem {
-        design: &design,
-        labels,
-        weights: None,
-        offset: Some(logits),
-        penalty: &penalty,
-    };
+    let problem =
+        Problem { design: &design, labels, weights: None, offset: Some(logits), penalty: &penalty };
     let solution = problem.solve(None)?;
     let intercept = solution.weights.first().copied().unwrap_or(0.0);
     Ok(Calibration { intercept, ..Calibration::default() })

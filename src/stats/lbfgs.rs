@@ -42,7 +42,11 @@ impl Pairs {
     }
 
     /// The way down by the two-loop recursion, as a step to subtract.
-    pub(super) fn direction(&self, gradient: &[f64], condition: impl FnOnce(&mut [f64])) -> Vec<f64> {
+    pub(super) fn direction(
+        &self,
+        gradient: &[f64],
+        condition: impl FnOnce(&mut [f64]),
+    ) -> Vec<f64> {
         let mut step = gradient.to_vec();
         let mut parts = Vec::with_capacity(self.0.len());
         for Pair { step: moved, change, product } in self.0.iter().rev() {
@@ -51,7 +55,9 @@ impl Pairs {
             parts.push(part);
         }
         condition(&mut step);
-        for (Pair { step: moved, change, product }, part) in self.0.iter().zip(parts.into_iter().rev()) {
+        for (Pair { step: moved, change, product }, part) in
+            self.0.iter().zip(parts.into_iter().rev())
+        {
             let back = part - dot(change, &step) / product;
             step.iter_mut().zip(moved).for_each(|(slot, moved)| *slot += back * moved);
         }

@@ -84,7 +84,8 @@ impl Problem<'_> {
             for _ in 0..FIRST_STEPS_MAX {
                 let (objective, gradient) = search.pass(&weights, stride);
                 let factor = search.factor(stride)?;
-                let moved = search.newton_step(&mut weights, (objective, &gradient), &factor, stride);
+                let moved =
+                    search.newton_step(&mut weights, (objective, &gradient), &factor, stride);
                 if moved < FIRST_STEP_MIN {
                     break;
                 }

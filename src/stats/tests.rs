@@ -54,7 +54,8 @@ fn scores_are_never_inverted_whatever_the_share_of_positives() {
             let (fit, fitted) =
                 additive::fit_linfa(&table, &[], &plan, &all(&table)).expect("fitted");
             fit.model.check().expect("served");
-            let auc = metrics::auc(&select::chances(&fit.model, &table, &all(&table)), &table.labels);
+            let auc =
+                metrics::auc(&select::chances(&fit.model, &table, &all(&table)), &table.labels);
             assert!(0.6 < auc, "{percent} %: {auc}, positive {}", fitted.object.labels().pos.class);
         }
     }
@@ -166,17 +167,19 @@ fn a_declared_direction_is_kept_even_against_the_rows() {
     }
     let category = [Treatment { missing: Missing::Flag, direction: Some(Direction::Rising) }; 3];
     assert!(additive::fit(&table, &category, &LINES, &all(&table)).is_err());
-    assert!(bounded::solve(
-        &Problem {
-            design: &super::Design::new(0, 1),
-            labels: &[],
-            weights: None,
-            offset: None,
-            penalty: &super::Penalty::even(1, 1.0),
-        },
-        &[(0.0, 1.0)],
-    )
-    .is_err());
+    assert!(
+        bounded::solve(
+            &Problem {
+                design: &super::Design::new(0, 1),
+                labels: &[],
+                weights: None,
+                offset: None,
+                penalty: &super::Penalty::even(1, 1.0),
+            },
+            &[(0.0, 1.0)],
+        )
+        .is_err()
+    );
 }
 
 #[test]
@@ -187,8 +190,15 @@ fn one_class_lengths_and_what_is_not_finite_are_refused() {
     assert_eq!(fit(&table), Err(super::Fault::OneClass));
     table.labels[3] = f64::NAN;
     assert_eq!(fit(&table), Err(super::Fault::NotFinite));
-    assert!(trees::boost(&rows(200, 0.3, 1), &[], &folds::Fold { learn: vec![], judge: vec![] },
-        &Settings::default()).is_err());
+    assert!(
+        trees::boost(
+            &rows(200, 0.3, 1),
+            &[],
+            &folds::Fold { learn: vec![], judge: vec![] },
+            &Settings::default()
+        )
+        .is_err()
+    );
 }
 
 #[test]
@@ -224,9 +234,12 @@ fn trees_find_an_interaction_keep_directions_and_say_what_they_judged() {
     close(metrics::log_loss(&boosted.judged, &table.labels), boosted.loss, 1e-3);
     let directions = [Some(Direction::Rising), Some(Direction::Falling)];
     let held = trees::boost_folds(&table, &directions, &inner, &Settings::default()).expect("held");
-    let chance = |x: i32, noise: i32| held.forest.chance(&[f64::from(x) / 10.0, f64::from(noise), 0.0]);
+    let chance =
+        |x: i32, noise: i32| held.forest.chance(&[f64::from(x) / 10.0, f64::from(noise), 0.0]);
     for step in -20..20 {
-        assert!(chance(step, 30) <= chance(step + 1, 30) && chance(step, 80) <= chance(step + 1, 80));
+        assert!(
+            chance(step, 30) <= chance(step + 1, 30) && chance(step, 80) <= chance(step + 1, 80)
+        );
         assert!(chance(3, 50 + step) >= chance(3, 51 + step));
     }
 }
@@ -260,7 +273,8 @@ fn measures_are_what_pairs_and_loops_say() {
             hits as f64 / above.count() as f64
         };
         let positives: Vec<usize> = (0..count).filter(|row| labels[*row] == 1.0).collect();
-        let area = positives.iter().map(|row| precision(*row)).sum::<f64>() / positives.len() as f64;
+        let area =
+            positives.iter().map(|row| precision(*row)).sum::<f64>() / positives.len() as f64;
         close(metrics::pr_auc(&chances, &labels), area, 1e-12);
         let bins = metrics::bins_by_mass(&chances, &labels, 4);
         assert_eq!(bins.iter().map(|bin| bin.rows).sum::<usize>(), count);

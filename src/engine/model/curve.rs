@@ -141,9 +141,11 @@ impl Curve {
         };
         let starts = [-SIZE_MAX].into_iter().chain(self.knots.iter().copied());
         let ends = self.knots.iter().copied().chain([SIZE_MAX]);
-        let largest = self.pieces.iter().flat_map(|piece| piece.c).fold(0.0, |most: f64, c| {
-            most.max(c.abs())
-        });
+        let largest = self
+            .pieces
+            .iter()
+            .flat_map(|piece| piece.c)
+            .fold(0.0, |most: f64, c| most.max(c.abs()));
         let slack = 1e-9 * (1.0 + largest);
         let slopes = self.pieces.iter().zip(starts.zip(ends)).all(|(piece, (start, end))| {
             let bend = piece.bend();

@@ -10,7 +10,8 @@ use super::TEXT_WEIGHTS_MAX;
 const DIGITS: [u8; 16] = *b"0123456789abcdef";
 
 pub(super) fn serialize<S: Serializer>(bytes: &[i8], to: S) -> Result<S::Ok, S::Error> {
-    let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).map_or('0', |digit| char::from(*digit));
+    let digit =
+        |nibble: u8| DIGITS.get(usize::from(nibble)).map_or('0', |digit| char::from(*digit));
     let text: String = bytes
         .iter()
         .flat_map(|byte| {
@@ -40,10 +41,8 @@ impl Visitor<'_> for Hex {
         }
         let (pairs, rest) = text.as_bytes().as_chunks::<2>();
         let pair = |[high, low]: &[u8; 2]| Some(nibble(*high)? << 4 | nibble(*low)?);
-        let bytes: Option<Box<[i8]>> = pairs
-            .iter()
-            .map(|digits| pair(digits).map(|byte| i8::from_le_bytes([byte])))
-            .collect();
+        let bytes: Option<Box<[i8]>> =
+            pairs.iter().map(|digits| pair(digits).map(|byte| i8::from_le_bytes([byte]))).collect();
         match bytes {
             Some(bytes) if rest.is_empty() => Ok(bytes),
             Some(_) | None => Err(E::custom("the weights are not hexadecimal")),

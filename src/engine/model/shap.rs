@@ -5,8 +5,8 @@
 //! tree's value when the others are averaged out by the training weights of its branches. Per tree
 //! it takes O(leaves * depth^2).
 
-use super::forest::{Forest, Node, Tree};
 use super::DEPTH_MAX;
+use super::forest::{Forest, Node, Tree};
 
 /// Room for the paths of one walk; made once, used for every row.
 #[derive(Clone, Debug)]
@@ -42,14 +42,18 @@ impl Forest {
         for tree in &self.trees {
             sum += tree.value(row);
             let mut walk = Walk { tree, row, parts: &mut *parts };
-            walk.visit(0, &mut scratch.path, 0, Element { feature: None, zero: 1.0, one: 1.0, share: 0.0 });
+            walk.visit(
+                0,
+                &mut scratch.path,
+                0,
+                Element { feature: None, zero: 1.0, one: 1.0, share: 0.0 },
+            );
         }
         for part in parts {
             *part *= self.calibration.slope;
         }
         self.calibration.slope * sum + self.calibration.intercept
     }
-
 }
 
 struct Walk<'a> {
@@ -84,12 +88,8 @@ impl Walk<'_> {
         let share = |child: u16| {
             self.tree.nodes.get(usize::from(child)).map_or(0.0, Node::cover) / split.cover
         };
-        let known = Element {
-            feature: Some(split.feature),
-            zero: share(hot) * zero,
-            one,
-            share: 0.0,
-        };
+        let known =
+            Element { feature: Some(split.feature), zero: share(hot) * zero, one, share: 0.0 };
         let unknown = Element { zero: share(cold) * zero, one: 0.0, ..known };
         self.visit(hot, room, length, known);
         self.visit(cold, room, length, unknown);
@@ -124,7 +124,8 @@ fn extend(path: &mut [Element], new: Element) {
     // hands the rest to the next.
     for (place, element) in path.iter_mut().enumerate() {
         let own = element.share;
-        let kept = if place == depth { own } else { new.zero * own * (number(depth - place) / whole) };
+        let kept =
+            if place == depth { own } else { new.zero * own * (number(depth - place) / whole) };
         element.share = kept + carried;
         carried = new.one * own * ((number(place) + 1.0) / whole);
     }

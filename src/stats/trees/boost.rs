@@ -247,7 +247,11 @@ impl<'a> Course<'a> {
 fn sample(rows: &[usize], share: f64, random: &mut fastrand::Rng) -> Vec<u32> {
     let kept = rows.iter().filter(|_| share >= 1.0 || random.f64() < share);
     let kept: Vec<u32> = kept.filter_map(|row| u32::try_from(*row).ok()).collect();
-    if kept.is_empty() { rows.iter().filter_map(|row| u32::try_from(*row).ok()).collect() } else { kept }
+    if kept.is_empty() {
+        rows.iter().filter_map(|row| u32::try_from(*row).ok()).collect()
+    } else {
+        kept
+    }
 }
 
 /// So many features by chance, rising, at least one.

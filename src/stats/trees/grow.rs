@@ -66,7 +66,8 @@ pub(super) fn grow(ground: &Ground<'_>, rows: Vec<u32>) -> Grown {
         let Some(best) = leaf.best else { break };
         let (parent, count) = (leaf.node, nodes.len());
         let [left, right] = ground.part(leaf, &best, count);
-        let (Ok(left_place), Ok(right_place)) = (u16::try_from(count), u16::try_from(count + 1)) else {
+        let (Ok(left_place), Ok(right_place)) = (u16::try_from(count), u16::try_from(count + 1))
+        else {
             break;
         };
         nodes.push(ground.end(&left.sums, left.bounds));
@@ -74,7 +75,8 @@ pub(super) fn grow(ground: &Ground<'_>, rows: Vec<u32>) -> Grown {
         if let (Some(node), Some(test)) = (nodes.get_mut(parent), grown.tests.get_mut(parent)) {
             *node = ground.fork(&best, left_place, right_place, node.cover());
             let Best { feature, test: bins, missing, .. } = best;
-            *test = Some(Fork { feature, test: bins, missing, left: left_place, right: right_place });
+            *test =
+                Some(Fork { feature, test: bins, missing, left: left_place, right: right_place });
         }
         grown.tests.extend([None, None]);
         leaves.extend([left, right]);
@@ -171,7 +173,8 @@ impl Ground<'_> {
             let bin = usize::try_from(*row).ok().and_then(|row| bins.get(row)).copied();
             best.test.side(bin.unwrap_or(super::bins::MISSING), best.missing) == Side::Left
         };
-        let (lefts, rights): (Vec<u32>, Vec<u32>) = leaf.rows.iter().partition(|row| goes_left(row));
+        let (lefts, rights): (Vec<u32>, Vec<u32>) =
+            leaf.rows.iter().partition(|row| goes_left(row));
         let mut rest = leaf.histogram;
         let last = self.settings.leaves <= 2;
         let small = if lefts.len() <= rights.len() { &lefts } else { &rights };

@@ -155,7 +155,12 @@ impl Finder<'_> {
     }
 
     /// Keeps a split if it may be made and is the best so far.
-    fn consider(&self, (left, test, missing): (Sums, Test, Side), l2: f64, best: &mut Option<Best>) {
+    fn consider(
+        &self,
+        (left, test, missing): (Sums, Test, Side),
+        l2: f64,
+        best: &mut Option<Best>,
+    ) {
         let right = self.total.less(&left);
         let Settings { rows_min, hessian_min, gain_min, .. } = *self.settings;
         let small = |side: &Sums| side.rows < rows_min.max(1) || side.hessian < hessian_min;
@@ -168,7 +173,8 @@ impl Finder<'_> {
             Some(Direction::Rising) => high < low,
             Some(Direction::Falling) => low < high,
         };
-        let whole = self.total.worth(self.total.value(self.settings.l2, self.bounds), self.settings.l2);
+        let whole =
+            self.total.worth(self.total.value(self.settings.l2, self.bounds), self.settings.l2);
         let gain = left.worth(low, l2) + right.worth(high, l2) - whole;
         if against || gain <= gain_min || best.is_some_and(|best| gain <= best.gain) {
             return;

@@ -38,7 +38,8 @@ pub(crate) fn cdnow() -> Fallible<Vec<Purchase>> {
     let text = std::fs::read_to_string(folder()?.join("cdnow/CDNOW_master.txt"))?;
     let mut purchases = Vec::new();
     for line in text.lines().skip(1) {
-        let [customer, date, quantity, amount] = *line.split_whitespace().collect::<Vec<_>>() else {
+        let [customer, date, quantity, amount] = *line.split_whitespace().collect::<Vec<_>>()
+        else {
             continue;
         };
         let date: i32 = date.parse()?;
@@ -57,7 +58,8 @@ pub(crate) fn retail() -> Fallible<Vec<Purchase>> {
     let (quantities, prices) = (cells.numbers("quantity")?, cells.numbers("unit_price")?);
     let mut orders: BTreeMap<(&str, &str, &str, bool), Purchase> = BTreeMap::new();
     let keys = invoices.iter().zip(times).zip(customers);
-    for (((invoice, time), customer), (quantity, price)) in keys.zip(quantities.iter().zip(&prices)) {
+    for (((invoice, time), customer), (quantity, price)) in keys.zip(quantities.iter().zip(&prices))
+    {
         let amount = quantity * price;
         if amount == 0.0 {
             continue;

@@ -121,9 +121,14 @@ pub(crate) fn shoppers(figures: &mut Figures) -> Fallible<()> {
         let inner = folds::stratified(&learn, 4, SEED)?;
         let boosted = trees::boost_folds(&learn, &[], &inner, &Settings::default())?;
         boosted.forest.check()?;
-        judged.add(forest_chances(&boosted.forest, &table, &fold.judge), labels(&table, &fold.judge));
+        judged
+            .add(forest_chances(&boosted.forest, &table, &fold.judge), labels(&table, &fold.judge));
     }
-    figures.add("online shoppers log-loss, trees", mean(&judged.losses), Some(Goal::AtMost(0.2254)));
+    figures.add(
+        "online shoppers log-loss, trees",
+        mean(&judged.losses),
+        Some(Goal::AtMost(0.2254)),
+    );
     figures.add("online shoppers AUC, trees", mean(&judged.aucs), Some(Goal::AtLeast(0.9345)));
     figures.add("online shoppers ECE, trees", judged.error(), None);
     Ok(())
@@ -153,8 +158,7 @@ pub(crate) fn text(figures: &mut Figures) -> Fallible<()> {
             println!("  {file} is not there");
             continue;
         };
-        let numbers =
-            rows::fold_numbers(&Cells::read(&format!("support_text/{file}_folds.csv"))?)?;
+        let numbers = rows::fold_numbers(&Cells::read(&format!("support_text/{file}_folds.csv"))?)?;
         // The folds leave out a row without a text.
         let rows = cells.texts("review")?.iter().zip(cells.numbers("label")?);
         let (reviews, labels): (Vec<String>, Vec<usize>) = rows
@@ -165,7 +169,9 @@ pub(crate) fn text(figures: &mut Figures) -> Fallible<()> {
         for fold in folds::given(&numbers) {
             let model = text_model(&reviews, &labels, &fold.learn)?;
             for row in &fold.judge {
-                let (Some(review), Some(label)) = (reviews.get(*row), labels.get(*row)) else { continue };
+                let (Some(review), Some(label)) = (reviews.get(*row), labels.get(*row)) else {
+                    continue;
+                };
                 let good = 0.5 < model.chance(review, &mut grams);
                 right.push(f64::from(u8::from(good == (*label == 1))));
             }
@@ -183,7 +189,11 @@ fn text_model(
 ) -> Fallible<heedful::engine::model::TextModel> {
     let classes = ["bad", "good"];
     let table = Table {
-        labels: learn.iter().filter_map(|row| labels.get(*row)).map(|l| if *l == 0 { 0.0 } else { 1.0 }).collect(),
+        labels: learn
+            .iter()
+            .filter_map(|row| labels.get(*row))
+            .map(|l| if *l == 0 { 0.0 } else { 1.0 })
+            .collect(),
         ..Table::default()
     };
     let inner = folds::stratified(&table, 4, SEED)?.into_iter().next().ok_or("no fold")?;

@@ -8,14 +8,16 @@ use crate::Fallible;
 
 /// Where the reference data stands; it never becomes part of the project.
 pub(crate) fn folder() -> Fallible<PathBuf> {
-    let named = std::env::args().find_map(|argument| Some(argument.strip_prefix("--data=")?.into()));
-    let folder: PathBuf = named
-        .unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"));
+    let named =
+        std::env::args().find_map(|argument| Some(argument.strip_prefix("--data=")?.into()));
+    let folder: PathBuf =
+        named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"));
     if folder.is_dir() {
         Ok(folder)
     } else {
         let folder = folder.display();
-        Err(format!("the reference data is not at `{folder}`: name its folder with --data=DIR").into())
+        Err(format!("the reference data is not at `{folder}`: name its folder with --data=DIR")
+            .into())
     }
 }
 
@@ -29,7 +31,8 @@ pub(crate) struct Cells {
 impl Cells {
     pub(crate) fn read(path: &str) -> Fallible<Self> {
         let path = folder()?.join(path);
-        let mut reader = csv::Reader::from_path(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+        let mut reader =
+            csv::Reader::from_path(&path).map_err(|e| format!("{}: {e}", path.display()))?;
         let names: Vec<String> = reader.headers()?.iter().map(str::to_owned).collect();
         let mut columns = vec![Vec::new(); names.len()];
         for record in reader.records() {
@@ -78,7 +81,11 @@ pub(crate) fn telco() -> Fallible<(Table, Vec<usize>)> {
     let cells = Cells::read("telco/Telco-Customer-Churn.csv")?;
     let folds = Cells::read("telco/telco_folds.csv")?;
     let mut table = Table {
-        labels: cells.texts("Churn")?.iter().map(|text| f64::from(u8::from(text == "Yes"))).collect(),
+        labels: cells
+            .texts("Churn")?
+            .iter()
+            .map(|text| f64::from(u8::from(text == "Yes")))
+            .collect(),
         ..Table::default()
     };
     for name in cells.names().filter(|name| !["customerID", "Churn"].contains(name)) {

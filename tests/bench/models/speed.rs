@@ -30,11 +30,19 @@ pub(crate) fn speed(figures: &mut Figures) -> Fallible<()> {
         figures.add(&format!("{name} objective"), objective, None);
         if let Some(peer) = peer(&peers, &format!("{name} lbfgs ms")) {
             let ratio = seconds * 1e3 / peer;
-            figures.add(&format!("{name} fit time / lbfgs as it comes"), ratio, Some(Goal::AtMost(0.2)));
+            figures.add(
+                &format!("{name} fit time / lbfgs as it comes"),
+                ratio,
+                Some(Goal::AtMost(0.2)),
+            );
         }
         if let Some(peer) = peer(&peers, &format!("{name} lbfgs to 1e-6 ms")) {
             let ratio = seconds * 1e3 / peer;
-            figures.add(&format!("{name} fit time / lbfgs to the optimum"), ratio, Some(Goal::AtMost(0.1)));
+            figures.add(
+                &format!("{name} fit time / lbfgs to the optimum"),
+                ratio,
+                Some(Goal::AtMost(0.1)),
+            );
         }
         if let Some(peer) = peer(&peers, &format!("{name} objective")) {
             let gap = (objective - peer).abs() / peer;
@@ -155,15 +163,17 @@ fn boost(figures: &mut Figures, table: &Table, peer: Option<f64>) -> Fallible<()
 fn texts(figures: &mut Figures) -> Fallible<()> {
     let cells = Cells::read("support_text/waimai_10k.csv")?;
     let reviews = cells.texts("review")?;
-    let labels: Vec<usize> = cells.numbers("label")?.iter().map(|l| usize::from(0.5 < *l)).collect();
+    let labels: Vec<usize> =
+        cells.numbers("label")?.iter().map(|l| usize::from(0.5 < *l)).collect();
     let scheme = Scheme { bits: 18, chars: 2, words: 0 };
     let rows: Vec<usize> = (0..reviews.len()).collect();
     let cut = Texts::new(reviews.iter().map(String::as_str), scheme)?;
     let settings = text::Settings { scheme, ..text::Settings::usual() };
     let model = text::fit(&cut, &labels, &["bad", "good"], &settings, &rows)?;
     let mut grams = Grams::default();
-    let seconds =
-        quickest(|| Ok(reviews.iter().map(|review| model.chance(review, &mut grams)).sum::<f64>()))?;
+    let seconds = quickest(|| {
+        Ok(reviews.iter().map(|review| model.chance(review, &mut grams)).sum::<f64>())
+    })?;
     let count = reviews.iter().map(|_| 1.0).sum::<f64>();
     figures.add("text, microseconds each", seconds / count * 1e6, Some(Goal::AtMost(20.0)));
     let bytes = serde_json::to_string(&model)?.bytes().map(|_| 1.0).sum::<f64>();
@@ -173,7 +183,8 @@ fn texts(figures: &mut Figures) -> Fallible<()> {
 
 /// Figures of the Python peers, when asked for: lines of a name, a tab and a number.
 fn peers() -> Fallible<Vec<(String, f64)>> {
-    let program = std::env::args().find_map(|word| Some(word.strip_prefix("--python=")?.to_owned()));
+    let program =
+        std::env::args().find_map(|word| Some(word.strip_prefix("--python=")?.to_owned()));
     let Some(program) = program else { return Ok(Vec::new()) };
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bench/models_peers.py");
     let output = Command::new(program).arg(script).arg(crate::rows::folder()?).output()?;
