@@ -269,10 +269,10 @@ fn measures_are_what_pairs_and_loops_say() {
         assert!(delong.low <= delong.value && delong.value <= delong.high);
         let precision = |row: usize| {
             let above = (0..count).filter(|other| chances[row] <= chances[*other]);
-            let hits = above.clone().filter(|other| labels[*other] == 1.0).count();
+            let hits = above.clone().filter(|other| 0.5 < labels[*other]).count();
             hits as f64 / above.count() as f64
         };
-        let positives: Vec<usize> = (0..count).filter(|row| labels[*row] == 1.0).collect();
+        let positives: Vec<usize> = (0..count).filter(|row| 0.5 < labels[*row]).collect();
         let area =
             positives.iter().map(|row| precision(*row)).sum::<f64>() / positives.len() as f64;
         close(metrics::pr_auc(&chances, &labels), area, 1e-12);

@@ -31,13 +31,15 @@ pub enum Telling {
     /// The more its share differs between both classes the more: |ln of the ratio| (Wang and Manning
     /// 2012). Two classes only.
     Contrast,
+    /// The average of a model of either kind.
+    Both,
 }
 
 impl Settings {
     /// What is usual for texts in any script: pairs of characters and of words.
     pub fn usual() -> Self {
         let scheme = Scheme { bits: 18, chars: 2, words: 2 };
-        Self { scheme, telling: Telling::Rarity, ridge: 0.4, steps: 40 }
+        Self { scheme, telling: Telling::Both, ridge: 0.4, steps: 40 }
     }
 }
 
@@ -105,10 +107,35 @@ pub fn fit(
         return Err(Fault::Unusable { name: (*name).to_owned(), why: "no text has this class" });
     }
     let served = if classes.len() == 2 { classes.get(1..).unwrap_or_default() } else { classes };
+    let ways = match (settings.telling, served.len()) {
+        (Telling::Both, 1) => vec![Telling::Rarity, Telling::Contrast],
+        (Telling::Contrast, 1) => vec![Telling::Contrast],
+        (Telling::Both | Telling::Contrast | Telling::Rarity, _) => vec![Telling::Rarity],
+    };
+    // A sum of linear models is one linear model: their average costs nothing when served.
+    let share = 1.0 / number(ways.len());
+    let mut sum = vec![0.0; (texts.scheme.buckets() + 1) * served.len()];
+    for way in ways {
+        let weights =
+            one_way(texts, &own, served.len(), &Settings { telling: way, ..*settings }, rows);
+        sum.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += share * weight);
+    }
+    let (folded, biases) = sum.split_at(texts.scheme.buckets() * served.len());
+    Ok(rounded(texts.scheme, served, (folded, biases)))
+}
+
+/// Weights bucket by bucket, one per class, with how much a bucket tells folded in; then the biases.
+fn one_way(
+    texts: &Texts,
+    labels: &[usize],
+    classes: usize,
+    settings: &Settings,
+    rows: &[usize],
+) -> Vec<f64> {
     let buckets = texts.scheme.buckets();
     let mut telling = match settings.telling {
-        Telling::Contrast if served.len() == 1 => contrast(texts, &own, rows, buckets),
-        Telling::Contrast | Telling::Rarity => rarity(texts, rows, buckets),
+        Telling::Contrast => contrast(texts, labels, rows, buckets),
+        Telling::Both | Telling::Rarity => rarity(texts, rows, buckets),
     };
     // On average a piece tells 1, so that one charge fits all texts and both ways of telling.
     let mut squares = (0.0, 0.0);
@@ -119,20 +146,21 @@ pub fn fit(
     let unit = if 0.0 < squares.0 { (squares.1 / squares.0).sqrt() } else { 1.0 };
     telling.iter_mut().for_each(|telling| *telling *= unit);
     let (cells, used) = seated(texts, rows, &telling);
-    let search = Search { cells: &cells, labels: &own, classes: served.len() };
-    let start = vec![0.0; (used.len() + 1) * served.len()];
+    let search = Search { cells: &cells, labels, classes };
+    let start = vec![0.0; (used.len() + 1) * classes];
     let ridge = settings.ridge;
     let weights = lbfgs::minimise(start, settings.steps, TOLERANCE, |weights, gradient| {
         search.pass(weights, gradient, ridge)
     });
-    let (weights, biases) = weights.split_at(used.len() * served.len());
-    let mut folded = vec![0.0; buckets * served.len()];
-    for (bucket, weights) in used.iter().zip(weights.chunks_exact(served.len())) {
+    let (weights, biases) = weights.split_at(used.len() * classes);
+    let mut folded = vec![0.0; buckets * classes];
+    for (bucket, weights) in used.iter().zip(weights.chunks_exact(classes)) {
         let telling = telling.get(*bucket).copied().unwrap_or(0.0);
-        let own = folded.iter_mut().skip(bucket * served.len());
+        let own = folded.iter_mut().skip(bucket * classes);
         own.zip(weights).for_each(|(slot, weight)| *slot = weight * telling);
     }
-    Ok(rounded(texts.scheme, served, (&folded, biases)))
+    folded.extend_from_slice(biases);
+    folded
 }
 
 /// The rows with buckets numbered anew, without gaps, and multiplied by how much they tell; and the

@@ -19,6 +19,9 @@ mod speed;
 /// Any failure of a bench.
 pub(crate) type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
 
+/// One part of the bench.
+type Part = fn(&mut Figures) -> Fallible<()>;
+
 /// What was measured, and its goal.
 #[derive(Debug, Default)]
 pub(crate) struct Figures(Vec<(String, f64, Option<Goal>)>);
@@ -56,7 +59,7 @@ fn main() -> Fallible<()> {
     let asked: Vec<String> =
         std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     let mut figures = Figures::default();
-    let parts: [(&str, fn(&mut Figures) -> Fallible<()>); 6] = [
+    let parts: [(&str, Part); 6] = [
         ("telco", quality::telco),
         ("cdnow", quality::cdnow),
         ("retail", quality::retail),

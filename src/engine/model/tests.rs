@@ -1,4 +1,5 @@
 //! Hostile files are refused; reasons add up; `TreeSHAP` is what brute force says.
+#![expect(clippy::float_cmp, reason = "the same bits are meant")]
 
 use super::*;
 
@@ -90,9 +91,9 @@ fn forest() -> Forest {
 /// The tree's value when only the features of a set are known: the rest averaged by cover.
 fn worth(tree: &Tree, at: usize, row: &[f64], known: u32) -> f64 {
     let node = &tree.nodes[at];
-    let (Node::Below { split, .. } | Node::Within { split, .. }) = node else {
-        let Node::Leaf { value, .. } = node else { unreachable!() };
-        return *value;
+    let split = match node {
+        Node::Leaf { value, .. } => return *value,
+        Node::Below { split, .. } | Node::Within { split, .. } => split,
     };
     if known >> split.feature & 1 == 1 {
         let next = node.next(row).expect("a split leads on");

@@ -201,11 +201,11 @@ fn text_model(
     let (known, asked): (Vec<usize>, Vec<usize>) = (outer(&inner.learn), outer(&inner.judge));
     let mut best: Option<(f64, text::Settings)> = None;
     let mut grams = Grams::default();
-    for chars in [2, 3] {
+    for chars in [2_u8] {
         let scheme = Scheme { bits: 18, chars, words: 0 };
         let texts = Texts::new(reviews.iter().map(String::as_str), scheme)?;
-        for telling in [Telling::Rarity, Telling::Contrast] {
-            for ridge in [0.15, 0.3, 0.5, 1.0] {
+        for telling in [Telling::Rarity, Telling::Contrast, Telling::Both] {
+            for ridge in [0.2, 0.4, 0.8] {
                 let settings = text::Settings { scheme, telling, ridge, ..text::Settings::usual() };
                 let model = text::fit(&texts, labels, &classes, &settings, &known)?;
                 let losses = asked.iter().filter_map(|row| {
