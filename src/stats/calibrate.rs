@@ -6,7 +6,7 @@ use super::logistic::Problem;
 use super::penalty::Penalty;
 use crate::engine::model::{CORNERS_MAX, Calibration, logistic};
 
-/// Labels below which a free slope or an isotonic table is noise.
+/// Labels below which an isotonic table learns noise: the caller should take the slope instead.
 pub const ISOTONIC_LABELS_MIN: usize = 5_000;
 
 /// Only the intercept: the average chance becomes the share that happened.
