@@ -1,8 +1,8 @@
 //! Trees one after the other, each for what those before it left over.
 
 use super::Settings;
-use super::bins;
-use super::grow::{Ground, grow};
+use super::bins::{self, Binned};
+use super::grow::{Ground, Grown, grow};
 use crate::engine::model::{
     Calibration, Direction, FEATURES_MAX, Forest, ForestFeature, Kind, NODES_MAX, Node, TREES_MAX,
     Tree, logistic,
@@ -50,11 +50,12 @@ pub fn boost(
             allowed: &allowed,
             slopes: &course.slopes,
         };
+        let taken = rows.clone();
         let grown = grow(&ground, rows);
         if grown.tree.nodes.len() == 1 && settings.columns_share >= 1.0 {
             break;
         }
-        course.add(|row| grown.value(&features, row));
+        course.add(&grown, &features, &taken);
         trees.push(grown.tree);
         let loss = course.loss();
         if loss < least || settings.patience == 0 {
@@ -222,10 +223,17 @@ impl<'a> Course<'a> {
         }
     }
 
-    fn add(&mut self, value: impl Fn(usize) -> f64) {
-        for row in self.fold.learn.iter().chain(&self.fold.judge) {
+    /// Adds a tree grown on the rows `taken`, which stand in the order of the learning rows.
+    fn add(&mut self, grown: &Grown, features: &[Binned], taken: &[u32]) {
+        grown.add_to(&mut self.logits);
+        let mut taken = taken.iter().peekable();
+        let left = self.fold.learn.iter().filter(|row| {
+            let own = taken.next_if(|next| u32::try_from(**row).is_ok_and(|row| row == **next));
+            own.is_none()
+        });
+        for row in left.chain(&self.fold.judge) {
             if let Some(logit) = self.logits.get_mut(*row) {
-                *logit += value(*row);
+                *logit += grown.value(features, *row);
             }
         }
         let logits = self.fold.judge.iter().filter_map(|row| self.logits.get(*row));

@@ -23,6 +23,8 @@ pub(super) struct Ground<'a> {
 pub(super) struct Grown {
     pub(super) tree: Tree,
     tests: Vec<Option<Fork>>,
+    /// The rows it was grown from, by the node they ended in.
+    seats: Vec<(usize, Vec<u32>)>,
 }
 
 /// A split on bins.
@@ -33,6 +35,13 @@ struct Fork {
     missing: Side,
     left: u16,
     right: u16,
+}
+
+/// Whether any leaf will be split after this.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum More {
+    Yes,
+    No,
 }
 
 struct Leaf {
@@ -52,7 +61,8 @@ pub(super) fn grow(ground: &Ground<'_>, rows: Vec<u32>) -> Grown {
     let sums = ground.total(&rows);
     let mut root = Leaf { node: 0, depth: 0, rows, sums, bounds: free, histogram, best: None };
     root.best = ground.best(&root);
-    let mut grown = Grown { tree: Tree { nodes: Box::default() }, tests: vec![None] };
+    let mut grown =
+        Grown { tree: Tree { nodes: Box::default() }, tests: vec![None], seats: Vec::new() };
     let mut nodes = vec![ground.end(&root.sums, free)];
     let mut leaves = vec![root];
     while leaves.len() < ground.settings.leaves {
@@ -65,7 +75,8 @@ pub(super) fn grow(ground: &Ground<'_>, rows: Vec<u32>) -> Grown {
         let leaf = leaves.swap_remove(at);
         let Some(best) = leaf.best else { break };
         let (parent, count) = (leaf.node, nodes.len());
-        let [left, right] = ground.part(leaf, &best, count);
+        let more = if leaves.len() + 2 < ground.settings.leaves { More::Yes } else { More::No };
+        let [left, right] = ground.part(leaf, &best, count, more);
         let (Ok(left_place), Ok(right_place)) = (u16::try_from(count), u16::try_from(count + 1))
         else {
             break;
@@ -82,10 +93,24 @@ pub(super) fn grow(ground: &Ground<'_>, rows: Vec<u32>) -> Grown {
         leaves.extend([left, right]);
     }
     grown.tree.nodes = nodes.into();
+    grown.seats = leaves.into_iter().map(|leaf| (leaf.node, leaf.rows)).collect();
     grown
 }
 
 impl Grown {
+    /// Adds the tree to the logits of the rows it was grown from: no way has to be found again.
+    pub(super) fn add_to(&self, logits: &mut [f64]) {
+        for (node, rows) in &self.seats {
+            let Some(Node::Leaf { value, .. }) = self.tree.nodes.get(*node) else { continue };
+            for row in rows {
+                if let Some(logit) = usize::try_from(*row).ok().and_then(|row| logits.get_mut(row))
+                {
+                    *logit += value;
+                }
+            }
+        }
+    }
+
     /// What the tree adds to the logit of a row of the table.
     pub(super) fn value(&self, features: &[Binned], row: usize) -> f64 {
         let mut at = 0;
@@ -167,7 +192,7 @@ impl Ground<'_> {
     }
 
     /// Parts a leaf in two, which become nodes `place` and the one after it.
-    fn part(&self, leaf: Leaf, best: &Best, place: usize) -> [Leaf; 2] {
+    fn part(&self, leaf: Leaf, best: &Best, place: usize, more: More) -> [Leaf; 2] {
         let bins = self.features.get(best.feature).map(|binned| &*binned.bins).unwrap_or_default();
         let goes_left = |row: &u32| {
             let bin = usize::try_from(*row).ok().and_then(|row| bins.get(row)).copied();
@@ -176,9 +201,9 @@ impl Ground<'_> {
         let (lefts, rights): (Vec<u32>, Vec<u32>) =
             leaf.rows.iter().partition(|row| goes_left(row));
         let mut rest = leaf.histogram;
-        let last = self.settings.leaves <= 2;
         let small = if lefts.len() <= rights.len() { &lefts } else { &rights };
-        let counted = if last { Vec::new() } else { self.histogram(small) };
+        // Leaves that are never split need no histogram.
+        let counted = if more == More::No { Vec::new() } else { self.histogram(small) };
         for (cell, counted) in rest.iter_mut().zip(&counted) {
             *cell = cell.less(counted);
         }
@@ -193,7 +218,7 @@ impl Ground<'_> {
         let depth = leaf.depth + 1;
         let child = |node, rows, sums, bounds, histogram| {
             let mut child = Leaf { node, depth, rows, sums, bounds, histogram, best: None };
-            child.best = self.best(&child);
+            child.best = if more == More::No { None } else { self.best(&child) };
             child
         };
         [
