@@ -1,8 +1,8 @@
 //! Heedful decides, per customer, whether to reach out now, later or never, and says why.
 //!
 //! Reading order: [`engine`] (the pure decision), [`declare`] (the files people write), [`decode`] (what
-//! senders send), then the shell from the bottom up: [`clock`], [`config`], [`telemetry`], [`log`],
-//! [`store`], [`worker`].
+//! senders send), [`stats`] (fitting models), then the shell from the bottom up: [`clock`],
+//! [`config`], [`telemetry`], [`log`], [`store`], [`worker`].
 
 pub mod api;
 pub mod app;
@@ -23,6 +23,7 @@ pub mod kafka;
 pub mod learn;
 pub mod log;
 pub mod rehearse;
+pub mod stats;
 pub mod store;
 pub mod telemetry;
 pub mod worker;

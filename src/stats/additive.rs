@@ -3,14 +3,12 @@
 use super::bounded;
 use super::design::Design;
 use super::fault::Fault;
-use super::layout::{Layout, Missing, Part, PartKind, Plan, Seat, Step, Tail, Treatment};
 use super::handover::{self, Fitted, Optimum, Sort};
+use super::layout::{Layout, Missing, Part, PartKind, Plan, Seat, Step, Tail, Treatment};
 use super::logistic::{End, Problem, Solution};
 use super::penalty::Penalty;
 use super::table::{Table, pick};
-use crate::engine::model::{
-    Additive, Calibration, Curve, Feature, Levels, Piece, Scale, Shape,
-};
+use crate::engine::model::{Additive, Calibration, Curve, Feature, Levels, Piece, Scale, Shape};
 
 /// A fitted model and what is known of its fit.
 #[derive(Clone, Debug)]

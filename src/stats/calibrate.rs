@@ -6,7 +6,7 @@ use super::logistic::Problem;
 use super::penalty::Penalty;
 use crate::engine::model::{CORNERS_MAX, Calibration, logistic};
 
-/// Labels below which a free slope or an isotonic table is noise.
+/// Labels below which an isotonic table learns noise: the caller should take the slope instead.
 pub const ISOTONIC_LABELS_MIN: usize = 5_000;
 
 /// Only the intercept: the average chance becomes the share that happened.
@@ -17,13 +17,8 @@ pub fn intercept(logits: &[f64], labels: &[f64]) -> Result<Calibration, Fault> {
     let mut design = Design::new(0, 0);
     logits.iter().for_each(|_| design.push(&[], &[]));
     let penalty = Penalty::default();
-    let problem = Problem {
-        design: &design,
-        labels,
-        weights: None,
-        offset: Some(logits),
-        penalty: &penalty,
-    };
+    let problem =
+        Problem { design: &design, labels, weights: None, offset: Some(logits), penalty: &penalty };
     let solution = problem.solve(None)?;
     let intercept = solution.weights.first().copied().unwrap_or(0.0);
     Ok(Calibration { intercept, ..Calibration::default() })

@@ -111,45 +111,50 @@ impl Design {
         self.sum_products(self.rows().step_by(stride.max(1)).zip(curvature))
     }
 
-    fn sum_products<'a>(&self, mut rows: impl Iterator<Item = (Row<'a>, &'a f64)>) -> Symmetric {
+    fn sum_products<'a>(&self, rows: impl Iterator<Item = (Row<'a>, &'a f64)>) -> Symmetric {
         let mut matrix = Symmetric::zeros(self.columns);
-        // Four rows at once: each cell is loaded and stored once for four products.
-        while let Some(first) = rows.next() {
-            let block = [Some(first), rows.next(), rows.next(), rows.next()];
-            let full = block.iter().all(Option::is_some);
-            if full && 1 < self.dense {
-                let rows = block.map(|row| row.map_or((&[][..], 0.0), |(row, c)| (row.dense, *c)));
-                dense_block(&mut matrix, self.dense, rows);
+        // Eight rows at once: each cell is loaded and stored once for eight products.
+        let mut block: [(&[f64], f64); 8] = [(&[], 0.0); 8];
+        let mut filled = 0;
+        for (row, curvature) in rows {
+            row.rest_products(&mut matrix, *curvature);
+            if let Some(slot) = block.get_mut(filled) {
+                *slot = (row.dense, *curvature);
             }
-            for (row, curvature) in block.into_iter().flatten() {
-                if !(full && 1 < self.dense) {
-                    row.dense_products(&mut matrix, *curvature);
-                }
-                row.rest_products(&mut matrix, *curvature);
+            filled += 1;
+            if filled == block.len() {
+                dense_block(&mut matrix, self.dense, &block);
+                filled = 0;
             }
+        }
+        for (dense, curvature) in block.iter().take(filled) {
+            Row { dense, rest: &[] }.dense_products(&mut matrix, *curvature);
         }
         matrix
     }
 }
 
-/// Adds the dense products of four rows.
-fn dense_block(matrix: &mut Symmetric, dense: usize, rows: [(&[f64], f64); 4]) {
-    let [(a, wa), (b, wb), (c, wc), (d, wd)] = rows;
+/// Adds the dense products of eight rows.
+fn dense_block(matrix: &mut Symmetric, dense: usize, rows: &[(&[f64], f64); 8]) {
     for row in 0..dense {
-        let (Some(xa), Some(xb), Some(xc), Some(xd)) =
-            (a.get(row), b.get(row), c.get(row), d.get(row))
+        let tails = rows.map(|(cells, curvature)| {
+            let tail = cells.get(row..dense).and_then(<[f64]>::split_first);
+            tail.map_or((0.0, &[][..], 0.0), |(first, rest)| (*first, rest, curvature * first))
+        });
+        let [a, b, c, d, e, f, g, h] = tails;
+        let diagonal = tails.iter().map(|(first, _, factor)| first * factor).sum::<f64>();
+        let Some((cell, cells)) =
+            matrix.row_mut(row).get_mut(row..dense).and_then(<[f64]>::split_first_mut)
         else {
             return;
         };
-        let (fa, fb, fc, fd) = (wa * xa, wb * xb, wc * xc, wd * xd);
-        let (Some(ra), Some(rb), Some(rc), Some(rd)) =
-            (a.get(row..dense), b.get(row..dense), c.get(row..dense), d.get(row..dense))
-        else {
-            return;
-        };
-        let cells = matrix.row_mut(row).get_mut(row..dense).unwrap_or_default();
-        for ((((cell, xa), xb), xc), xd) in cells.iter_mut().zip(ra).zip(rb).zip(rc).zip(rd) {
-            *cell += (fa * xa + fb * xb) + (fc * xc + fd * xd);
+        *cell += diagonal;
+        let first = cells.iter_mut().zip(a.1).zip(b.1).zip(c.1).zip(d.1);
+        let all = first.zip(e.1).zip(f.1).zip(g.1).zip(h.1);
+        for ((((((((cell, va), vb), vc), vd), ve), vf), vg), vh) in all {
+            let low = (a.2 * va + b.2 * vb) + (c.2 * vc + d.2 * vd);
+            let high = (e.2 * ve + f.2 * vf) + (g.2 * vg + h.2 * vh);
+            *cell += low + high;
         }
     }
 }

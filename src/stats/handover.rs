@@ -101,7 +101,8 @@ impl Fitted {
     /// Its weights for our columns, the intercept first, speaking for label 1.
     pub fn weights(&self) -> Vec<f64> {
         let sign = if self.object.labels().pos.class { 1.0 } else { -1.0 };
-        let given = [self.object.intercept()].into_iter().chain(self.object.params().iter().copied());
+        let given =
+            [self.object.intercept()].into_iter().chain(self.object.params().iter().copied());
         let mut weights: Vec<f64> = given.map(|weight| sign * weight).collect();
         self.factor.backward(&mut weights);
         weights

@@ -187,7 +187,8 @@ impl Layout {
         }
         let count = number(places.len().max(1));
         let mean = places.iter().sum::<f64>() / count;
-        let variance = places.iter().map(|place| (place - mean) * (place - mean)).sum::<f64>() / count;
+        let variance =
+            places.iter().map(|place| (place - mean) * (place - mean)).sum::<f64>() / count;
         let deviation = if 1e-24 * mean * mean < variance { variance.sqrt() } else { 0.0 };
         let column = self.dense;
         self.dense += 1;

@@ -1,14 +1,13 @@
 //! Ridge logistic regression to its optimum: Newton's method on few rows, then on all.
 //!
 //! Minimises `sum_i v_i [ln(1 + e^f_i) - y_i f_i] + penalty` with `f_i = offset_i + x_i' w`. The first
-//! steps are taken on every s-th row only; their Hessian then conditions a limited-memory BFGS
-//! (Nocedal 1980) over all rows, which needs a few passes and no further Hessian. When that
-//! converges too slowly the Hessian of all rows is made, as in plain Newton.
-
-use std::collections::VecDeque;
+//! steps are taken on every s-th row only, with ever smaller s. One Hessian over all rows (or every
+//! second) then conditions a limited-memory BFGS (Nocedal 1980), which needs a few passes more.
+//! When that converges too slowly the Hessian is made anew, as in plain Newton.
 
 use super::design::{Design, weighed};
 use super::fault::Fault;
+use super::lbfgs::Pairs;
 use super::linalg::{Factor, Symmetric, dot};
 use super::penalty::Penalty;
 
@@ -50,16 +49,16 @@ pub enum End {
 }
 
 /// A search has converged when no weight moves by more than this.
-pub const STEP_MIN: f64 = 1e-8;
+pub const STEP_MIN: f64 = 1e-7;
 /// Steps over all rows at most.
 const STEPS_MAX: usize = 100;
 /// Steps over few rows at most: their optimum is only a start.
 const FIRST_STEPS_MAX: usize = 8;
+/// On few rows a search ends when no weight moves by more than this.
+const FIRST_STEP_MIN: f64 = 0.05;
 /// Few rows are at least this many, and so many per column.
 const FIRST_ROWS_MIN: usize = 1_500;
 const FIRST_ROWS_PER_COLUMN: usize = 40;
-/// Pairs of steps and gradient changes that the quasi-Newton search remembers.
-const MEMORY: usize = 10;
 /// Quasi-Newton steps after which the Hessian is made anew.
 const PATIENCE: usize = 14;
 /// Halvings of a step that does not go down.
@@ -80,18 +79,20 @@ impl Problem<'_> {
             Some(_) | None => self.average(),
         };
         let few = FIRST_ROWS_MIN.max(FIRST_ROWS_PER_COLUMN * columns);
-        let stride = self.design.len() / few;
-        if 1 < stride {
+        let mut stride = self.design.len() / few;
+        while 1 < stride {
             for _ in 0..FIRST_STEPS_MAX {
                 let (objective, gradient) = search.pass(&weights, stride);
                 let factor = search.factor(stride)?;
-                let moved = search.newton_step(&mut weights, (objective, &gradient), &factor, stride);
-                if moved < 0.02 {
+                let moved =
+                    search.newton_step(&mut weights, (objective, &gradient), &factor, stride);
+                if moved < FIRST_STEP_MIN {
                     break;
                 }
             }
+            stride /= 4;
         }
-        search.descend(weights, stride.max(1))
+        search.descend(weights, if self.design.len() < 4 * few { 1 } else { 2 })
     }
 
     /// The standard error of each weight at an optimum, the intercept first: the roots of the
@@ -233,7 +234,7 @@ impl<'a> Search<'a> {
         let mut pairs = Pairs::default();
         let mut since = 0;
         for steps in 1..=STEPS_MAX {
-            let step = pairs.direction(&gradient, &factor);
+            let step = pairs.direction(&gradient, |step| factor.solve(step));
             if largest(&step) <= STEP_MIN {
                 return Ok(Solution { weights, end: End::Converged, steps, objective });
             }
@@ -276,42 +277,6 @@ impl<'a> Search<'a> {
         }
         penalty.curvature(&mut matrix);
         matrix.factor().ok_or(Fault::Undetermined)
-    }
-}
-
-/// Steps and the changes of the gradient they made, newest last.
-#[derive(Debug, Default)]
-struct Pairs(VecDeque<(Vec<f64>, Vec<f64>, f64)>);
-
-impl Pairs {
-    fn push(&mut self, (from, to): (&[f64], &[f64]), (before, after): (&[f64], &[f64])) {
-        let step: Vec<f64> = from.iter().zip(to).map(|(from, to)| to - from).collect();
-        let change: Vec<f64> = before.iter().zip(after).map(|(b, a)| a - b).collect();
-        let product = dot(&step, &change);
-        if product <= 0.0 || !product.is_finite() {
-            return;
-        }
-        if self.0.len() == MEMORY {
-            self.0.pop_front();
-        }
-        self.0.push_back((step, change, product));
-    }
-
-    /// The way down by the two-loop recursion, as a step to subtract.
-    fn direction(&self, gradient: &[f64], factor: &Factor) -> Vec<f64> {
-        let mut step = gradient.to_vec();
-        let mut parts = Vec::with_capacity(self.0.len());
-        for (moved, change, product) in self.0.iter().rev() {
-            let part = dot(moved, &step) / product;
-            step.iter_mut().zip(change).for_each(|(slot, change)| *slot -= part * change);
-            parts.push(part);
-        }
-        factor.solve(&mut step);
-        for ((moved, change, product), part) in self.0.iter().zip(parts.into_iter().rev()) {
-            let back = part - dot(change, &step) / product;
-            step.iter_mut().zip(moved).for_each(|(slot, moved)| *slot += back * moved);
-        }
-        step
     }
 }
 

@@ -88,7 +88,10 @@ pub fn bins_by_width(chances: &[f64], labels: &[f64], count: usize) -> Vec<Bin> 
     let top = number(count.max(1)) - 1.0;
     let bin = |chance: f64| (chance * (top + 1.0)).floor().clamp(0.0, top);
     let ranked = ranked(chances, labels);
-    ranked.chunk_by(|left, right| bin(left.0).total_cmp(&bin(right.0)).is_eq()).map(bin_of).collect()
+    ranked
+        .chunk_by(|left, right| bin(left.0).total_cmp(&bin(right.0)).is_eq())
+        .map(bin_of)
+        .collect()
 }
 
 /// Bins with equally many rows, as far as possible; equal chances stay together.
@@ -98,7 +101,8 @@ pub fn bins_by_mass(chances: &[f64], labels: &[f64], count: usize) -> Vec<Bin> {
     let mut rest = &*ranked;
     for left in (1..=count).rev() {
         let want = rest.len().div_ceil(left);
-        let Some(edge) = want.checked_sub(1).and_then(|last| rest.get(last)).map(|row| row.0) else {
+        let Some(edge) = want.checked_sub(1).and_then(|last| rest.get(last)).map(|row| row.0)
+        else {
             continue;
         };
         let (own, others) = rest.split_at(rest.partition_point(|row| row.0 <= edge));
@@ -120,8 +124,9 @@ pub fn calibration_error(bins: &[Bin]) -> f64 {
 /// that: a paired comparison on the same rows.
 pub fn loss_difference(first: &[f64], second: &[f64], labels: &[f64]) -> (f64, f64) {
     let pairs = first.iter().zip(second).zip(labels);
-    let gaps: Vec<f64> =
-        pairs.map(|((first, second), label)| loss(*first, *label) - loss(*second, *label)).collect();
+    let gaps: Vec<f64> = pairs
+        .map(|((first, second), label)| loss(*first, *label) - loss(*second, *label))
+        .collect();
     let average = mean(gaps.iter().copied());
     let squares: f64 = gaps.iter().map(|gap| (gap - average) * (gap - average)).sum();
     let count = number(gaps.len());

@@ -15,6 +15,7 @@ pub mod folds;
 pub mod handover;
 pub mod interval;
 pub mod layout;
+mod lbfgs;
 mod linalg;
 pub mod logistic;
 pub mod metrics;
@@ -22,9 +23,14 @@ mod penalty;
 pub mod select;
 mod spline;
 pub mod table;
+pub mod text;
+pub mod trees;
 
 pub use self::design::Design;
 pub use self::fault::Fault;
 pub use self::linalg::{Factor, Symmetric};
 pub use self::penalty::{Penalty, Tie};
 pub use self::spline::Spline;
+
+#[cfg(test)]
+mod tests;

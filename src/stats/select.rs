@@ -5,7 +5,7 @@ use super::fault::Fault;
 use super::folds::Fold;
 use super::layout::{Plan, Tail, Treatment};
 use super::metrics;
-use super::table::Table;
+use super::table::{Column, Table, Values};
 use crate::engine::model::{Additive, Scale};
 
 /// A plan and how it did.
@@ -17,22 +17,26 @@ pub struct Trial {
     pub loss: f64,
 }
 
-/// The usual plans: straight lines and curves, on either axis, with weak to strong charges.
-pub fn usual_plans() -> Vec<Plan> {
+/// The usual plans for a table: straight lines and curves, on either axis, with weak to strong
+/// charges. Many numbers get few knots: all curves together have at most [`KNOTS_TOGETHER`].
+pub fn usual_plans(table: &Table) -> Vec<Plan> {
+    let is_number = |column: &&Column| matches!(column.values, Values::Numbers(_));
+    let numbers = table.columns.iter().filter(is_number).count();
     let mut plans = Vec::new();
-    for scale in [Scale::Plain, Scale::Log] {
-        let tail = match scale {
-            Scale::Plain => Tail::Flat,
-            Scale::Log => Tail::Straight,
-        };
+    for (scale, tail) in [(Scale::Plain, Tail::Flat), (Scale::Log, Tail::Straight)] {
         for knots in [0, 6, 10, 14, 20] {
-            for ridge in [1.0, 10.0, 30.0, 100.0, 300.0, 1_000.0] {
-                plans.push(Plan { knots, ridge, scale, tail });
+            if KNOTS_TOGETHER < knots * numbers {
+                continue;
             }
+            let ridges = [1.0, 10.0, 30.0, 100.0, 300.0, 1_000.0];
+            plans.extend(ridges.map(|ridge| Plan { knots, ridge, scale, tail }));
         }
     }
     plans
 }
+
+/// Knots of all curves of a model together, at most.
+pub const KNOTS_TOGETHER: usize = 150;
 
 /// Tries every plan on every fold; best first, of equals the one that came first.
 ///

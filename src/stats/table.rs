@@ -48,7 +48,10 @@ impl Column {
     }
 
     /// A column of categories. Beyond [`LEVELS_MAX`] levels the rarest are left out.
-    pub fn categories<'a>(name: &str, texts: impl Iterator<Item = Option<&'a str>> + Clone) -> Self {
+    pub fn categories<'a>(
+        name: &str,
+        texts: impl Iterator<Item = Option<&'a str>> + Clone,
+    ) -> Self {
         let mut sorted: Vec<&str> = texts.clone().flatten().collect();
         sorted.sort_unstable();
         let mut levels: Vec<(usize, &str)> = sorted
@@ -78,7 +81,8 @@ impl Column {
                 let map: Vec<f64> = names.iter().map(|name| code(others, name)).collect();
                 let other = number(others.len());
                 let known = |code: &f64| position(*code).and_then(|at| map.get(at)).copied();
-                let moved = |code: &f64| if code.is_nan() { *code } else { known(code).unwrap_or(other) };
+                let moved =
+                    |code: &f64| if code.is_nan() { *code } else { known(code).unwrap_or(other) };
                 codes.iter().map(moved).collect()
             }
         }

@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::super::catalog::{Absence, EventClause, Step};
+use super::super::catalog::{Absence, AbsenceScope, EventClause, Step, When};
+use super::super::condition::Expr;
 use super::super::decision::Truth;
 use super::super::evaluate::{Scope, holds};
 use super::super::sample;

@@ -166,11 +166,13 @@ impl Tree {
         at_most(self.nodes.len(), NODES_MAX, || format!("nodes of tree {at}"))?;
         let mut parents = [0_u8; NODES_MAX];
         let mut depths = [0_usize; NODES_MAX];
-        for (own, node) in self.nodes.iter().enumerate() {
+        for node in &self.nodes {
             finite(node.cover(), place)?;
             if node.cover() <= 0.0 {
                 return senseless(place(), "the weight of a node must be above 0");
             }
+        }
+        for (own, node) in self.nodes.iter().enumerate() {
             let depth = depths.get(own).copied().unwrap_or(0);
             at_most(depth, DEPTH_MAX, || format!("depth of tree {at}"))?;
             let Some(split) = node.split() else { continue };
