@@ -62,10 +62,10 @@ pub fn isotonic(logits: &[f64], labels: &[f64]) -> Result<Calibration, Fault> {
         return Err(Fault::NotFinite);
     }
     let chances: Vec<f64> = logits.iter().map(|logit| logistic(*logit)).collect();
-    let rows = super::metrics::ranked(&chances, labels);
+    let rows = super::quality::ranked(&chances, labels);
     // Blocks: rows, sum of chances, sum of labels.
     let mut blocks: Vec<(f64, f64, f64)> = Vec::new();
-    for equals in rows.chunk_by(super::metrics::tied) {
+    for equals in rows.chunk_by(super::quality::tied) {
         let mut block = (super::table::number(equals.len()), 0.0, 0.0);
         for (chance, label) in equals {
             block = (block.0, block.1 + chance, block.2 + label);

@@ -1,6 +1,6 @@
 //! How sure a measure is: `DeLong`'s interval for the AUC, the bootstrap for the others.
 
-use super::metrics::{ranked, tied};
+use super::quality::{ranked, tied};
 use super::table::number;
 
 /// A measure and the interval in which it lies with 95 % confidence.

@@ -2,7 +2,7 @@
 //!
 //! The way of a model: [`table`] holds the rows, [`folds`] says who judges, [`select`] chooses how
 //! flexible it is, [`additive`] fits it ([`logistic`], [`bounded`]) and hands it to linfa
-//! ([`handover`]), [`calibrate`] makes it honest on newer rows, [`metrics`], [`interval`] and
+//! ([`handover`]), [`calibrate`] makes it honest on newer rows, [`quality`], [`interval`] and
 //! [`drift`] judge it.
 
 pub mod additive;
@@ -18,8 +18,8 @@ pub mod layout;
 mod lbfgs;
 mod linalg;
 pub mod logistic;
-pub mod metrics;
 mod penalty;
+pub mod quality;
 pub mod select;
 mod spline;
 pub mod table;

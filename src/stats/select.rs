@@ -4,7 +4,7 @@ use super::additive;
 use super::fault::Fault;
 use super::folds::Fold;
 use super::layout::{Plan, Tail, Treatment};
-use super::metrics;
+use super::quality;
 use super::table::{Column, Table, Values};
 use crate::engine::model::{Additive, Scale};
 
@@ -55,9 +55,9 @@ pub fn trials(
             let fit = additive::fit(table, treatments, plan, &fold.learn)?;
             let judged = chances(&fit.model, table, &fold.judge);
             let labels = super::table::pick(&table.labels, &fold.judge);
-            losses.push(metrics::log_loss(&judged, &labels));
+            losses.push(quality::log_loss(&judged, &labels));
         }
-        trials.push(Trial { plan: *plan, loss: metrics::mean(losses.into_iter()) });
+        trials.push(Trial { plan: *plan, loss: quality::mean(losses.into_iter()) });
     }
     trials.sort_by(|left, right| left.loss.total_cmp(&right.loss));
     Ok(trials)

@@ -5,7 +5,7 @@ use super::layout::{Layout, Missing, Plan, Tail, Treatment};
 use super::logistic::{End, Problem};
 use super::table::{Column, Table};
 use super::trees::Settings;
-use super::{additive, bounded, calibrate, folds, interval, metrics, select, text, trees};
+use super::{additive, bounded, calibrate, folds, interval, quality, select, text, trees};
 use crate::engine::model::{Direction, Grams, Scale, logistic};
 
 const LINES: Plan = Plan { knots: 0, ridge: 1.0, scale: Scale::Plain, tail: Tail::Straight };
@@ -55,7 +55,7 @@ fn scores_are_never_inverted_whatever_the_share_of_positives() {
                 additive::fit_linfa(&table, &[], &plan, &all(&table)).expect("fitted");
             fit.model.check().expect("served");
             let auc =
-                metrics::auc(&select::chances(&fit.model, &table, &all(&table)), &table.labels);
+                quality::auc(&select::chances(&fit.model, &table, &all(&table)), &table.labels);
             assert!(0.6 < auc, "{percent} %: {auc}, positive {}", fitted.object.labels().pos.class);
         }
     }
@@ -231,7 +231,7 @@ fn trees_find_an_interaction_keep_directions_and_say_what_they_judged() {
     let inner = folds::stratified(&table, 2, 1).expect("folds");
     let boosted = trees::boost_folds(&table, &[], &inner, &Settings::default()).expect("boosted");
     assert!(boosted.loss < 0.3, "{}", boosted.loss);
-    close(metrics::log_loss(&boosted.judged, &table.labels), boosted.loss, 1e-3);
+    close(quality::log_loss(&boosted.judged, &table.labels), boosted.loss, 1e-3);
     let directions = [Some(Direction::Rising), Some(Direction::Falling)];
     let held = trees::boost_folds(&table, &directions, &inner, &Settings::default()).expect("held");
     let chance =
@@ -264,7 +264,7 @@ fn measures_are_what_pairs_and_loops_say() {
             };
         }
         let delong = interval::auc(&chances, &labels);
-        close(metrics::auc(&chances, &labels), wins / all, 1e-12);
+        close(quality::auc(&chances, &labels), wins / all, 1e-12);
         close(delong.value, wins / all, 1e-12);
         assert!(delong.low <= delong.value && delong.value <= delong.high);
         let precision = |row: usize| {
@@ -275,16 +275,16 @@ fn measures_are_what_pairs_and_loops_say() {
         let positives: Vec<usize> = (0..count).filter(|row| 0.5 < labels[*row]).collect();
         let area =
             positives.iter().map(|row| precision(*row)).sum::<f64>() / positives.len() as f64;
-        close(metrics::pr_auc(&chances, &labels), area, 1e-12);
-        let bins = metrics::bins_by_mass(&chances, &labels, 4);
+        close(quality::pr_auc(&chances, &labels), area, 1e-12);
+        let bins = quality::bins_by_mass(&chances, &labels, 4);
         assert_eq!(bins.iter().map(|bin| bin.rows).sum::<usize>(), count);
-        let boot = interval::bootstrap(&chances, &labels, metrics::brier, 200, 1);
+        let boot = interval::bootstrap(&chances, &labels, quality::brier, 200, 1);
         assert!(boot.low <= boot.value && boot.value <= boot.high);
     }
     let labels = [1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
     let chances = [0.9, 0.2, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1];
-    close(metrics::lift(&chances, &labels, 0.1), 5.0, 1e-12);
-    let (gap, error) = metrics::loss_difference(&chances, &chances, &labels);
+    close(quality::lift(&chances, &labels, 0.1), 5.0, 1e-12);
+    let (gap, error) = quality::loss_difference(&chances, &chances, &labels);
     assert_eq!((gap, error), (0.0, 0.0));
 }
 
@@ -305,7 +305,7 @@ fn calibration_repairs_what_was_bent_and_isotonic_rises() {
     let table = calibrate::isotonic(&bent, &labels).expect("repaired");
     table.check().expect("rises");
     let chances: Vec<f64> = bent.iter().map(|logit| table.chance(*logit)).collect();
-    let error = metrics::calibration_error(&metrics::bins_by_width(&chances, &labels, 10));
+    let error = quality::calibration_error(&quality::bins_by_width(&chances, &labels, 10));
     assert!(error < 0.01, "{error}");
     let backwards: Vec<f64> = truth.iter().map(|t| -t).collect();
     assert!(calibrate::slope(&backwards, &labels).is_err());

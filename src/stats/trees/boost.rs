@@ -9,7 +9,7 @@ use crate::engine::model::{
 };
 use crate::stats::fault::Fault;
 use crate::stats::folds::Fold;
-use crate::stats::metrics;
+use crate::stats::quality;
 use crate::stats::table::{Table, number, pick};
 
 /// A boosted forest and how it was stopped.
@@ -102,7 +102,7 @@ pub fn boost_folds(
         forests.push(boosted.forest);
     }
     let forest = average(table, forests)?;
-    Ok(Boosted { forest, loss: metrics::mean(losses.into_iter()), judged })
+    Ok(Boosted { forest, loss: quality::mean(losses.into_iter()), judged })
 }
 
 /// One forest that gives the average logit of several.
@@ -243,7 +243,7 @@ impl<'a> Course<'a> {
     }
 
     fn loss(&self) -> f64 {
-        metrics::log_loss(&self.judged, &self.labels)
+        quality::log_loss(&self.judged, &self.labels)
     }
 
     fn keep(&mut self) {

@@ -6,7 +6,7 @@ use heedful::stats::folds::{self, Fold};
 use heedful::stats::table::Table;
 use heedful::stats::text::{self, Telling, Texts};
 use heedful::stats::trees::{self, Settings};
-use heedful::stats::{additive, layout::Plan, metrics, select};
+use heedful::stats::{additive, layout::Plan, quality, select};
 
 use crate::events::{self, HORIZON, Purchase, day};
 use crate::rows::{self, Cells};
@@ -28,14 +28,14 @@ struct Judged {
 
 impl Judged {
     fn add(&mut self, chances: Vec<f64>, labels: Vec<f64>) {
-        self.losses.push(metrics::log_loss(&chances, &labels));
-        self.aucs.push(metrics::auc(&chances, &labels));
+        self.losses.push(quality::log_loss(&chances, &labels));
+        self.aucs.push(quality::auc(&chances, &labels));
         self.chances.extend(chances);
         self.labels.extend(labels);
     }
 
     fn error(&self) -> f64 {
-        metrics::calibration_error(&metrics::bins_by_width(&self.chances, &self.labels, 10))
+        quality::calibration_error(&quality::bins_by_width(&self.chances, &self.labels, 10))
     }
 }
 
@@ -211,7 +211,7 @@ fn text_model(
                 let losses = asked.iter().filter_map(|row| {
                     let (review, label) = (reviews.get(*row)?, labels.get(*row)?);
                     let label = if *label == 0 { 0.0 } else { 1.0 };
-                    Some(metrics::loss(model.chance(review, &mut grams), label))
+                    Some(quality::loss(model.chance(review, &mut grams), label))
                 });
                 let loss = mean(&losses.collect::<Vec<_>>());
                 if best.is_none_or(|(least, _)| loss < least) {
