@@ -2,7 +2,7 @@
 //! byte.
 //!
 //! The row of a text is `t_b / sqrt(sum t_b^2)`, with `t_b` as in
-//! [`TextModel`](crate::engine::model::TextModel), each bucket multiplied by how much it tells; that
+//! [`TextModel`], each bucket multiplied by how much it tells; that
 //! factor ends up inside the served weight.
 
 use super::fault::Fault;
