@@ -7,8 +7,7 @@ use crate::engine::id::CustomerId;
 use crate::store::batch::{Batch, Mark, Ruled};
 use crate::store::view::Funnel;
 
-/// Customers of the first and the second of two shards.
-/// Two ids that no random name of a store can hold by chance.
+/// Customers of the first and the second of two shards, whose ids stand in no random name by chance.
 fn here_and_there() -> (String, String) {
     let of = |shard| {
         (0..99).map(|n| format!("somebody-{n}")).find(|id| shard_of(id, 2) == shard).unwrap()
