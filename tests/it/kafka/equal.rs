@@ -204,6 +204,7 @@ fn troubled(
 }
 
 #[test]
+#[ignore = "takes minutes; .ci/run runs it alone"]
 fn one_machine_one_node_and_three_that_are_killed_decide_alike() {
     let Some(broker) = broker::shared() else { return };
     let triggers = triggers();

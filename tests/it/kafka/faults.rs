@@ -173,6 +173,7 @@ fn group(broker: &Arc<Broker>, prefix: &str, sink: &Sink) -> Group {
 }
 
 #[test]
+#[ignore = "takes minutes; .ci/run runs it alone"]
 fn nodes_that_are_killed_under_load_lose_nothing_and_repeat_nothing() {
     let Some(broker) = broker::shared() else { return };
     let sink = Sink::start(REFUSE_EVERY);
@@ -209,6 +210,7 @@ fn nodes_that_are_killed_under_load_lose_nothing_and_repeat_nothing() {
 }
 
 #[test]
+#[ignore = "takes minutes; .ci/run runs it alone"]
 fn a_node_that_slept_while_others_took_over_does_no_harm() {
     let Some(broker) = broker::shared() else { return };
     let sink = Sink::start(0);
@@ -241,6 +243,7 @@ fn a_node_that_slept_while_others_took_over_does_no_harm() {
 }
 
 #[test]
+#[ignore = "takes minutes; .ci/run runs it alone"]
 fn a_broker_may_go_and_come_back() {
     let Some(broker) = broker::own() else { return };
     let sink = Sink::start(0);
