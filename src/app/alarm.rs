@@ -63,6 +63,7 @@ impl Alarm {
     }
 
     /// Says what kind of failure is about to be told. The first one counts.
+    #[cfg(feature = "kafka")]
     pub(super) fn is_of(&self, kind: Kind) {
         self.kind.get_or_init(|| kind);
     }

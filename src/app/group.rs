@@ -5,47 +5,52 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use tokio::sync::mpsc;
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 
 use super::alarm::{Alarm, Kind};
-use super::{Error, store_folder};
-use crate::catalog::Catalogs;
+use super::home::{Home, Keep, May, Sends, Start, Started};
+use super::way::{Way, to_owner};
+use super::{Error, current, store_folder};
 use crate::clock::Shared as Clock;
 use crate::cluster::door::Door;
 use crate::cluster::node::{Node, Parts};
-use crate::cluster::shards::Shards;
-use crate::cluster::side::{self, Sides, Waiting};
-use crate::cluster::sources::Router;
+use crate::cluster::shards::{Shards, Stage};
+use crate::cluster::side::{self, Kept, Sides, Waiting};
+use crate::cluster::sources;
 use crate::cluster::watch::{Others, Watch};
 use crate::cluster::{self, Work};
 use crate::config::{Config, KafkaConfig, Role};
-use crate::dispatch::Dispatcher;
 use crate::engine::id::DecisionId;
 use crate::kafka::admin::Admin;
 use crate::kafka::settings::Settings;
 use crate::kafka::topics::Names;
+use crate::log::Log;
+use crate::log::embedded::Embedded;
 use crate::log::fed::Fed;
-use crate::store::{Committed, Options, Store};
+use crate::store::{Options, Store};
 use crate::worker::Workers;
 
 /// What a node needs beside what every service has.
 #[derive(Debug)]
 pub(super) struct Group {
     settings: Settings,
-    pub(super) store: Arc<Store>,
-    pub(super) workers: Workers,
-    pub(super) shards: Shards,
-    pub(super) others: Others,
-    pub(super) owns: Owns,
+    store: Arc<Store>,
+    workers: Workers,
+    shards: Shards,
+    others: Others,
+    owns: Owns,
     brings: Brings,
-    pub(super) sides: Sides,
+    sides: Sides,
     waiting: Option<Waiting>,
     stop: Arc<AtomicBool>,
 }
 
 /// Whether the node owns shards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Owns {
+enum Owns {
     /// Its part of them.
     Shards,
     /// None: it takes events, or shows the way.
@@ -100,25 +105,78 @@ impl Group {
         })
     }
 
-    /// The door to the topics.
-    pub(super) fn door(&self) -> Result<Arc<Door>, Error> {
+    /// Starts the thread that brings topics of others in.
+    fn bring_in(&self, alarm: &Alarm, clock: &Clock) -> Result<JoinHandle<()>, Error> {
+        let (settings, shards) = (self.settings.clone(), self.store.shards());
+        let (clock, stop) = (Arc::clone(clock), Arc::clone(&self.stop));
+        let work = move || {
+            let failed = |error: &crate::kafka::Error| {
+                tracing::warn!(%error, "topics of others are not read for now, it begins again");
+            };
+            sources::Router::run(&settings, shards, &clock, &stop, failed).map_err(|error| {
+                match error {
+                    crate::kafka::Error::Fenced(why) => cluster::Error::TakenOver(why),
+                    other => other.into(),
+                }
+            })
+        };
+        watched(alarm, "sources", Box::new(work)).map_err(Error::Thread)
+    }
+}
+
+impl Home for Group {
+    fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    fn workers(&self) -> &Workers {
+        &self.workers
+    }
+
+    fn log(&self) -> Result<Arc<dyn Log>, Error> {
         Ok(Arc::new(Door::new(&self.settings, self.store.shards())?))
     }
 
-    /// Tells the node to hand over what it has and end.
-    pub(super) fn stop(&self) {
-        self.stop.store(true, Ordering::Release);
+    fn embedded(&self) -> Option<Arc<Embedded>> {
+        None
+    }
+
+    fn sends(&self) -> Sends {
+        let shards = self.shards.clone();
+        Arc::new(move |row| match shards.stage(row.shard) {
+            Stage::Away => May::Not,
+            _ if !shards.are_certain() => May::Wait,
+            Stage::Coming => May::Fresh,
+            Stage::Here => May::Send,
+        })
+    }
+
+    fn keep(&self) -> Option<Keep> {
+        let sides = self.sides.clone();
+        Some(Arc::new(move |change| {
+            let sides = sides.clone();
+            async move { sides.keep(change).await == Kept::Yes }.boxed()
+        }))
+    }
+
+    fn left_behind(&self) -> Result<Vec<DecisionId>, Error> {
+        Ok(Vec::new())
+    }
+
+    fn ready(&self) -> BoxFuture<'static, ()> {
+        let (shards, owns) = (self.shards.clone(), self.owns);
+        async move {
+            while owns == Owns::Shards && !shards.is_ready() {
+                tokio::time::sleep(current::LOOK_AGAIN).await;
+            }
+        }
+        .boxed()
     }
 
     /// Starts the node: its thread, and the one that watches beside it.
-    pub(super) fn start(
-        &mut self,
-        alarm: &Alarm,
-        clock: &Clock,
-        catalogs: &Arc<Catalogs>,
-        (sink, dispatcher): (mpsc::Sender<Committed>, Dispatcher),
-        address: String,
-    ) -> Result<(Vec<JoinHandle<()>>, JoinHandle<()>), Error> {
+    fn start(&mut self, start: Start<'_>) -> Result<Started, Error> {
+        let Start { alarm, config, clock, catalogs, sink, dispatcher, address } = start;
+        let told = config.kafka.as_ref().and_then(|kafka| kafka.advertise.clone());
         let fed = Arc::new(Fed::new(self.store.shards()));
         let (spawns, store) = (alarm.clone(), Arc::clone(&self.store));
         let catalogs = Arc::clone(catalogs);
@@ -133,7 +191,7 @@ impl Group {
             spawn: Arc::new(move |name, work| watched(&spawns, name, work)),
             sink,
             opened: Box::new(move |shard| dispatcher.take_over(left_in(&store, shard))),
-            address,
+            address: told.unwrap_or_else(|| format!("http://{address}")),
         };
         let mut threads = Vec::new();
         if let (Owns::Shards, Some(waiting)) = (self.owns, self.waiting.take()) {
@@ -157,20 +215,14 @@ impl Group {
         Ok((threads, watch))
     }
 
-    /// Starts the thread that brings topics of others in.
-    fn bring_in(&self, alarm: &Alarm, clock: &Clock) -> Result<JoinHandle<()>, Error> {
-        let (settings, shards) = (self.settings.clone(), self.store.shards());
-        let (clock, stop) = (Arc::clone(clock), Arc::clone(&self.stop));
-        let work = move || {
-            let failed = |error: &crate::kafka::Error| {
-                tracing::warn!(%error, "topics of others are not read for now, it begins again");
-            };
-            Router::run(&settings, shards, &clock, &stop, failed).map_err(|error| match error {
-                crate::kafka::Error::Fenced(why) => cluster::Error::TakenOver(why),
-                other => other.into(),
-            })
-        };
-        watched(alarm, "sources", Box::new(work)).map_err(Error::Thread)
+    fn shown_the_way(&self, routes: Router) -> Router {
+        let way = Way { shards: self.shards.clone(), others: self.others.clone() };
+        routes.layer(from_fn_with_state(Arc::new(way), to_owner))
+    }
+
+    /// Tells the node to hand over what it has and end.
+    fn stop(&self) {
+        self.stop.store(true, Ordering::Release);
     }
 }
 

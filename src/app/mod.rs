@@ -55,7 +55,7 @@ use books::Books;
 use current::Current;
 use futures_util::future::BoxFuture;
 use guard::Guard;
-use home::Home;
+use home::{Here, Home, Start};
 use hub::Hub;
 use probe::{Life, Phase};
 use source::Answers;
@@ -151,7 +151,7 @@ pub struct Service {
     closing: CancellationToken,
     tasks: Tasks,
     threads: Threads,
-    home: Home,
+    home: Box<dyn Home>,
 }
 
 /// The tasks by the order in which they end.
@@ -248,12 +248,41 @@ impl Service {
     }
 }
 
+#[cfg(feature = "kafka")]
+async fn at_home(
+    config: &Config,
+    clock: &Clock,
+    catalogs: &Arc<Catalogs>,
+    sink: &mpsc::Sender<store::Committed>,
+) -> Result<Box<dyn Home>, Error> {
+    match &config.kafka {
+        Some(kafka) => Ok(Box::new(group::Group::open(config, kafka).await?)),
+        None => Ok(Box::new(Here::open(config, clock, catalogs, sink)?)),
+    }
+}
+
+#[cfg(not(feature = "kafka"))]
+fn at_home(
+    config: &Config,
+    clock: &Clock,
+    catalogs: &Arc<Catalogs>,
+    sink: &mpsc::Sender<store::Committed>,
+) -> std::future::Ready<Result<Box<dyn Home>, Error>> {
+    std::future::ready(match &config.kafka {
+        Some(_) => {
+            let what = "`kafka:` is configured, and this program was built without Kafka";
+            Err(Error::Asked(what.to_owned()))
+        }
+        None => Here::open(config, clock, catalogs, sink).map(|here| Box::new(here) as _),
+    })
+}
+
 /// All parts, before anything runs.
 struct Built {
     store: Arc<Store>,
     catalogs: Arc<Catalogs>,
     workers: Workers,
-    home: Home,
+    home: Box<dyn Home>,
     sink: mpsc::Sender<store::Committed>,
     committed: mpsc::Receiver<store::Committed>,
     appender: Appender,
@@ -273,7 +302,7 @@ impl Built {
         let catalogs = Catalogs::open(folders, config.sending, Arc::clone(clock));
         let catalogs = Arc::new(catalogs.map_err(Error::Catalog)?);
         let (sink, committed) = mpsc::channel(COMMITTED_MAX);
-        let home = Home::open(config, clock, &catalogs, &sink).await?;
+        let home = at_home(config, clock, &catalogs, &sink).await?;
         let (store, workers) = (Arc::clone(home.store()), home.workers().clone());
         let left = home.left_behind()?;
         let woken = workers.clone();
@@ -330,13 +359,15 @@ impl Built {
         let Self { store, catalogs, workers, appender, in_app, dispatcher, mut home, .. } = self;
         let ready = home.ready();
         let log = home.embedded();
-        let (shards, committer) = home.start(
-            &alarm,
-            (config, clock),
-            &catalogs,
-            (self.sink, dispatcher.clone()),
+        let (shards, committer) = home.start(Start {
+            alarm: &alarm,
+            config,
+            clock,
+            catalogs: &catalogs,
+            sink: self.sink,
+            dispatcher: dispatcher.clone(),
             address,
-        )?;
+        })?;
         let outbox = (Arc::clone(&store), self.saves);
         let threads = Threads::start(&alarm, self.writer, outbox, shards, committer)
             .map_err(Error::Thread)?;

@@ -125,12 +125,11 @@ impl Feed {
         Ok(())
     }
 
-    /// Takes what has come, and says for whom; waits so long when nothing has.
-    pub(super) fn take(&mut self, patience: Duration) -> Result<BTreeSet<u16>, Error> {
+    /// Takes what has come, and says for whom.
+    pub(super) fn take(&mut self) -> Result<BTreeSet<u16>, Error> {
         let mut shards = BTreeSet::new();
-        let mut patience = patience;
         for _ in 0..MESSAGES_AT_ONCE {
-            match self.events.poll(patience) {
+            match self.events.poll(Duration::ZERO) {
                 Some(Ok(message)) => {
                     shards.extend(take_event(&message, &self.fed, &mut self.places, &self.names)?);
                 }
@@ -143,7 +142,6 @@ impl Feed {
                 Some(Err(error)) => passing(&self.names.events, &error)?,
                 None => break,
             }
-            patience = Duration::ZERO;
         }
         for _ in 0..MESSAGES_AT_ONCE {
             match self.internal.poll(Duration::ZERO) {

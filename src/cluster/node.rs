@@ -22,8 +22,9 @@ use crate::log::fed::Fed;
 use crate::store::{Committed, Store};
 use crate::worker::{Workers, committer};
 
-/// How long a poll waits when there is nothing to do.
-const IDLE: Duration = Duration::from_millis(3);
+/// The rest when there is nothing to do. To poll for so long would burn a core: librdkafka waits for
+/// whole milliseconds, and what is left of one is spent asking again and again.
+const IDLE: Duration = Duration::from_millis(1);
 /// How often the store is flushed: what a loss of power takes is in the changelog.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 /// How often is looked whether shards have caught up.
@@ -136,17 +137,15 @@ impl Node {
             core.check()?;
             core.start_restored()?;
             core.collect();
-            let idle = if core.commits.has_waiting() { Duration::ZERO } else { IDLE };
-            let fed = core.feed.take(idle)?;
+            let fed = core.feed.take()?;
             fed.iter().for_each(|shard| core.parts.workers.wake(*shard));
             core.feed.balance()?;
             let due = self.commit_every <= committed.elapsed() || core.commits.is_full();
             if due && (core.commits.has_waiting() || core.parts.shards.is_proof_wanted()) {
                 committed = Stopwatch::start();
                 self.commit(&mut core)?;
-            } else if fed.is_empty() && core.commits.has_waiting() {
-                let left = self.commit_every.saturating_sub(committed.elapsed());
-                std::thread::sleep(left.min(IDLE));
+            } else if fed.is_empty() {
+                std::thread::sleep(IDLE);
             }
             if LOOK_EVERY <= looked.elapsed() {
                 looked = Stopwatch::start();

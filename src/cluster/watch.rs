@@ -13,6 +13,7 @@ use super::shards::Shards;
 use crate::clock::{Shared as Clock, Stopwatch};
 use crate::engine::time::Timestamp;
 use crate::kafka;
+use crate::kafka::assignment::assigned;
 use crate::kafka::client::{Quiet, Reader};
 use crate::kafka::settings::Settings;
 use crate::kafka::topics::Names;
@@ -179,9 +180,10 @@ impl Watch {
         let mut addresses = BTreeMap::new();
         for member in groups.groups().iter().flat_map(|group| group.members()) {
             let Some((_, address)) = member.client_id().split_once(AT) else { continue };
-            let assigned = member.assignment().unwrap_or_default();
-            for shard in partitions(assigned, &names.events) {
-                addresses.insert(shard, address.to_owned());
+            for (topic, shard) in assigned(member.assignment()) {
+                if topic == names.events {
+                    addresses.insert(shard, address.to_owned());
+                }
             }
         }
         self.others.set(addresses);
@@ -194,56 +196,4 @@ pub(super) fn added(topic: &str, then: usize, now: usize) -> Error {
         "partitions were added to `{topic}`: it had {then}, and now it has {now}. Customers would \
          change their shards. Make the topic with {then} partitions again"
     ))
-}
-
-/// The partitions of a topic in an assignment, as the consumer protocol writes it: a version, then
-/// topics with their partitions.
-fn partitions(bytes: &[u8], wanted: &str) -> Vec<u16> {
-    read_partitions(bytes, wanted).unwrap_or_default()
-}
-
-fn read_partitions(bytes: &[u8], wanted: &str) -> Option<Vec<u16>> {
-    let mut found = Vec::new();
-    let (_version, mut rest) = bytes.split_first_chunk::<2>()?;
-    let topics = number(&mut rest)?;
-    for _ in 0..topics {
-        let (length, after) = rest.split_first_chunk::<2>()?;
-        let (name, after) = after.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
-        rest = after;
-        let count = number(&mut rest)?;
-        for _ in 0..count {
-            let partition = number(&mut rest)?;
-            if name == wanted.as_bytes() {
-                found.extend(u16::try_from(partition));
-            }
-        }
-    }
-    Some(found)
-}
-
-fn number(rest: &mut &[u8]) -> Option<u32> {
-    let (number, after) = rest.split_first_chunk::<4>()?;
-    *rest = after;
-    Some(u32::from_be_bytes(*number))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_assignment_is_read_and_a_broken_one_says_nothing() {
-        let mut bytes = vec![0, 1, 0, 0, 0, 2];
-        for (name, partitions) in [("other", vec![9_u32]), ("crm.events", vec![0, 5, 11])] {
-            bytes.extend(u16::try_from(name.len()).unwrap().to_be_bytes());
-            bytes.extend(name.as_bytes());
-            bytes.extend(u32::try_from(partitions.len()).unwrap().to_be_bytes());
-            partitions.iter().for_each(|partition| bytes.extend(partition.to_be_bytes()));
-        }
-        assert_eq!(partitions(&bytes, "crm.events"), [0, 5, 11]);
-        assert_eq!(partitions(&bytes, "none"), Vec::<u16>::new());
-        for cut in 0..bytes.len() {
-            assert_eq!(partitions(&bytes[..cut], "crm.events"), Vec::<u16>::new(), "{cut}");
-        }
-    }
 }

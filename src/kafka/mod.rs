@@ -2,8 +2,10 @@
 //! transaction in which everything that a commit writes becomes visible, or nothing.
 
 pub mod admin;
+pub mod assignment;
 pub mod changelog;
 pub mod client;
+mod delivery;
 pub mod doctor;
 pub mod event;
 pub mod reading;

@@ -1,7 +1,5 @@
 //! Reads stretches of topics without joining a group: for looking at messages, not for working them.
 
-mod members;
-
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -11,6 +9,7 @@ use rdkafka::message::{BorrowedMessage, Headers as _, Message as _, Timestamp as
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::Error;
+use super::assignment::assigned;
 use super::settings::Settings;
 use crate::clock::Stopwatch;
 use crate::engine::time::Timestamp;
@@ -67,7 +66,7 @@ pub struct Group {
     /// Kafka's word for how it is.
     pub state: String,
     /// What each member calls itself, and the partitions it has.
-    pub members: Vec<(String, Vec<i32>)>,
+    pub members: Vec<(String, Vec<u16>)>,
 }
 
 /// Reads topics.
@@ -139,7 +138,8 @@ impl Reader {
         let found = groups.groups().iter().find(|found| found.name() == name);
         Ok(found.map(|found| {
             let member = |member: &rdkafka::groups::GroupMemberInfo| {
-                (member.client_id().to_owned(), members::assigned(member.assignment()))
+                let places = assigned(member.assignment());
+                (member.client_id().to_owned(), places.into_iter().map(|place| place.1).collect())
             };
             let mut members: Vec<_> = found.members().iter().map(member).collect();
             members.sort();

@@ -1,19 +1,17 @@
 //! The producer of a node: what a commit writes becomes visible to others whole, or not at all.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use rdkafka::client::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerGroupMetadata;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::Message as _;
-use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Message as _};
+use rdkafka::producer::Producer as _;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
+use super::Error;
+use super::delivery::{Deliveries, Note};
 use super::settings::Settings;
-use super::{Error, client, writer};
 use crate::clock::Stopwatch;
 
 /// How long the brokers may take for one step of a transaction.
@@ -22,9 +20,8 @@ const STEP_MAX: Duration = Duration::from_secs(10);
 const COMMIT_MAX: Duration = Duration::from_secs(30);
 /// The longest transaction that brokers allow unless they are told otherwise, in milliseconds.
 const LONG_MS: &str = "900000";
-/// How long the producer is polled in one go while it delivers. Its own flush would take a hundred
-/// milliseconds each time.
-const POLL: Duration = Duration::from_micros(200);
+/// The rest before a step is tried again.
+const AGAIN: Duration = Duration::from_millis(5);
 
 /// A message to be written.
 #[derive(Clone, Copy, Debug)]
@@ -53,56 +50,22 @@ pub struct Place<'a> {
 }
 
 /// Writes in transactions.
+#[derive(Debug)]
 pub struct Transactions {
-    producer: BaseProducer<Reports>,
+    deliveries: Deliveries<Last>,
 }
 
-impl std::fmt::Debug for Transactions {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Transactions")
-    }
-}
-
-/// What became of messages.
+/// The last offset written of each topic and partition since the transaction began.
 #[derive(Debug, Default)]
-struct Reports(Mutex<Told>);
+struct Last(BTreeMap<(String, u16), u64>);
 
-#[derive(Debug, Default)]
-struct Told {
-    /// The last offset written of each topic and partition since the transaction began.
-    last: BTreeMap<(String, u16), u64>,
-    /// Why a message was not written.
-    failed: Option<String>,
-}
-
-impl ClientContext for Reports {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        client::log(level, facility, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        client::told(&error, reason);
-    }
-}
-
-impl ProducerContext for Reports {
-    type DeliveryOpaque = ();
-
-    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match result {
-            Ok(message) => {
-                let place = u16::try_from(message.partition()).ok();
-                let offset = u64::try_from(message.offset()).ok();
-                if let (Some(partition), Some(offset)) = (place, offset) {
-                    let key = (message.topic().to_owned(), partition);
-                    let last = told.last.entry(key).or_default();
-                    *last = offset.max(*last);
-                }
-            }
-            Err((error, message)) => {
-                told.failed.get_or_insert(format!("{}: {error}", message.topic()));
-            }
+impl Note for Last {
+    fn written(&mut self, _place: usize, message: &BorrowedMessage<'_>) {
+        let partition = u16::try_from(message.partition()).ok();
+        let offset = u64::try_from(message.offset()).ok();
+        if let (Some(partition), Some(offset)) = (partition, offset) {
+            let last = self.0.entry((message.topic().to_owned(), partition)).or_default();
+            *last = offset.max(*last);
         }
     }
 }
@@ -138,11 +101,9 @@ impl Transactions {
     }
 
     fn connect(config: &rdkafka::ClientConfig) -> Result<Self, Error> {
-        let producer: BaseProducer<Reports> = config
-            .create_with_context(Reports::default())
-            .map_err(|error| Error::of("the properties of the producer", &error))?;
-        let this = Self { producer };
-        this.insist("taking up transactions", || this.producer.init_transactions(STEP_MAX))?;
+        let this = Self { deliveries: Deliveries::new(config)? };
+        let producer = &this.deliveries.producer;
+        this.insist("taking up transactions", || producer.init_transactions(STEP_MAX))?;
         Ok(this)
     }
 
@@ -151,8 +112,8 @@ impl Transactions {
     /// # Errors
     /// When the producer can be used no more.
     pub fn begin(&self) -> Result<(), Error> {
-        *self.told() = Told::default();
-        self.insist("beginning a transaction", || self.producer.begin_transaction())
+        self.deliveries.begin();
+        self.insist("beginning a transaction", || self.deliveries.producer.begin_transaction())
     }
 
     /// Adds a message.
@@ -160,24 +121,7 @@ impl Transactions {
     /// # Errors
     /// When it cannot be written: the transaction must be aborted.
     pub fn send(&self, message: Outgoing<'_>) -> Result<(), Error> {
-        let watch = Stopwatch::start();
-        let mut record = BaseRecord::<[u8], [u8]>::to(message.topic)
-            .partition(i32::from(message.partition))
-            .key(message.key);
-        record.payload = message.value;
-        record.headers = writer::headers(message.headers);
-        loop {
-            match self.producer.send(record) {
-                Ok(()) => return Ok(()),
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back))
-                    if watch.elapsed() < COMMIT_MAX =>
-                {
-                    self.producer.poll(POLL);
-                    record = back;
-                }
-                Err((error, _)) => return Err(Error::of("writing", &error)),
-            }
-        }
+        self.deliveries.send(message, COMMIT_MAX)
     }
 
     /// Commits what was sent together with how far its shards have read. Gives the offset of the
@@ -192,12 +136,10 @@ impl Transactions {
         member: &ConsumerGroupMetadata,
         written_to: &str,
     ) -> Result<BTreeMap<u16, u64>, Error> {
-        let committed = self.try_commit(places, member);
-        match committed {
-            Ok(()) => {
-                let told = self.told();
-                let mine = told.last.iter().filter(|((topic, _), _)| topic == written_to);
-                Ok(mine.map(|((_, partition), offset)| (*partition, *offset)).collect())
+        match self.try_commit(places, member) {
+            Ok(Last(last)) => {
+                let mine = last.into_iter().filter(|((topic, _), _)| topic == written_to);
+                Ok(mine.map(|((_, partition), offset)| (partition, offset)).collect())
             }
             Err(error @ Error::Aborted(_)) => {
                 self.abort()?;
@@ -214,8 +156,8 @@ impl Transactions {
     pub fn abort(&self) -> Result<(), Error> {
         // What is still on its way must be reported before the broker can forget it.
         self.insist("aborting a transaction", || {
-            self.drain(STEP_MAX);
-            self.producer.abort_transaction(STEP_MAX)
+            self.deliveries.wait(STEP_MAX);
+            self.deliveries.producer.abort_transaction(STEP_MAX)
         })
     }
 
@@ -223,7 +165,7 @@ impl Transactions {
         &self,
         places: &[Place<'_>],
         member: &ConsumerGroupMetadata,
-    ) -> Result<(), Error> {
+    ) -> Result<Last, Error> {
         let mut offsets = TopicPartitionList::with_capacity(places.len());
         for place in places {
             let next = Offset::Offset(i64::try_from(place.next).unwrap_or(i64::MAX));
@@ -231,24 +173,16 @@ impl Transactions {
                 .add_partition_offset(place.topic, i32::from(place.partition), next)
                 .map_err(|error| Error::of("noting how far was read", &error))?;
         }
-        self.drain(COMMIT_MAX);
-        if let Some(why) = self.told().failed.take() {
-            return Err(Error::Aborted(why));
-        }
+        self.deliveries.wait(COMMIT_MAX);
+        let last = self.deliveries.take().map_err(Error::Aborted)?;
+        let producer = &self.deliveries.producer;
         if !places.is_empty() {
             self.insist("noting how far was read", || {
-                self.producer.send_offsets_to_transaction(&offsets, member, STEP_MAX)
+                producer.send_offsets_to_transaction(&offsets, member, STEP_MAX)
             })?;
         }
-        self.insist("committing", || self.producer.commit_transaction(STEP_MAX))
-    }
-
-    /// Polls until everything sent is delivered.
-    fn drain(&self, at_most: Duration) {
-        let watch = Stopwatch::start();
-        while 0 < self.producer.in_flight_count() && watch.elapsed() < at_most {
-            self.producer.poll(POLL);
-        }
+        self.insist("committing", || producer.commit_transaction(STEP_MAX))?;
+        Ok(last)
     }
 
     /// Does something again while librdkafka says that it may succeed.
@@ -272,11 +206,7 @@ impl Transactions {
             if !detail.is_retriable() || detail.is_fatal() || COMMIT_MAX < watch.elapsed() {
                 return Err(Error::of(doing, &error));
             }
-            self.producer.poll(POLL);
+            std::thread::sleep(AGAIN);
         }
-    }
-
-    fn told(&self) -> std::sync::MutexGuard<'_, Told> {
-        self.producer.context().0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

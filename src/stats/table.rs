@@ -1,6 +1,7 @@
 //! Training rows, column by column: what the features were, and what happened.
 
 use crate::engine::model::LEVELS_MAX;
+pub(super) use crate::engine::model::position;
 
 /// Rows to learn from.
 #[derive(Clone, Debug, Default)]
@@ -142,17 +143,6 @@ pub(super) fn pick<T: Copy>(values: &[T], rows: &[usize]) -> Vec<T> {
 /// A count as a number.
 pub(super) fn number(count: usize) -> f64 {
     u32::try_from(count).map_or(f64::from(u32::MAX), f64::from)
-}
-
-/// The place that a code means.
-pub(super) fn position(code: f64) -> Option<usize> {
-    let known = (0.0..f64::from(u32::MAX)).contains(&code);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "within 0..2^32 by the line above"
-    )]
-    known.then_some(code as u32 as usize)
 }
 
 fn code(names: &[Box<str>], text: &str) -> f64 {

@@ -30,6 +30,8 @@ const TICKS_AT_ONCE: usize = 1_024;
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How long it sleeps at most: timers may be due by a clock that was moved.
 const SLEEP_MAX: Duration = Duration::from_millis(250);
+/// How often a timer that is due asks whether everything before it has been heard.
+const WATERMARK_AGAIN: Duration = Duration::from_millis(2);
 /// Being down for longer counts as blind.
 pub const BLIND_MIN: Span = Span::MINUTE;
 /// Blind times are remembered for so long.
@@ -273,7 +275,11 @@ impl Running {
     /// How long there is nothing to do, as far as is known.
     fn sleep(&self) -> Duration {
         let now = self.worker.parts.clock.now();
-        let timer = self.shard.next_due().map(|due| self.worker.parts.clock.sleep_for(due - now));
+        let timer = self.shard.next_due().map(|due| match due <= now {
+            // It waits for what the log has not told yet.
+            true => WATERMARK_AGAIN,
+            false => self.worker.parts.clock.sleep_for(due - now),
+        });
         let left = |limit: Duration, since: &Stopwatch| limit.saturating_sub(since.elapsed());
         let heartbeat = left(HEARTBEAT, &self.heartbeat);
         let least = timer.map_or(heartbeat, |timer| timer.min(heartbeat));

@@ -148,6 +148,7 @@ impl Place {
         place
     }
 
+    #[cfg(feature = "kafka")]
     pub(crate) fn address_of(sink: &Sink) -> SocketAddr {
         sink.address
     }
@@ -166,6 +167,7 @@ impl Place {
     }
 
     /// Starts the process without letting anything leave, and waits until it is ready.
+    #[cfg(feature = "kafka")]
     pub(crate) fn start_dry(&self) -> (Process, SocketAddr) {
         let process = self.spawn_with(&[]);
         let address = self.address();
@@ -217,6 +219,7 @@ pub(crate) struct Process {
 
 impl Process {
     /// One that was started otherwise.
+    #[cfg(feature = "kafka")]
     pub(crate) fn of(child: Child) -> Self {
         Self { child }
     }
@@ -228,6 +231,7 @@ impl Process {
     }
 
     /// Its exit code, once it has ended by itself.
+    #[cfg(feature = "kafka")]
     pub(crate) fn ended(&mut self) -> Option<i32> {
         self.child.try_wait().unwrap().and_then(|status| status.code())
     }
@@ -237,11 +241,10 @@ impl Process {
         self.end();
     }
 
-    /// Tells it to end, and waits until it has.
+    /// Tells it to end, and waits until it has: it must, by itself.
     pub(crate) fn stop(mut self) -> ExitStatus {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-        self.child.wait().unwrap()
+        self.signal("-TERM");
+        looked(|| self.child.try_wait().unwrap()).expect("it ends by itself")
     }
 
     fn end(&mut self) {
@@ -257,7 +260,7 @@ impl Drop for Process {
 }
 
 /// Looks until there is something to see.
-pub(crate) fn looked<T>(look: impl Fn() -> Option<T>) -> Option<T> {
+pub(crate) fn looked<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
     (0..LOOKS_MAX).find_map(|_| {
         let seen = look();
         if seen.is_none() {

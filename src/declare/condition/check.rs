@@ -278,7 +278,7 @@ impl Checker<'_, '_> {
         // `20 <= event.total` becomes `event.total >= 20`: one shape for the index to look for.
         let (op, left, right) = match (&first.expr, &second.expr) {
             (Expr::Literal(_), Expr::Literal(_)) => (op, first.expr, second.expr),
-            (Expr::Literal(_), _) => (mirrored(op), second.expr, first.expr),
+            (Expr::Literal(_), _) => (op.mirrored(), second.expr, first.expr),
             _ => (op, first.expr, second.expr),
         };
         Some(Expr::Compare { op, left: Box::new(left), right: Box::new(right) })
@@ -437,17 +437,6 @@ fn comparison(name: &str) -> Option<Comparison> {
         operators::GREATER_EQUALS => Comparison::GreaterOrEqual,
         _ => return None,
     })
-}
-
-const fn mirrored(op: Comparison) -> Comparison {
-    match op {
-        Comparison::Equal => Comparison::Equal,
-        Comparison::NotEqual => Comparison::NotEqual,
-        Comparison::Less => Comparison::Greater,
-        Comparison::LessOrEqual => Comparison::GreaterOrEqual,
-        Comparison::Greater => Comparison::Less,
-        Comparison::GreaterOrEqual => Comparison::LessOrEqual,
-    }
 }
 
 fn arithmetic(name: &str) -> Option<Arithmetic> {

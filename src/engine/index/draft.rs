@@ -222,7 +222,7 @@ fn guard_of(conjunct: &Expr) -> Option<Guard> {
     let (property, op, bound) = match (&**left, &**right) {
         (Expr::Property(property), Expr::Literal(Value::Num(bound))) => (*property, *op, *bound),
         (Expr::Literal(Value::Num(bound)), Expr::Property(property)) => {
-            (*property, mirrored(*op), *bound)
+            (*property, op.mirrored(), *bound)
         }
         _ => return None,
     };
@@ -233,17 +233,5 @@ fn guard_of(conjunct: &Expr) -> Option<Guard> {
         | Comparison::LessOrEqual
         | Comparison::Greater
         | Comparison::GreaterOrEqual => Some(Guard { property, op, bound }),
-    }
-}
-
-/// The comparison with its sides exchanged.
-const fn mirrored(op: Comparison) -> Comparison {
-    match op {
-        Comparison::Equal => Comparison::Equal,
-        Comparison::NotEqual => Comparison::NotEqual,
-        Comparison::Less => Comparison::Greater,
-        Comparison::LessOrEqual => Comparison::GreaterOrEqual,
-        Comparison::Greater => Comparison::Less,
-        Comparison::GreaterOrEqual => Comparison::LessOrEqual,
     }
 }

@@ -53,7 +53,7 @@ impl Levels {
 }
 
 /// The place that a code means, if it means one.
-pub(super) fn position(code: f64) -> Option<usize> {
+pub fn position(code: f64) -> Option<usize> {
     let known = (0.0..f64::from(u32::MAX)).contains(&code);
     #[expect(
         clippy::cast_possible_truncation,

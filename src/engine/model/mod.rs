@@ -25,7 +25,7 @@ pub use self::calibration::Calibration;
 pub use self::curve::{Curve, Direction, Piece, Scale};
 pub use self::forest::{Forest, ForestFeature, Kind, Node, Split, Tree};
 pub use self::grams::{Grams, Scheme};
-pub use self::levels::Levels;
+pub use self::levels::{Levels, position};
 pub use self::refused::Refused;
 pub use self::shap::ShapScratch;
 pub use self::text::{Class, TextModel};

@@ -138,7 +138,7 @@ pub(super) fn judge(
 
 /// Who has which partitions.
 fn shared_out(name: &str, group: &Group) -> String {
-    let member = |(client, partitions): &(String, Vec<i32>)| {
+    let member = |(client, partitions): &(String, Vec<u16>)| {
         let node = client.strip_prefix(name).and_then(|node| node.strip_prefix('-'));
         // A node says in its name where it is reached.
         let node = node.unwrap_or(client).split('@').next().unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use heedful::config::KafkaConfig;
 
@@ -31,6 +31,15 @@ enum Place {
 }
 
 static SHARED: Mutex<Weak<Broker>> = Mutex::new(Weak::new());
+
+static TURN: Mutex<()> = Mutex::new(());
+
+/// Waits for the turn of a test that works several nodes hard: side by side they would starve each
+/// other, and a node that gets no time is one whose session ends.
+pub(super) fn turn() -> MutexGuard<'static, ()> {
+    // One that failed has nothing left to protect.
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// The broker; `None`, said aloud, where there is neither a JDK nor Maven.
 pub(super) fn shared() -> Option<Arc<Broker>> {
@@ -81,7 +90,7 @@ impl Broker {
 impl Drop for Broker {
     fn drop(&mut self) {
         // Held while it stops, so that nobody starts another meanwhile.
-        let _shared = SHARED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let _shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         script(self.place, &["down"]);
     }
 }

@@ -13,11 +13,13 @@ use super::broker;
 use super::clients::made;
 use super::doctor::folder;
 use crate::cli::heedful;
+use crate::service::looked;
 
 /// Every message of a topic, in no order between partitions.
 pub(super) fn all_of(settings: &Settings, topic: &str, partitions: u16) -> Vec<Seen> {
     let reader = Reader::new(settings).unwrap();
-    let extents = reader.extents(topic, partitions).unwrap();
+    // A broker that has just come back does not lead everything yet.
+    let extents = looked(|| reader.extents(topic, partitions).ok()).unwrap();
     let mut all = Vec::new();
     reader
         .read(topic, &extents, |seen| -> Result<_, Error> {
