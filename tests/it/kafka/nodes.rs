@@ -82,6 +82,10 @@ impl Group {
         assert_eq!(made.0, 0, "{}", made.1);
     }
 
+    pub(super) fn config(&self) -> &KafkaConfig {
+        &self.config
+    }
+
     pub(super) fn settings(&self) -> Settings {
         Settings::new(&self.config, "test")
     }
