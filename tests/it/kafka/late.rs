@@ -83,8 +83,11 @@ fn week(now: Timestamp) -> (Vec<Lying>, BTreeSet<String>) {
 
 /// Writes the events as if they had been appended when they were.
 fn write(config: &KafkaConfig, events: &[Lying]) {
-    let producer: ThreadedProducer<DefaultProducerContext> =
-        ClientConfig::new().set("bootstrap.servers", &config.brokers).create().unwrap();
+    let producer: ThreadedProducer<DefaultProducerContext> = ClientConfig::new()
+        .set("bootstrap.servers", &config.brokers)
+        .set("batch.num.messages", "5")
+        .create()
+        .unwrap();
     for lying in events {
         let record = BaseRecord::<str, str>::to(&config.events)
             .partition(i32::from(shard_of(&lying.customer, PARTITIONS)))
@@ -125,6 +128,10 @@ fn nobody_is_taken_for_silent_who_was_heard_of_while_the_group_was_away() {
     // As it must be again: what is there keeps its time.
     group.make_topics();
 
+    // Little by little: between two batches there is nothing to do, and time would go on.
+    group.set("fetch.message.max.bytes", "1000");
+    group.set("queued.min.messages", "1");
+    group.set("fetch.queue.backoff.ms", "10");
     let first = group.spawn("a");
     // It is killed in the middle of the week.
     let begun = looked(|| (!group.decisions().0.is_empty()).then_some(()));

@@ -82,6 +82,15 @@ impl Group {
         assert_eq!(made.0, 0, "{}", made.1);
     }
 
+    /// Passes a property on to librdkafka in nodes that are started from now on.
+    pub(super) fn set(&self, property: &str, value: &str) {
+        let file = self.folder.path().join("heedful.yaml");
+        let text = fs::read_to_string(&file).unwrap();
+        let (before, after) = text.split_once("properties:\n").unwrap();
+        let line = format!("    {property}: \"{value}\"\n");
+        write(self.folder.path(), "heedful.yaml", &format!("{before}properties:\n{line}{after}"));
+    }
+
     pub(super) fn config(&self) -> &KafkaConfig {
         &self.config
     }
