@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use heedful::clock::{Clock as _, System};
+use heedful::clock::{Clock as _, Stopwatch, System};
 use heedful::config::KafkaConfig;
 use heedful::decode::shard_of;
 use heedful::engine::time::{Span, Timestamp};
@@ -29,6 +29,9 @@ const HOLD: Span = Span::DAY.times(2);
 const MARGIN: Span = Span::HOUR;
 /// Every so many-th event comes again later.
 const TWICE_EVERY: u64 = 5;
+
+/// A week is read in seconds; a slow machine may take longer.
+const DECIDED_WITHIN: Duration = Duration::from_secs(120);
 
 /// An event as it lies in the topic.
 struct Lying {
@@ -138,12 +141,13 @@ fn nobody_is_taken_for_silent_who_was_heard_of_while_the_group_was_away() {
     assert!(begun.is_some(), "{}", first.said());
     first.kill();
     let (node, _) = group.start("b");
-    let all = looked(|| {
-        let (decisions, _) = group.decisions();
-        (silent.len() <= decisions.len()).then_some(())
-    });
-
-    let (decisions, twice) = group.decisions();
+    let watch = Stopwatch::start();
+    let (decisions, twice) = loop {
+        let (decisions, twice) = group.decisions();
+        if silent.len() <= decisions.len() || DECIDED_WITHIN < watch.elapsed() {
+            break (decisions, twice);
+        }
+    };
     let told: Vec<String> = decisions
         .values()
         .map(|told| told["occurrence"].as_str().unwrap())
@@ -155,7 +159,6 @@ fn nobody_is_taken_for_silent_who_was_heard_of_while_the_group_was_away() {
     let duplicated = twice + told.len() - told_of.len();
     print(events.len(), silent.len(), (missed, duplicated, falsely));
     assert_eq!((missed, duplicated, falsely), (0, 0, 0), "{}", node.said());
-    assert!(all.is_some());
 }
 
 #[expect(clippy::print_stdout, reason = "the table is shown by `--nocapture` and with a failure")]
