@@ -75,6 +75,12 @@ impl Broker {
         script(self.place, words);
     }
 
+    /// Where a proxy listens that clients shall come through, and where it leads to.
+    pub(super) fn ports_of_proxy(&self) -> (u16, u16) {
+        let port: u16 = self.servers.rsplit_once(':').unwrap().1.parse().unwrap();
+        (port + 300, port + 200)
+    }
+
     /// A configuration with topics of its own.
     pub(super) fn config(&self, prefix: &str, partitions: u16) -> KafkaConfig {
         let mut config = KafkaConfig::new(&self.servers);

@@ -91,6 +91,13 @@ impl Group {
         write(self.folder.path(), "heedful.yaml", &format!("{before}properties:\n{line}{after}"));
     }
 
+    /// Nodes that are started from now on reach the broker at this port.
+    pub(super) fn go_through(&self, port: u16) {
+        let text = fs::read_to_string(self.folder.path().join("heedful.yaml")).unwrap();
+        let text = text.replace(&self.config.brokers, &format!("127.0.0.1:{port}"));
+        write(self.folder.path(), "heedful.yaml", &text);
+    }
+
     pub(super) fn config(&self) -> &KafkaConfig {
         &self.config
     }
