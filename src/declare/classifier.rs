@@ -122,6 +122,9 @@ fn classifier(raw: &Raw, symbols: &mut Symbols, faults: &mut Faults<'_>) -> Opti
     let inputs: BTreeSet<_> =
         series.into_iter().filter_map(|slot| symbols.event_of_series(slot)).collect();
     Some(Classifier {
+        about: raw.about.0.as_ref().map(|about| about.text.clone()).unwrap_or_default(),
+        predicts: predicts(raw).into(),
+        never_use: banned(raw).into_iter().map(Box::from).collect(),
         every: raw.every.as_ref().map_or(EVERY_DEFAULT, |every| every.value),
         population: population.map_or(Some(None), |found| found.map(Some))?,
         ignore_first: ignored.map_or(Span::ZERO, |span| span.value),
@@ -129,6 +132,7 @@ fn classifier(raw: &Raw, symbols: &mut Symbols, faults: &mut Faults<'_>) -> Opti
         features,
         definition,
         inputs: inputs.into_iter().collect(),
+        terms: super::terms::terms(raw, faults)?,
     })
 }
 
@@ -207,15 +211,43 @@ fn features(raw: &Raw, symbols: &mut Symbols, faults: &mut Faults<'_>) -> Option
         faults.error("E070", raw.extent, message, None);
         return None;
     }
-    let banned = raw.watch.iter().filter_map(|watch| watch.never_use.as_ref());
-    let banned: Vec<&str> =
-        banned.flat_map(|words| &words.0).map(|word| word.text.trim()).collect();
+    let banned = banned(raw);
     let built: Vec<Option<Feature>> = features
         .0
         .iter()
         .map(|(key, words)| feature(key, words, &banned, symbols, faults))
         .collect();
     built.into_iter().collect()
+}
+
+/// What must never be used.
+fn banned(raw: &Raw) -> Vec<&str> {
+    let banned = raw.watch.iter().filter_map(|watch| watch.never_use.as_ref());
+    banned.flat_map(|words| &words.0).map(|word| word.text.trim()).collect()
+}
+
+/// What is predicted and of whom, in words.
+fn predicts(raw: &Raw) -> String {
+    let Some(label) = &raw.label else { return String::new() };
+    let mut text = match (&label.event, &label.without) {
+        (Some(event), _) => format!("`{}`", event.text),
+        (None, Some(without)) => format!("no `{}`", without.text),
+        (None, None) => String::new(),
+    };
+    if let Some(line) = &label.r#where {
+        text.push_str(&format!(" where `{}`", line.0.text.trim()));
+    }
+    if let Some(within) = &label.within.0 {
+        text.push_str(&format!(" within {}", within.value));
+    }
+    match &label.population {
+        Some(line) => text.push_str(&format!(", of customers with `{}`", line.0.text.trim())),
+        None => text.push_str(", of all customers"),
+    }
+    if let Some(ignored) = &label.ignore_first {
+        text.push_str(&format!(" known for {}", ignored.value));
+    }
+    text
 }
 
 fn feature(

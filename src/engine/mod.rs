@@ -32,6 +32,7 @@ mod scoring;
 pub mod series;
 pub mod slot;
 pub mod step;
+pub mod terms;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod time;

@@ -1,0 +1,222 @@
+//! `heedful train`: a model of one's own, learned from recorded events.
+
+mod output;
+mod write;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::console::{Console, Error, Format};
+use super::files::FileSet;
+use super::history::History;
+use super::{Ending, check, files, progress};
+use crate::catalog::Folders;
+use crate::config::{Config, Flags};
+use crate::declare::FITTED_SUFFIX;
+use crate::engine::catalog::{Catalog, ScoreSource};
+use crate::engine::classifier::Classifier;
+use crate::engine::time::Timestamp;
+use crate::learn::harvest::PassedOver;
+use crate::learn::lesson::{self, Harvested};
+use crate::learn::looks::{day, days, looks};
+use crate::learn::{Harvest, Refusal, Rows, Wish, card};
+use crate::worker::replay::Replay;
+
+/// Rows at most: one per customer and look.
+const ROWS_MAX: usize = 4_000_000;
+
+/// Learn a model from recorded events
+///
+/// Replays the events through the code that serves, looks at everybody at each snapshot, and learns
+/// from what came of it what the model's file asks for. The newest time judges. Writes
+/// `<model>.model.json` and `<model>.card.md` among the models; a running service takes the model
+/// over at once, and nothing fires because of it. Without a good enough model nothing is written,
+/// and what is in force stays.
+///
+/// The same events and seed give the same bytes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = super::EXIT_CODES)]
+pub struct Args {
+    /// The model: its file is `type: classifier`
+    model: String,
+    /// Recorded events: NDJSON or CSV, also compressed by gzip, in any order; may be given again
+    #[arg(long, value_name = "FILE")]
+    events: Vec<PathBuf>,
+    /// The data of the stopped service, whose log is read; without it, where `heedful.yaml` says
+    #[arg(long, value_name = "DIR", conflicts_with = "events")]
+    data: Option<PathBuf>,
+    /// The folder of triggers; without it, where `heedful.yaml` says
+    #[arg(long, value_name = "DIR")]
+    triggers: Option<PathBuf>,
+    /// The folder of models; without it, where `heedful.yaml` says
+    #[arg(long, value_name = "DIR")]
+    models: Option<PathBuf>,
+    /// Where all chance comes from
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    seed: u64,
+    /// A feature that may tell as much as it does, after you made sure that it is known in time
+    #[arg(long, value_name = "FEATURE")]
+    trust: Vec<String>,
+    /// Say how good it would be and write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// How to write what came of it
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When files cannot be read or written.
+pub fn run(args: &Args, console: &mut Console) -> Result<Ending, Error> {
+    let flags = Flags {
+        data: args.data.clone(),
+        triggers: args.triggers.clone(),
+        models: args.models.clone(),
+        ..Flags::default()
+    };
+    let config = files::config(&flags)?;
+    let (triggers, models) = (config.triggers.clone(), config.models.clone());
+    let set = FileSet::read(&Folders { triggers, models }, Vec::new())?;
+    // What is wrong with an older model does not stop a new one.
+    let catalog = match set.load_to_learn(&args.model) {
+        Ok(loaded) => Arc::new(loaded.catalog),
+        Err(faults) => {
+            check::show(&set, &faults, console)?;
+            console.line("the files have faults: nothing was learned")?;
+            return Ok(Ending::Faults);
+        }
+    };
+    let classifier = classifier(&catalog, &args.model)?;
+    trusted(args, classifier)?;
+    let history = match args.events.as_slice() {
+        [] => History::of_data(&config)?,
+        paths => History::of_files(paths)?,
+    };
+    match learn(args, &catalog, classifier, history)? {
+        Ok(learned) => {
+            let (model, card) = paths(&set, &config, &args.model);
+            let text = learned.lesson.content.to_text();
+            let text = text.map_err(|why| Error::refused(why.to_string(), ""))?;
+            let hash = blake3::hash(text.as_bytes()).to_hex().to_string();
+            if !args.dry_run {
+                let told = card::card(&learned.lesson, classifier, &hash);
+                // Both are on the disk before either is seen.
+                let (ready, told) = (write::ready(&model, &text)?, write::ready(&card, &told)?);
+                ready.replace()?;
+                told.replace()?;
+            }
+            let written = (!args.dry_run).then_some((model.as_path(), card.as_path()));
+            output::learned(&learned, written, args.format, console)?;
+            Ok(Ending::Clean)
+        }
+        Err(refusal) => {
+            output::refused(&args.model, &refusal, args.format, console)?;
+            Ok(Ending::Faults)
+        }
+    }
+}
+
+/// What was learned, and from how much.
+struct Learned {
+    lesson: crate::learn::Lesson,
+    events: usize,
+    refused: u64,
+}
+
+fn classifier<'c>(catalog: &'c Catalog, name: &str) -> Result<&'c Classifier, Error> {
+    let score = catalog.scores.iter().find(|score| &*score.name == name);
+    match score.map(|score| &score.source) {
+        Some(ScoreSource::Learning(classifier)) => Ok(classifier),
+        Some(_) => {
+            let what = format!("`{name}` is no classifier: it has nothing to learn");
+            Err(Error::refused(what, "its file says `type: classifier`, a label and features"))
+        }
+        None => {
+            let known: Vec<&str> = catalog.scores.iter().map(|score| &*score.name).collect();
+            let help = match known.as_slice() {
+                [] => "write its file into the folder of models".to_owned(),
+                known => format!("there are `{}`", known.join("`, `")),
+            };
+            Err(Error::refused(format!("there is no model `{name}`"), help))
+        }
+    }
+}
+
+fn trusted(args: &Args, classifier: &Classifier) -> Result<(), Error> {
+    let is_known = |name: &&String| classifier.features.iter().any(|own| *own.name == ***name);
+    match args.trust.iter().find(|name| !is_known(name)) {
+        None => Ok(()),
+        Some(name) => {
+            let known: Vec<&str> = classifier.features.iter().map(|own| &*own.name).collect();
+            let what = format!("`{}` has no feature `{name}`", args.model);
+            Err(Error::refused(what, format!("it has `{}`", known.join("`, `"))))
+        }
+    }
+}
+
+/// Harvests the rows of a history and learns from them.
+fn learn(
+    args: &Args,
+    catalog: &Arc<Catalog>,
+    classifier: &Classifier,
+    mut history: History,
+) -> Result<Result<Learned, Refusal>, Error> {
+    let within = days(classifier.label.within);
+    let Some((first, last)) = history.reach() else {
+        let what = format!("there are no events ({} were refused)", history.refused());
+        return Err(Error::refused(what, "bring recorded events with --events"));
+    };
+    let planned = looks(classifier, first, last);
+    if planned.is_empty() {
+        return Ok(Err(Refusal::TooShort { first: day(first), last: day(last), within }));
+    }
+    let count = planned.len();
+    let harvest = Harvest::new(classifier, planned);
+    let Some((rows, passed)) = harvested(catalog, harvest, &mut history, last)? else {
+        return Ok(Err(Refusal::TooManyRows { most: ROWS_MAX }));
+    };
+    let wish = Wish { seed: args.seed, trusted: args.trust.clone() };
+    let bar = progress::over_parts("learning");
+    let harvested = Harvested { rows: &rows, passed, looks: count };
+    let mut part = |part: f64| progress::set_part(&bar, part);
+    let lesson = lesson::learn(classifier, &args.model, &harvested, &wish, &mut part);
+    bar.finish_and_clear();
+    let (events, refused) = (history.len(), history.refused());
+    Ok(lesson.map(|lesson| Learned { lesson, events, refused }))
+}
+
+/// Replays a history and takes the rows of all looks; nothing when they are too many.
+fn harvested(
+    catalog: &Arc<Catalog>,
+    mut harvest: Harvest<'_>,
+    history: &mut History,
+    last: Timestamp,
+) -> Result<Option<(Rows, PassedOver)>, Error> {
+    let mut replay = Replay::new(catalog, 1, |_| ());
+    let look = |harvest: &mut Harvest<'_>, replay: &mut Replay<_>, until: Timestamp| {
+        while let Some(at) = harvest.next_look().filter(|at| *at <= until)
+            && harvest.rows() <= ROWS_MAX
+        {
+            replay.pass(at);
+            harvest.look(catalog, at, replay.states());
+        }
+    };
+    history.each("replaying", |at, record| {
+        look(&mut harvest, &mut replay, at);
+        // What the decoder refuses is refused in service too.
+        drop(replay.record(record, at));
+        Ok(())
+    })?;
+    look(&mut harvest, &mut replay, last);
+    Ok((harvest.rows() <= ROWS_MAX).then(|| harvest.finish()))
+}
+
+/// Where the model and its card are written: where they are already, else among the models.
+fn paths(set: &FileSet, config: &Config, model: &str) -> (PathBuf, PathBuf) {
+    let usual = config.models.join(format!("{model}{FITTED_SUFFIX}"));
+    let file = set.fitted(model).unwrap_or(usual);
+    let card = file.with_file_name(format!("{model}.card.md"));
+    (file, card)
+}
