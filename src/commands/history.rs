@@ -4,10 +4,9 @@
 //! memory: so files need not be in order, and what is larger than memory can be read too.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use flate2::read::MultiGzDecoder;
 use indicatif::ProgressBar;
 
 use super::console::Error;
@@ -20,8 +19,6 @@ use crate::log::{Form, Source as _};
 
 /// Events at most.
 pub(super) const EVENTS_MAX: usize = 20_000_000;
-/// The first bytes of a file that gzip made.
-const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// Bytes looked at to tell a table from lines.
 const HEAD_BYTES: u64 = 512;
 /// Bytes of the log looked at in one go.
@@ -69,7 +66,10 @@ impl History {
     pub(super) fn of_data(config: &Config) -> Result<Self, Error> {
         if !app::store_folder(config).exists() {
             let what = format!("there is no data in `{}`", config.data.display());
-            return Err(Error::refused(what, "name it with --data, or recorded events with --events"));
+            return Err(Error::refused(
+                what,
+                "name it with --data, or recorded events with --events",
+            ));
         }
         let through = "stop the service first, or bring recorded events with --events";
         let (store, log) = files::open_store(config, through)?;
@@ -158,7 +158,7 @@ impl History {
     fn file(&mut self, path: &Path, bar: &ProgressBar) -> Result<(), Error> {
         let mut head = Vec::new();
         let failed = |source| Error::read(path, source);
-        let text = open(path, &ProgressBar::hidden())?;
+        let text = lines::open(path, &ProgressBar::hidden())?;
         text.take(HEAD_BYTES).read_to_end(&mut head).map_err(failed)?;
         let name = path.with_extension("");
         let inner = if path.extension().is_some_and(|it| it == "gz") { &name } else { path };
@@ -168,7 +168,7 @@ impl History {
             _ => head.trim_ascii_start().first() != Some(&b'{'),
         };
         if is_table {
-            let open = || open(path, bar);
+            let open = || lines::open(path, bar);
             return import::rows_of(path, open, |row| match row {
                 Ok(json) => self.line(json.as_bytes()),
                 Err(_) => {
@@ -177,7 +177,7 @@ impl History {
                 }
             });
         }
-        let mut reader = BufReader::with_capacity(1 << 20, open(path, bar)?);
+        let mut reader = BufReader::with_capacity(1 << 20, lines::open(path, bar)?);
         let mut line = Vec::new();
         while lines::next(&mut reader, &mut line).map_err(failed)? {
             let text = line.trim_ascii();
@@ -226,16 +226,6 @@ fn spool_path() -> PathBuf {
     std::env::temp_dir()
 }
 
-/// A file's text from its beginning, decompressed if need be.
-fn open(path: &Path, bar: &ProgressBar) -> Result<Box<dyn Read>, Error> {
-    let failed = |source| Error::read(path, source);
-    let file = File::open(path).map_err(failed)?;
-    bar.reset();
-    let mut reader = BufReader::with_capacity(1 << 16, bar.wrap_read(file));
-    let is_gzip = reader.fill_buf().map_err(failed)?.starts_with(&GZIP);
-    Ok(if is_gzip { Box::new(MultiGzDecoder::new(reader)) } else { Box::new(reader) })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -263,7 +253,8 @@ mod tests {
         let lines = folder.path().join("later.jsonl");
         std::fs::write(&lines, line(1, 9) + "{broken\n" + &line(2, 7)).unwrap();
         let table = folder.path().join("table.csv");
-        std::fs::write(&table, "customer,event,at,id\na,E,2026-01-08T00:00:00Z,3\na,E,never,4\n").unwrap();
+        std::fs::write(&table, "customer,event,at,id\na,E,2026-01-08T00:00:00Z,3\na,E,never,4\n")
+            .unwrap();
         let packed = folder.path().join("packed.gz");
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all((line(5, 1) + &line(6, 30)).as_bytes()).unwrap();

@@ -18,6 +18,7 @@ pub mod migrate;
 pub mod progress;
 pub mod replay;
 pub mod schema;
+pub mod score;
 pub mod serve;
 pub mod service;
 mod signals;
@@ -55,6 +56,7 @@ enum Command {
     Explain(explain::Args),
     Replay(replay::Args),
     Train(train::Args),
+    Score(score::Args),
     Import(import::Args),
     Serve(serve::Args),
     Demo(demo::Args),
@@ -108,6 +110,7 @@ fn dispatch(command: Command, console: &mut Console) -> Result<Ending, Error> {
         Command::Explain(args) => explain::run(&args, console),
         Command::Replay(args) => replay::run(&args, console),
         Command::Train(args) => train::run(&args, console),
+        Command::Score(args) => score::run(&args, console),
         Command::Import(args) => import::run(&args, console),
         Command::Serve(args) => serve::run(&args, console),
         Command::Demo(args) => demo::run(&args, console),

@@ -142,10 +142,7 @@ mod tests {
                 "learn: {refuse_below: {calibration_error_at_most: 5}}\n",
                 "`calibration_error_at_most` is from 0 to 1",
             ),
-            (
-                "learn: {validate: {last: 1h}}\n",
-                "a stretch of time from 1d to 400d is wanted here",
-            ),
+            ("learn: {validate: {last: 1h}}\n", "a stretch of time from 1d to 400d is wanted here"),
             ("watch: {drift: {feature_psi: -1}}\n", "`feature_psi` is from 0 to 10"),
         ] {
             assert_eq!(load(said), Err(vec![wrong.to_owned()]), "{said}");

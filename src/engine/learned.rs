@@ -94,6 +94,27 @@ impl Learned {
         Assessment { score: Some(health::rounded(chance)), contributions: contributions.collect() }
     }
 
+    /// The logit of the average customer: with the parts of this one it gives this one's logit.
+    pub fn average(&self, scope: &Scope<'_>) -> Option<f64> {
+        let row = self.row(scope)?;
+        let mut parts: Row = smallvec![0.0; row.len()];
+        Some(match &self.fitted {
+            Fitted::Additive(model) => model.base(),
+            Fitted::Forest(model) => {
+                let logit = model.reasons(&row, &mut parts, &mut ShapScratch::default());
+                logit - parts.iter().sum::<f64>()
+            }
+        })
+    }
+
+    /// The strongest reasons for a customer's chance, as many as the model's file shows.
+    pub fn strongest(&self, scope: &Scope<'_>) -> Vec<Contribution> {
+        let mut reasons = self.assess(scope).contributions;
+        reasons.sort_by(|left, right| right.contribution.abs().total_cmp(&left.contribution.abs()));
+        reasons.truncate(self.classifier.terms.reasons);
+        reasons
+    }
+
     /// The values that it looks at; `None` for a customer whom it does not judge.
     pub fn row(&self, scope: &Scope<'_>) -> Option<Row> {
         if self.classifier.eligibility(scope) != Eligibility::Judged {

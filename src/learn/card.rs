@@ -42,7 +42,11 @@ fn data(out: &mut String, lesson: &Lesson) -> fmt::Result {
     writeln!(out, "| | |\n|---|---|")?;
     writeln!(out, "| rows | {} ({} positive) |", from.rows, from.positives)?;
     writeln!(out, "| customers | {} |", from.customers)?;
-    writeln!(out, "| looks | {} taken, with rows from {} to {} |", lesson.looks, from.first, from.last)?;
+    writeln!(
+        out,
+        "| looks | {} taken, with rows from {} to {} |",
+        lesson.looks, from.first, from.last
+    )?;
     let passed = lesson.passed;
     writeln!(
         out,
@@ -85,9 +89,11 @@ pub fn recipe(recipe: &Recipe) -> String {
                 plan.ridge
             )
         }
-        Recipe::Trees => "Boosted trees, as many as parts of the customers that they did not learn \
+        Recipe::Trees => {
+            "Boosted trees, as many as parts of the customers that they did not learn \
                           from asked for. Reasons are TreeSHAP values."
-            .to_owned(),
+                .to_owned()
+        }
     }
 }
 
@@ -104,9 +110,7 @@ fn honest(lesson: &Lesson) -> String {
             calibration.isotonic.len()
         ),
         Honest::NotAsked => "Not calibrated: `calibrate: none`.".to_owned(),
-        Honest::OneCase => {
-            "Not calibrated: the newest rows were all of one case.".to_owned()
-        }
+        Honest::OneCase => "Not calibrated: the newest rows were all of one case.".to_owned(),
     }
 }
 
@@ -127,7 +131,10 @@ fn quality(out: &mut String, lesson: &Lesson) -> fmt::Result {
     let judgement = &lesson.judgement;
     writeln!(out, "## How good\n")?;
     let (rows, positives) = (judgement.rows, judgement.positives);
-    writeln!(out, "On {rows} rows, {positives} of them positive; intervals hold 95 %, customers drawn whole.\n")?;
+    writeln!(
+        out,
+        "On {rows} rows, {positives} of them positive; intervals hold 95 %, customers drawn whole.\n"
+    )?;
     writeln!(out, "| measure | value | from | to |\n|---|---:|---:|---:|")?;
     for (name, Interval { value, low, high }, places) in measures(lesson) {
         writeln!(out, "| {name} | {value:.places$} | {low:.places$} | {high:.places$} |")?;
@@ -187,10 +194,7 @@ fn limits(out: &mut String, lesson: &Lesson, classifier: &Classifier) -> fmt::Re
          was made to decide whether to reach out."
     )?;
     writeln!(out, "- Anybody else than those it was learned for: {}.", classifier.predicts)?;
-    writeln!(
-        out,
-        "- Another time ahead, or another event: its chances hold for this one only."
-    )?;
+    writeln!(out, "- Another time ahead, or another event: its chances hold for this one only.")?;
     writeln!(
         out,
         "- Saying what to change: reasons tell what the model looks at, not what causes what. \
@@ -204,7 +208,10 @@ fn limits(out: &mut String, lesson: &Lesson, classifier: &Classifier) -> fmt::Re
     )?;
     if !classifier.never_use.is_empty() {
         let banned = classifier.never_use.join("`, `");
-        writeln!(out, "- With `{banned}`: its file says that they are never used, and they are not.")?;
+        writeln!(
+            out,
+            "- With `{banned}`: its file says that they are never used, and they are not."
+        )?;
     }
     Ok(())
 }

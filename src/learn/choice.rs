@@ -29,7 +29,9 @@ fn some(table: &Table, seed: u64) -> Table {
     customers.truncate(kept);
     customers.sort_unstable();
     let rows: Vec<usize> = (0..table.len())
-        .filter(|row| table.groups.get(*row).is_some_and(|own| customers.binary_search(own).is_ok()))
+        .filter(|row| {
+            table.groups.get(*row).is_some_and(|own| customers.binary_search(own).is_ok())
+        })
         .collect();
     table.pick(&rows)
 }

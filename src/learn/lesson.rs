@@ -213,4 +213,3 @@ fn told(table: &Table, alone: &[f64], weights: &[f64]) -> Vec<Told> {
     };
     table.columns.iter().zip(alone.iter().zip(weights)).map(tell).collect()
 }
-

@@ -114,7 +114,9 @@ impl Refusal {
                 "look at `population` and `ignore_first` of the label, and whether the traits that \
                  they name are among the events"
             }
-            Self::TooManyRows { .. } => "look less often: `snapshots: monthly`, or bring fewer events",
+            Self::TooManyRows { .. } => {
+                "look less often: `snapshots: monthly`, or bring fewer events"
+            }
             Self::OneClass { .. } => {
                 "look at `event`, `where` and `within` of the label: does the event go by that name?"
             }

@@ -21,8 +21,12 @@ pub(super) fn ready(path: &Path, text: &str) -> Result<Ready, Error> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let beside = path.with_file_name(format!(".{name}.new"));
     let failed = |source| Error::write(&beside, source);
-    let mut file =
-        OpenOptions::new().create(true).write(true).truncate(false).open(&beside).map_err(failed)?;
+    let mut file = OpenOptions::new()
+        .create(true)
+        .write(true)
+        .truncate(false)
+        .open(&beside)
+        .map_err(failed)?;
     if file.try_lock().is_err() {
         let what = format!("another `heedful train` is writing `{}`", path.display());
         return Err(Error::refused(what, "wait for it"));

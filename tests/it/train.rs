@@ -1,0 +1,367 @@
+//! From a year of events to a model that serves: learned, judged, described, in force, explained;
+//! refused with reasons; and never half written.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::time::Instant;
+
+use heedful::engine::time::{Span, Timestamp};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::business;
+use crate::cli::{Said, heedful, here, write};
+use crate::service::{Place, Process, Sink, decisions, exchange, get, post, until};
+
+const MODEL: &str = "models/churn.model.json";
+const CARD: &str = "models/churn.card.md";
+const EVENTS: &str = "events.jsonl.gz";
+
+/// The files of the example, looked at once a month: a test has less time than a night.
+fn example(folder: &Path) {
+    for file in [
+        "heedful.yaml",
+        "models/health.yaml",
+        "triggers/save-call.yaml",
+        "triggers/policy.yaml",
+        "README.md",
+    ] {
+        let text = fs::read_to_string(here().join("examples/churn-model").join(file)).unwrap();
+        write(folder, file, &text);
+    }
+    write(folder, "models/churn.yaml", &definition());
+    fs::copy(business::file(), folder.join(EVENTS)).unwrap();
+}
+
+fn definition() -> String {
+    let file = here().join("examples/churn-model/models/churn.yaml");
+    let text = fs::read_to_string(file).unwrap();
+    text.replace("snapshots: weekly", "snapshots: monthly")
+        .replace("calibration_error_at_most: 0.05", "calibration_error_at_most: 0.15")
+}
+
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    example(folder.path());
+    folder
+}
+
+fn train(folder: &Path, more: &[&str]) -> Said {
+    heedful(folder, &[&["train", "churn", "--events", EVENTS], more].concat())
+}
+
+/// A folder in which the model was learned once for all tests that only look at it.
+fn learned() -> &'static (TempDir, String) {
+    static LEARNED: OnceLock<(TempDir, String)> = OnceLock::new();
+    LEARNED.get_or_init(|| {
+        let folder = folder();
+        let said = train(folder.path(), &[]);
+        assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+        (folder, said.out)
+    })
+}
+
+fn read(folder: &Path, file: &str) -> String {
+    fs::read_to_string(folder.join(file)).unwrap()
+}
+
+#[test]
+fn a_model_is_learned_described_accepted_and_used() {
+    let (learned, said) = learned();
+    for part in ["rows of", "not learned from", "AUC", "lift of the highest tenth", "wrote"] {
+        assert!(said.contains(part), "{part} is not in\n{said}");
+    }
+    let card = read(learned.path(), CARD);
+    for part in [
+        "Predicts `Subscription Cancelled` within 30d, of customers with `customer.status == \"active\"`",
+        "## Learned from",
+        "| log-loss |",
+        "| Brier |",
+        "| calibration error (ECE) |",
+        "| AUC |",
+        "| PR-AUC |",
+        "## What was said, and what came",
+        "| logins_28d | `count(\"Logged In\", \"28d\")`, never raises it |",
+        "## What it must not be used for",
+        "`customer.gender`, `customer.birth_date`",
+    ] {
+        assert!(card.contains(part), "{part} is not in\n{card}");
+    }
+    let hash = blake3::hash(read(learned.path(), MODEL).as_bytes()).to_hex().to_string();
+    assert!(card.contains(&hash), "the card is not that of the file");
+    let check = heedful(learned.path(), &["check"]);
+    assert_eq!((check.code, check.out.as_str()), (0, "1 trigger, 1 policy, 2 models: ok\n"));
+
+    let replay = heedful(learned.path(), &["replay", "--events", EVENTS, "--decisions", "d.jsonl"]);
+    assert!(replay.out.contains("save-call"), "{}", replay.out);
+    // It tells of people who have gone sour, not of everybody, and says why.
+    let called: Vec<Value> = read(learned.path(), "d.jsonl")
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .filter(|record| record["verdict"] == "task")
+        .collect();
+    assert!((20..200).contains(&called.len()), "{} calls", called.len());
+    let (who, at) = (called[0]["customer"].as_str(), called[0]["decided_at"].as_str());
+    let args = ["explain", who.unwrap(), "--at", at.unwrap(), "--events", EVENTS];
+    let explain = heedful(learned.path(), &args);
+    let lines: Vec<&str> = explain.out.lines().collect();
+    let churn = lines.iter().position(|line| line.starts_with("  churn ")).unwrap();
+    for reason in &lines[churn + 1..churn + 4] {
+        let part = reason.split_whitespace().next().unwrap();
+        assert!(part.parse::<f64>().is_ok(), "{}", explain.out);
+    }
+}
+
+#[test]
+fn the_same_events_and_seed_give_the_same_bytes() {
+    let (learned, _) = learned();
+    let again = folder();
+    // From the log of a stopped service too, whatever the order in which they came there.
+    let import = ["import", "--data", "data", "events.jsonl"];
+    let mut lines: Vec<String> =
+        business::story(business::SEED).lines().map(str::to_owned).collect();
+    lines.sort_by_key(|line| line.split(',').next().map(str::to_owned));
+    write(again.path(), "events.jsonl", &lines.join("\n"));
+    let imported = heedful(again.path(), &import);
+    assert_eq!(imported.code, 0, "{}{}", imported.out, imported.err);
+    let said = heedful(again.path(), &["train", "churn", "--data", "data"]);
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    for file in [MODEL, CARD] {
+        assert!(read(learned.path(), file) == read(again.path(), file), "{file} is another");
+    }
+    let other = train(again.path(), &["--seed", "2"]);
+    assert_eq!(other.code, 0, "{}{}", other.out, other.err);
+    assert!(read(learned.path(), MODEL) != read(again.path(), MODEL));
+}
+
+#[test]
+fn what_cannot_be_learned_is_refused_and_the_old_model_stays() {
+    let folder = folder();
+    let path = folder.path();
+    write(path, MODEL, &read(learned().0.path(), MODEL));
+    let before = read(path, MODEL);
+    let usual = definition();
+    let event = "event: Subscription Cancelled";
+    for (old, new, code, wrong) in [
+        (
+            "labels: 40",
+            "labels: 4000",
+            1,
+            "customers to whom it happened, at least 4000 are needed",
+        ),
+        (event, "event: Left In Silence", 1, "it did not happen in all"),
+        ("status == \"active\"", "status == \"asleep\"", 1, "nobody is in the population"),
+        ("\"Ticket Opened\"", "\"Letter Came\"", 1, "`tickets_28d` never changes"),
+        ("auc: 0.65", "auc: 0.99", 1, "is not good enough: AUC 0."),
+        ("last: 8w", "last: 40w", 1, "there is nothing to learn from before 2025-"),
+        ("within: 30d", "within: 400d", 1, "no label of 400 days is known by then"),
+        ("customer.plan, as", "customer.gender, as", 1, "`customer.gender` must never be used"),
+    ] {
+        assert!(usual.contains(old), "{old}");
+        write(path, "models/churn.yaml", &usual.replace(old, new));
+        let said = train(path, &[]);
+        assert_eq!(said.code, code, "{new}: {}{}", said.out, said.err);
+        let text = format!("{}{}", said.out, said.err);
+        assert!(text.contains(wrong), "{new}: {text}");
+        assert!(text.contains("help:") || text.contains("faults"), "{new}: {text}");
+    }
+    write(path, "models/churn.yaml", &usual);
+    for (args, wrong) in [
+        (&["train", "chrun", "--events", EVENTS][..], "there is no model `chrun`"),
+        (&["train", "health", "--events", EVENTS], "`health` is no classifier"),
+        (&["train", "churn", "--events", "none.jsonl"], "cannot read `none.jsonl`"),
+        (&["train", "churn", "--events", "heedful.yaml"], "no column says whose the rows are"),
+        (&["train", "churn", "--events", "models/churn.model.json"], "there are no events"),
+        (&["train", "churn", "--data", "nowhere"], "there is no data in `nowhere`"),
+        (&["train", "churn", "--events", EVENTS, "--trust", "luck"], "has no feature `luck`"),
+    ] {
+        let said = heedful(path, args);
+        assert_eq!(said.code, 2, "{}{}", said.out, said.err);
+        assert!(said.err.contains(wrong), "{args:?}: {}", said.err);
+    }
+    assert!(read(path, MODEL) == before, "the old model was touched");
+    assert!(!path.join(CARD).exists());
+}
+
+#[test]
+fn a_feature_that_knows_the_future_is_suspected_until_it_is_trusted() {
+    let folder = folder();
+    let path = folder.path();
+    // Somebody marked those who were about to leave, a month before they did.
+    let mut lines = String::new();
+    for line in business::story(business::SEED).lines() {
+        lines.push_str(line);
+        lines.push('\n');
+        if line.contains("Subscription Cancelled") {
+            let gone: Value = serde_json::from_str(line).unwrap();
+            let at = Timestamp::parse(gone["at"].as_str().unwrap()).unwrap() - Span::DAY.times(30);
+            let mark = json!({"customer": gone["customer"], "at": at.to_string(),
+                              "id": format!("mark-{}", gone["id"]), "traits": {"mark": 1}});
+            lines.push_str(&format!("{mark}\n"));
+        }
+    }
+    write(path, "marked.jsonl", &lines);
+    let usual = definition();
+    let marked = usual.replace("  plan:", "  mark: {value: customer.mark, missing: 0}\n  plan:");
+    write(path, "models/churn.yaml", &marked);
+    let args = ["train", "churn", "--events", "marked.jsonl", "--dry-run"];
+    let said = heedful(path, &args);
+    assert_eq!(said.code, 1, "{}{}", said.out, said.err);
+    for part in ["`mark` alone tells the cases apart (AUC 0.99", "too much to be known", "--trust"]
+    {
+        assert!(said.err.contains(part) || said.err.contains("(AUC 1.00"), "{part}: {}", said.err);
+    }
+    let said = heedful(path, &[&args[..], &["--trust", "mark"]].concat());
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    assert!(said.out.contains("nothing was written"), "{}", said.out);
+    assert!(!path.join(MODEL).exists());
+}
+
+#[test]
+fn a_running_service_takes_the_model_over_and_says_why_it_calls() {
+    let sink = Sink::start(0);
+    let place = Place::new(&sink);
+    example(place.path());
+    place.write("models/churn.model.json", &read(learned().0.path(), MODEL));
+    let trigger = read(place.path(), "triggers/save-call.yaml");
+    let trigger = trigger.split("\ntests:").next().unwrap().to_owned();
+    let trigger =
+        trigger.replace("above: 0.35", "above: 0.08").replace("below: 0.2 ", "below: 0.05 ");
+    place.write("triggers/save-call.yaml", &trigger);
+    let (process, address) = place.start();
+    let now = Timestamp::parse(&jiff::Timestamp::now().to_string()).unwrap();
+    let ago = |days: i64| (now - Span::DAY.times(days)).to_string();
+    let tell = |events: &[Value]| {
+        let body = json!({"batch": events}).to_string();
+        let (status, answer) = post(address, "/events", body.as_bytes()).unwrap();
+        assert_eq!(status, 200, "{answer}");
+    };
+    let traits = json!({"plan": "starter", "status": "active", "created_at": ago(90)});
+    let mut events = vec![json!({"customer": "mia", "at": ago(90), "id": "t", "traits": traits})];
+    for day in (1..60).rev() {
+        let id = format!("l{day}");
+        events.push(json!({"customer": "mia", "at": ago(day), "id": id, "event": "Logged In"}));
+    }
+    tell(&events);
+    let score = || {
+        let customer = get(address, "/api/v1/customers/mia")?;
+        customer["scores"].as_array()?.iter().find(|s| s["model"] == "churn")?["value"].as_f64()
+    };
+    until("her score is known", || score().is_some());
+    assert!(score().unwrap() < 0.08, "{:?}", score());
+    assert_eq!(decisions(address).len(), 0);
+    let tickets: Vec<Value> = (0..9)
+        .map(|number| json!({"customer": "mia", "id": format!("k{number}"), "event": "Ticket Opened"}))
+        .collect();
+    tell(&tickets);
+    until("somebody is to call her", || !decisions(address).is_empty());
+    assert_eq!(decisions(address)[0]["trigger"], "save-call");
+    assert!(0.08 <= score().unwrap());
+    let (_, body) = exchange(address, "GET", "/api/v1/customers/mia/explain", b"").unwrap();
+    let text = String::from_utf8(body).unwrap();
+    assert!(text.contains("ticket opened 9 times in the last 28 days"), "{text}");
+    let address = format!("http://{address}");
+    let explain = heedful(place.path(), &["explain", "mia", "--url", &address]);
+    assert!(explain.out.contains("ticket opened 9 times"), "{}", explain.out);
+    drop(process);
+}
+
+#[test]
+fn a_kill_at_any_moment_leaves_a_whole_model() {
+    let folder = folder();
+    let path = folder.path();
+    write(path, MODEL, &read(learned().0.path(), MODEL));
+    let old = read(path, MODEL);
+    let start = |seed: &str| {
+        let child = Command::new(assert_cmd::cargo::cargo_bin!("heedful"))
+            .current_dir(path)
+            .env_clear()
+            .args(["train", "churn", "--events", EVENTS, "--seed", seed])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        Process::of(child.unwrap())
+    };
+    let begun = Instant::now();
+    let whole = train(path, &["--seed", "2"]);
+    assert_eq!(whole.code, 0, "{}{}", whole.out, whole.err);
+    let takes = begun.elapsed();
+    let new = read(path, MODEL);
+    assert!(old != new);
+    fs::write(path.join(MODEL), &old).unwrap();
+    for kill in 1..=8_u32 {
+        let process = start("2");
+        std::thread::sleep(takes * kill / 8);
+        process.kill();
+        let now = read(path, MODEL);
+        assert!(now == old || now == new, "kill {kill} left another model");
+    }
+    // Also one that died while writing: what it left lying there is in nobody's way.
+    fs::write(path.join(MODEL), &old).unwrap();
+    let mut half = fs::File::create(path.join("models/.churn.model.json.new")).unwrap();
+    half.write_all(new.as_bytes().split_at(new.len() / 2).0).unwrap();
+    drop(half);
+    let check = heedful(path, &["check"]);
+    assert_eq!(check.code, 0, "{}", check.out);
+    let said = train(path, &["--seed", "2"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(read(path, MODEL) == new);
+    let left: Vec<PathBuf> =
+        fs::read_dir(path.join("models")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(left.len(), 4, "{left:?}");
+}
+
+#[test]
+fn everybody_is_scored_and_one_is_explained_to_the_last_digit() {
+    let (learned, _) = learned();
+    let path = learned.path();
+    let args = ["score", "churn", "--all", "--events", EVENTS, "--out", "scores.csv"];
+    let said = heedful(path, &args);
+    assert_eq!(said.code, 0, "{}", said.err);
+    let table = read(path, "scores.csv");
+    let mut rows = csv::Reader::from_reader(table.as_bytes());
+    let wanted = ["customer", "model", "value", "band", "reasons"];
+    assert_eq!(rows.headers().unwrap().iter().collect::<Vec<_>>(), wanted);
+    let rows: Vec<csv::StringRecord> = rows.records().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), 300);
+    let value = |row: &csv::StringRecord| row[2].parse::<f64>().ok();
+    let highest = rows.iter().max_by(|l, r| value(l).partial_cmp(&value(r)).unwrap()).unwrap();
+    assert!(0.2 < value(highest).unwrap(), "{highest:?}");
+    assert_eq!(highest[4].split("; ").count(), 3, "{highest:?}");
+    // Who has cancelled is of no population, and gets no score.
+    let silent = rows.iter().filter(|row| row[2].is_empty()).count();
+    assert!((50..250).contains(&silent), "{silent}");
+
+    let args = ["score", "churn", "--explain", &highest[0], "--events", EVENTS, "--format", "json"];
+    let said = heedful(path, &args);
+    let told: Value = serde_json::from_str(&said.out).unwrap();
+    let score = &told["scores"][0];
+    let parts = score["parts"].as_array().unwrap();
+    let logit = parts.iter().fold(score["average"].as_f64().unwrap(), |sum, part| {
+        sum + part["contribution"].as_f64().unwrap()
+    });
+    let chance = 1.0 / (1.0 + (-logit).exp());
+    assert!((chance - value(highest).unwrap()).abs() <= 0.5e-4, "{chance} {}", said.out);
+    assert_eq!(parts.len(), 8);
+    let told = heedful(path, &["score", "--explain", &highest[0], "--events", EVENTS]);
+    for part in ["churn  0.", "the average customer, in logits", "together", "health  "] {
+        assert!(told.out.contains(part), "{part}: {}", told.out);
+    }
+    let first: Vec<&str> = highest[4].split("; ").collect();
+    assert!(told.out.contains(first[0]), "{}", told.out);
+
+    for (args, wrong) in [
+        (&["score", "--events", EVENTS][..], "<--all|--explain <CUSTOMER>>"),
+        (&["score", "luck", "--all", "--events", EVENTS], "there is no model `luck`"),
+        (&["score", "--explain", "zoe", "--events", EVENTS], "nothing was ever heard of"),
+        (&["score", "--all", "--data", "nowhere"], "there is no data in `nowhere`"),
+    ] {
+        let said = heedful(path, args);
+        assert_eq!(said.code, 2, "{}{}", said.out, said.err);
+        assert!(said.err.contains(wrong), "{args:?}: {}", said.err);
+    }
+}
