@@ -229,7 +229,6 @@ fn spool_path() -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write as _;
 
     fn texts(history: &mut History) -> Vec<String> {
         let mut seen = Vec::new();
@@ -260,7 +259,7 @@ mod tests {
         gzip.write_all((line(5, 1) + &line(6, 30)).as_bytes()).unwrap();
         std::fs::write(&packed, gzip.finish().unwrap()).unwrap();
         let mut history = History::of_files(&[lines, table, packed]).unwrap();
-        let at = |day: u32, id: u32| format!("2026-01-{day:02}T00:00:00Z {id}");
+        let at = |day: u32, id: u32| format!("2026-01-{day:02}T00:00:00.000Z {id}");
         let wanted = vec![at(1, 5), at(7, 2), at(8, 3), at(9, 1), at(30, 6)];
         assert_eq!((texts(&mut history), history.refused()), (wanted.clone(), 2));
         assert_eq!(texts(&mut history), wanted, "as often as one likes");

@@ -62,7 +62,7 @@ mod tests {
     fn lines_come_whole_but_for_what_nobody_takes() {
         let long = "x".repeat(LINE_BYTES_MAX + 10);
         let text = format!("a\n\n{long}\nlast");
-        let mut lines = std::io::BufReader::with_capacity(7, text.as_bytes());
+        let mut lines = BufReader::with_capacity(7, text.as_bytes());
         let (mut line, mut lengths) = (Vec::new(), Vec::new());
         while next(&mut lines, &mut line).unwrap() {
             lengths.push(line.len());

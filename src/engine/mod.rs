@@ -31,6 +31,7 @@ pub mod schedule;
 mod scoring;
 pub mod series;
 pub mod slot;
+pub mod stand_in;
 pub mod step;
 pub mod terms;
 #[cfg(test)]

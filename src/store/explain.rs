@@ -59,6 +59,12 @@ impl<'a> Explainer<'a> {
 
     /// What a learned model sees in the customer now, the strongest first.
     fn reasons(&self, model: &Score, text: &mut String) {
+        if let ScoreSource::StandIn(stand_in) = &model.source {
+            let card = self.teller.catalog.scores.get(stand_in.card.index());
+            let card = card.map(|card| &*card.name).unwrap_or_default();
+            let why = &stand_in.why;
+            text.push_str(&format!("    what `{card}` says, while the model may not: {why}\n"));
+        }
         let ScoreSource::Learned(learned) = &model.source else { return };
         let catalog = self.teller.catalog;
         let scope = Scope { catalog, state: self.state, properties: &[], now: self.now };

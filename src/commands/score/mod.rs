@@ -27,12 +27,11 @@ const REASONS_OF_CARD: usize = 3;
 /// reasons. --explain tells of one customer where every part of each score comes from.
 #[derive(Debug, clap::Args)]
 #[command(after_help = super::EXIT_CODES)]
-#[group(id = "wanted", required = true, args = ["all", "explain"])]
 pub struct Args {
     /// Only this model
     model: Option<String>,
     /// Everybody
-    #[arg(long)]
+    #[arg(long, required_unless_present = "explain")]
     all: bool,
     /// One customer, in every detail
     #[arg(long, value_name = "CUSTOMER", conflicts_with = "all")]
@@ -153,7 +152,10 @@ fn score<'a>(
     parts.sort_by(|left, right| strength(model, right).total_cmp(&strength(model, left)));
     let average = match &model.source {
         ScoreSource::Learned(learned) => learned.average(&scope),
-        ScoreSource::Scorecard(_) | ScoreSource::Learning(_) | ScoreSource::Pushed => None,
+        ScoreSource::Scorecard(_)
+        | ScoreSource::StandIn(_)
+        | ScoreSource::Learning(_)
+        | ScoreSource::Pushed => None,
     };
     let band = value.and_then(|value| health::band(model, value)).map(|band| &**band);
     Scored { model, value, band, parts, average }
@@ -163,7 +165,10 @@ fn score<'a>(
 fn strength(model: &Score, part: &Contribution) -> f64 {
     match model.source {
         ScoreSource::Learned(_) => part.contribution.abs(),
-        ScoreSource::Scorecard(_) | ScoreSource::Learning(_) | ScoreSource::Pushed => part.lost,
+        ScoreSource::Scorecard(_)
+        | ScoreSource::StandIn(_)
+        | ScoreSource::Learning(_)
+        | ScoreSource::Pushed => part.lost,
     }
 }
 
@@ -172,6 +177,7 @@ impl Scored<'_> {
     fn reasons(&self) -> impl Iterator<Item = &Contribution> {
         let count = match &self.model.source {
             ScoreSource::Learned(learned) => learned.classifier.terms.reasons,
+            ScoreSource::StandIn(stand_in) => stand_in.classifier.terms.reasons,
             ScoreSource::Scorecard(_) | ScoreSource::Learning(_) | ScoreSource::Pushed => {
                 REASONS_OF_CARD
             }

@@ -111,7 +111,7 @@ pub(super) fn explain(
 /// Why there is no value.
 fn silence(scored: &Scored<'_>) -> &'static str {
     match scored.model.source {
-        ScoreSource::Learned(_) => "the model does not judge them now",
+        ScoreSource::Learned(_) | ScoreSource::StandIn(_) => "the model does not judge them now",
         ScoreSource::Scorecard(_) => "nothing that it measures is known",
         ScoreSource::Pushed | ScoreSource::Learning(_) => "nothing came",
     }
@@ -121,7 +121,10 @@ fn line(scored: &Scored<'_>, part: &Contribution) -> String {
     let plain = &part.plain;
     match scored.model.source {
         ScoreSource::Learned(_) => format!("  {:>+7.3}  {plain}", part.contribution),
-        ScoreSource::Scorecard(_) | ScoreSource::Pushed | ScoreSource::Learning(_) => {
+        ScoreSource::Scorecard(_)
+        | ScoreSource::StandIn(_)
+        | ScoreSource::Pushed
+        | ScoreSource::Learning(_) => {
             let points = part.points.map_or("-".to_owned(), |points| format!("{points:.0}"));
             format!("  {points:>7}  {plain}")
         }
