@@ -71,8 +71,8 @@ pub(crate) fn source(
     let content = accepted(fitted, &classifier, faults)?;
     let misses = classifier.terms.least.misses(&content.quality);
     if misses.is_empty() {
-        let fitted = content.body.into();
-        return Some(ScoreSource::Learned(Box::new(Learned { classifier, fitted })));
+        let (fitted, baseline) = (content.body.into(), content.baseline);
+        return Some(ScoreSource::Learned(Box::new(Learned { classifier, fitted, baseline })));
     }
     // The terms have become stricter since it was learned.
     let why = misses.join("; ");

@@ -4,6 +4,7 @@
 use smallvec::{SmallVec, smallvec};
 
 use super::classifier::{Classifier, Eligibility, Feature, FeatureKind};
+use super::drift::{Baseline, Drift};
 use super::evaluate::Scope;
 use super::health::{self, Assessment, Contribution};
 use super::model::{Additive, Forest, ShapScratch, Shape};
@@ -21,6 +22,8 @@ pub struct Learned {
     pub classifier: Classifier,
     /// What was learned: it has the classifier's features, in their order.
     pub fitted: Fitted,
+    /// What the rows that it was learned from looked like.
+    pub baseline: Option<Baseline>,
 }
 
 /// What was learned.
@@ -105,6 +108,13 @@ impl Learned {
                 logit - parts.iter().sum::<f64>()
             }
         })
+    }
+
+    /// Counts a customer among those of today, if the model judges them.
+    pub fn count(&self, baseline: &Baseline, drift: &mut Drift, scope: &Scope<'_>) {
+        if let Some(row) = self.row(scope) {
+            drift.add(baseline, &row, self.fitted.chance(&row));
+        }
     }
 
     /// The strongest reasons for a customer's chance, as many as the model's file shows.

@@ -10,6 +10,7 @@ pub mod classifier;
 pub mod condition;
 pub mod customer;
 pub mod decision;
+pub mod drift;
 pub mod evaluate;
 pub mod experiment;
 pub mod explain;

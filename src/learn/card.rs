@@ -3,11 +3,13 @@
 
 use std::fmt::{self, Write as _};
 
+use super::duel::{Duel, Winner};
 use super::fit::{self, Honest, Recipe};
 use super::lesson::Lesson;
 use super::looks::date;
 use crate::engine::classifier::{Classifier, FeatureKind, MissingFeature, Monotone};
 use crate::engine::model::Scale;
+use crate::engine::terms::Method;
 use crate::stats::interval::Interval;
 
 /// The card of a lesson, in Markdown; `hash` is that of the model's file.
@@ -59,6 +61,9 @@ fn data(out: &mut String, lesson: &Lesson) -> fmt::Result {
 fn method(out: &mut String, lesson: &Lesson) -> fmt::Result {
     writeln!(out, "## How\n\n{}", recipe(&lesson.recipe))?;
     writeln!(out, "{}", honest(lesson))?;
+    if let Some(duel) = &lesson.duel {
+        writeln!(out, "\n{}", fought(duel))?;
+    }
     let (first, last) = lesson.judged;
     writeln!(
         out,
@@ -95,6 +100,24 @@ pub fn recipe(recipe: &Recipe) -> String {
                 .to_owned()
         }
     }
+}
+
+/// What came of a comparison, in words.
+pub fn fought(duel: &Duel) -> String {
+    let Duel { difference, error, halves: [older, newer], calibration: [old, new], .. } = duel;
+    let challenger = match duel.challenger {
+        Method::Logistic => "Logistic regression",
+        Method::Trees => "Boosted trees",
+    };
+    let winner = match duel.winner {
+        Winner::Champion => "not clearly better in both halves and as honest: the champion stays",
+        Winner::Challenger => "clearly better in both halves, and as honest: promoted",
+    };
+    format!(
+        "{challenger} as challenger on the same rows: log-loss {difference:+.4} (standard error \
+         {error:.4}; {older:+.4} in the older half, {newer:+.4} in the newer), calibration error {new:.4} \
+         against {old:.4}; {winner}."
+    )
 }
 
 fn honest(lesson: &Lesson) -> String {

@@ -170,7 +170,9 @@ pub fn calibration(body: &Body) -> &Calibration {
 pub fn chances(body: &Body, table: &Table) -> Vec<f64> {
     match body {
         Body::Additive(model) => each_row(table, |row| Additive::chance(model, row)),
-        Body::Forest(model) => each_row(&coded(model, table), |row| Forest::chance(model, row)),
+        Body::Forest(model) => {
+            each_row(&forest_coded(model, table), |row| Forest::chance(model, row))
+        }
     }
 }
 
@@ -189,7 +191,7 @@ pub fn weights(body: &Body, table: &Table) -> Vec<f64> {
         })),
         Body::Forest(model) => {
             let mut scratch = crate::engine::model::ShapScratch::default();
-            drop(each_row(&coded(model, table), |row| {
+            drop(each_row(&forest_coded(model, table), |row| {
                 let logit = model.reasons(row, &mut parts, &mut scratch);
                 add(&parts);
                 logit
@@ -209,8 +211,16 @@ fn each_row(table: &Table, mut of: impl FnMut(&[f64]) -> f64) -> Vec<f64> {
     (0..table.len()).map(each).collect()
 }
 
+/// A table in the numbers that a model is served with.
+pub(super) fn coded(body: &Body, table: &Table) -> Table {
+    match body {
+        Body::Additive(_) => table.clone(),
+        Body::Forest(model) => forest_coded(model, table),
+    }
+}
+
 /// A table in the codes of a forest, which knows fewer levels.
-fn coded(model: &Forest, table: &Table) -> Table {
+fn forest_coded(model: &Forest, table: &Table) -> Table {
     let columns = model.features.iter().zip(&table.columns).map(|(feature, column)| {
         match (&feature.kind, &column.values) {
             (Kind::Category(names), Values::Categories { .. }) => Column {

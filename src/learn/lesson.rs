@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use super::duel::{self, Duel, Winner};
 use super::fit::{self, Honest, Recipe};
 use super::harvest::PassedOver;
 use super::judge::{self, Judgement};
@@ -14,11 +15,16 @@ use super::rows::Rows;
 use super::suspicion;
 use super::table;
 use crate::engine::classifier::Classifier;
-use crate::engine::fitted::{Content, LearnedFrom};
+use crate::engine::drift::{Baseline, Bins};
+use crate::engine::fitted::{Body, Content, LearnedFrom};
+use crate::engine::terms::Method;
+use crate::stats::drift::Reference;
 use crate::stats::table::Table;
 
 /// Customers of either case that must judge.
 const JUDGES_MIN: u64 = 10;
+/// Bins in which drift is counted.
+const DRIFT_BINS: usize = 10;
 
 /// What is asked for beside the model's file.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +33,8 @@ pub struct Wish {
     pub seed: u64,
     /// Features that may tell as much as they do.
     pub trusted: Vec<String>,
+    /// What is tried beside what the model's file asks for.
+    pub challenger: Option<Method>,
 }
 
 /// What was harvested.
@@ -53,6 +61,8 @@ pub struct Lesson {
     pub learned_to: i32,
     /// How it was fitted.
     pub recipe: Recipe,
+    /// How it did against another one.
+    pub duel: Option<Duel>,
     /// What made its chances honest.
     pub honest: Honest,
     /// What each feature is and tells.
@@ -94,14 +104,25 @@ pub fn learn(
     enough(&table, terms.least.labels, "to learn from")?;
     let alone = trustworthy(&table, wish)?;
     let (older, newer, split) = divided(classifier, &table)?;
-    let seed = wish.seed;
-    let mut part = |share: f64| progress(0.6 * share);
-    let recipe = fit::recipe(terms.method, &older, &treatments, seed, &mut part)?;
-    let window = days(terms.judged_by);
-    let mut judged = fit::fit(&recipe, &older, &treatments, seed)?;
-    fit::calibrate(&mut judged, &older, window, terms.calibrate)?;
+    let (seed, window) = (wish.seed, days(terms.judged_by));
+    let mut try_one = |method: Method, (from, to): (f64, f64)| {
+        let mut part = |share: f64| progress(from + 0.8 * (to - from) * share);
+        let recipe = fit::recipe(method, &older, &treatments, seed, &mut part)?;
+        let mut fitted = fit::fit(&recipe, &older, &treatments, seed)?;
+        fit::calibrate(&mut fitted, &older, window, terms.calibrate)?;
+        Ok::<_, Refusal>((recipe, fit::chances(&fitted.body, &newer)))
+    };
+    let (mut recipe, mut chances) = try_one(terms.method, (0.0, 0.5))?;
+    let mut duel = None;
+    if let Some(method) = wish.challenger {
+        let (other, others) = try_one(method, (0.5, 0.7))?;
+        let fought = duel::duel(method, &chances, &others, &newer);
+        if fought.winner == Winner::Challenger {
+            (recipe, chances) = (other, others);
+        }
+        duel = Some(fought);
+    }
     progress(0.75);
-    let chances = fit::chances(&judged.body, &newer);
     let judgement = judge::judge(&chances, &newer.labels, &newer.groups, seed);
     let misses = terms.least.misses(&judgement.quality());
     if !misses.is_empty() {
@@ -116,6 +137,7 @@ pub fn learn(
         definition: (*classifier.definition).into(),
         learned_from: learned_from(&table, seed),
         quality: judgement.quality(),
+        baseline: Some(baseline(&fit.body, &table, window)),
         body: fit.body,
     };
     content.to_text().map_err(|why| Refusal::Unservable(why.to_string()))?;
@@ -129,6 +151,7 @@ pub fn learn(
         judged: (first, last),
         learned_to,
         recipe,
+        duel,
         honest,
         features,
         passed,
@@ -192,6 +215,22 @@ fn trustworthy(table: &Table, wish: &Wish) -> Result<Vec<f64>, Refusal> {
         .map(|(column, auc)| (column.name.to_string(), *auc))
         .collect();
     if found.is_empty() { Ok(alone) } else { Err(Refusal::Leak { found }) }
+}
+
+/// What the newest rows look like, in the numbers that are served.
+fn baseline(body: &Body, table: &Table, days: i32) -> Baseline {
+    let newest = table.days.iter().copied().max().unwrap_or(0);
+    let rows: Vec<usize> = (0..table.len())
+        .filter(|row| table.days.get(*row).is_some_and(|day| newest.saturating_sub(days) < *day))
+        .collect();
+    let newest = table.pick(&rows);
+    let bins = |values: &[f64]| {
+        let Reference { edges, shares } = Reference::of(values, DRIFT_BINS);
+        Bins { edges, shares }
+    };
+    let score = bins(&fit::chances(body, &newest));
+    let coded = fit::coded(body, &newest);
+    Baseline { score, features: coded.columns.iter().map(|own| bins(own.values())).collect() }
 }
 
 fn learned_from(table: &Table, seed: u64) -> LearnedFrom {

@@ -6,6 +6,7 @@
 
 pub mod card;
 pub mod choice;
+pub mod duel;
 pub mod fit;
 pub mod harvest;
 pub mod judge;

@@ -270,6 +270,25 @@ fn a_running_service_takes_the_model_over_and_says_why_it_calls() {
     let explain = heedful(place.path(), &["explain", "mia", "--url", &url]);
     assert!(explain.out.contains("ticket opened 9 times"), "{}", explain.out);
 
+    // A crowd comes that looks like nobody whom the model has seen: metrics say so.
+    let crowd: Vec<Value> = (0..400)
+        .map(|number| {
+            let traits = json!({"plan": "starter", "status": "active", "created_at": ago(80)});
+            json!({"customer": format!("n{number}"), "at": ago(80), "id": format!("n{number}"), "traits": traits})
+        })
+        .collect();
+    crowd.chunks(100).for_each(&tell);
+    let psi = |of: &str| {
+        let (_, text) = exchange(address, "GET", "/metrics", b"")?;
+        let text = String::from_utf8(text).ok()?;
+        let name = format!("heedful_model_psi{{model=\"churn\",of=\"{of}\"}} ");
+        text.lines().find_map(|line| line.strip_prefix(&name)?.parse::<f64>().ok())
+    };
+    until("drift is seen", || psi("score").is_some());
+    assert!(0.25 < psi("score").unwrap() && 0.2 < psi("logins_28d").unwrap());
+    let said = || read(place.path(), "said.txt");
+    until("drift is told", || said().contains("customers have drifted away from a model"));
+
     // The model goes, and the scorecard speaks; it comes back. The score passes the line of the
     // other trigger both ways, and nothing fires: nothing happened to her.
     let by_model = score().unwrap();
@@ -287,6 +306,39 @@ fn a_running_service_takes_the_model_over_and_says_why_it_calls() {
     assert_eq!(score(), Some(by_model));
     assert_eq!(decisions(address).len(), 1);
     drop(process);
+}
+
+#[test]
+fn a_challenger_is_judged_on_the_same_rows_and_a_model_can_be_taken_back() {
+    let folder = folder();
+    let path = folder.path();
+    write(path, MODEL, &read(learned().0.path(), MODEL));
+    let none = heedful(path, &["train", "churn", "--rollback"]);
+    assert_eq!(none.code, 2, "{}", none.out);
+    assert!(none.err.contains("no model was in force before"), "{}", none.err);
+    let first = read(path, MODEL);
+    let said = train(path, &["--challenger", "trees", "--seed", "3"]);
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    for part in ["Boosted trees as challenger on the same rows: log-loss", "standard error", "half"]
+    {
+        assert!(said.out.contains(part), "{part}: {}", said.out);
+        assert!(read(path, CARD).contains(part), "{part}");
+    }
+    let second = read(path, MODEL);
+    assert!(first != second);
+    for (wanted, other) in [(&first, &second), (&second, &first)] {
+        let back = heedful(path, &["train", "churn", "--rollback"]);
+        assert_eq!(back.code, 0, "{}", back.err);
+        assert!(read(path, MODEL) == *wanted && read(path, MODEL) != *other);
+        assert_eq!(heedful(path, &["check"]).code, 0);
+    }
+    // Trees by the model's file, with their own reasons.
+    write(path, "models/churn.yaml", &definition().replace("with: logistic", "with: trees"));
+    let said = train(path, &[]);
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    assert!(read(path, CARD).contains("Reasons are TreeSHAP values"));
+    let told = heedful(path, &["score", "churn", "--explain", "c004", "--events", EVENTS]);
+    assert!(told.out.contains("together"), "{}", told.out);
 }
 
 #[test]
@@ -327,10 +379,12 @@ fn the_scorecard_speaks_until_the_model_may() {
 fn a_kill_at_any_moment_leaves_a_whole_model() {
     let folder = folder();
     let path = folder.path();
-    // A third of the people: it is killed often enough to be quick about it.
+    // Some of the people: it is killed often enough to be quick about it.
     let some = business::story(business::SEED);
-    let some: Vec<&str> =
-        some.lines().filter(|line| line.starts_with("{\"customer\":\"c0")).collect();
+    let is_one = |line: &&str| {
+        ["c0", "c1"].iter().any(|few| line.starts_with(&format!("{{\"customer\":\"{few}")))
+    };
+    let some: Vec<&str> = some.lines().filter(is_one).collect();
     write(path, "events.jsonl", &some.join("\n"));
     write(path, "models/churn.yaml", &definition().replace("labels: 40", "labels: 15"));
     write(path, MODEL, &read(learned().0.path(), MODEL));
@@ -373,7 +427,8 @@ fn a_kill_at_any_moment_leaves_a_whole_model() {
     assert!(read(path, MODEL) == new);
     let left: Vec<PathBuf> =
         fs::read_dir(path.join("models")).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert_eq!(left.len(), 4, "{left:?}");
+    let is_half = |path: &&PathBuf| path.extension().is_some_and(|extension| extension == "new");
+    assert_eq!(left.iter().filter(is_half).count(), 0, "{left:?}");
 }
 
 #[test]

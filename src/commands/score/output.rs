@@ -93,6 +93,10 @@ pub(super) fn explain(
             Some(value) => console.line(format!("{STRONG}{name}{STRONG:#}  {value}{band}"))?,
             None => console.line(format!("{STRONG}{name}{STRONG:#}  {}", silence(scored)))?,
         }
+        if let ScoreSource::StandIn(stand_in) = &scored.model.source {
+            let why = &stand_in.why;
+            console.line(format!("  {DIM}the scorecard speaks for the model: {why}{DIM:#}"))?;
+        }
         if let Some(average) = scored.average {
             console
                 .line(format!("  {average:>+7.3}  {DIM}the average customer, in logits{DIM:#}"))?;

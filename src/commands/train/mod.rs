@@ -3,10 +3,10 @@
 mod output;
 mod write;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::console::{Console, Error, Format};
+use super::console::{Console, Error, Format, GOOD};
 use super::files::FileSet;
 use super::history::History;
 use super::{Ending, check, files, progress};
@@ -15,6 +15,7 @@ use crate::config::{Config, Flags};
 use crate::declare::FITTED_SUFFIX;
 use crate::engine::catalog::{Catalog, ScoreSource};
 use crate::engine::classifier::Classifier;
+use crate::engine::terms::Method;
 use crate::engine::time::Timestamp;
 use crate::learn::harvest::PassedOver;
 use crate::learn::lesson::{self, Harvested};
@@ -57,12 +58,28 @@ pub struct Args {
     /// A feature that may tell as much as it does, after you made sure that it is known in time
     #[arg(long, value_name = "FEATURE")]
     trust: Vec<String>,
+    /// Try this beside what the model's file asks for, on the same rows; the better one is written,
+    /// and the other one only when it is clearly better
+    #[arg(long, value_enum, value_name = "METHOD")]
+    challenger: Option<Challenger>,
+    /// Go back to the model that was in force before the last one; again, and it is undone
+    #[arg(long, conflicts_with_all = ["events", "data", "trust", "challenger", "dry_run"])]
+    rollback: bool,
     /// Say how good it would be and write nothing
     #[arg(long)]
     dry_run: bool,
     /// How to write what came of it
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+}
+
+/// What is tried beside what the model's file asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Challenger {
+    /// Curves and levels that add up; reasons are exact
+    Logistic,
+    /// Boosted trees; reasons are `TreeSHAP` values
+    Trees,
 }
 
 /// Runs the command.
@@ -89,6 +106,10 @@ pub fn run(args: &Args, console: &mut Console) -> Result<Ending, Error> {
         }
     };
     let classifier = classifier(&catalog, &args.model)?;
+    let (model, card) = paths(&set, &config, &args.model);
+    if args.rollback {
+        return back(&model, &card, console);
+    }
     trusted(args, classifier)?;
     let history = match args.events.as_slice() {
         [] => History::of_data(&config)?,
@@ -96,14 +117,15 @@ pub fn run(args: &Args, console: &mut Console) -> Result<Ending, Error> {
     };
     match learn(args, &catalog, classifier, history)? {
         Ok(learned) => {
-            let (model, card) = paths(&set, &config, &args.model);
             let text = learned.lesson.content.to_text();
             let text = text.map_err(|why| Error::refused(why.to_string(), ""))?;
             let hash = blake3::hash(text.as_bytes()).to_hex().to_string();
             if !args.dry_run {
                 let told = card::card(&learned.lesson, classifier, &hash);
-                // Both are on the disk before either is seen.
+                // Both are on the disk before either is seen, and what was in force is kept.
                 let (ready, told) = (write::ready(&model, &text)?, write::ready(&card, &told)?);
+                write::keep(&model, &before(&model))?;
+                write::keep(&card, &before(&card))?;
                 ready.replace()?;
                 told.replace()?;
             }
@@ -177,7 +199,11 @@ fn learn(
     let Some((rows, passed)) = harvested(catalog, harvest, &mut history, last)? else {
         return Ok(Err(Refusal::TooManyRows { most: ROWS_MAX }));
     };
-    let wish = Wish { seed: args.seed, trusted: args.trust.clone() };
+    let challenger = args.challenger.map(|challenger| match challenger {
+        Challenger::Logistic => Method::Logistic,
+        Challenger::Trees => Method::Trees,
+    });
+    let wish = Wish { seed: args.seed, trusted: args.trust.clone(), challenger };
     let bar = progress::over_parts("learning");
     let harvested = Harvested { rows: &rows, passed, looks: count };
     let mut part = |part: f64| progress::set_part(&bar, part);
@@ -219,4 +245,30 @@ fn paths(set: &FileSet, config: &Config, model: &str) -> (PathBuf, PathBuf) {
     let file = set.fitted(model).unwrap_or(usual);
     let card = file.with_file_name(format!("{model}.card.md"));
     (file, card)
+}
+
+/// Where what was in force before is kept, under a name that nobody loads.
+fn before(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.before"))
+}
+
+/// Puts what was in force before in force again, and keeps what is.
+fn back(model: &Path, card: &Path, console: &mut Console) -> Result<Ending, Error> {
+    let kept = before(model);
+    if !kept.exists() {
+        let what = format!("no model was in force before `{}`", model.display());
+        return Err(Error::refused(what, "there is one after the second `heedful train`"));
+    }
+    for path in [model, card] {
+        let kept = before(path);
+        if kept.exists() {
+            let text = std::fs::read_to_string(&kept).map_err(|e| Error::read(&kept, e))?;
+            let ready = write::ready(path, &text)?;
+            write::keep(path, &kept)?;
+            ready.replace()?;
+            console.line(format!("  {GOOD}back{GOOD:#}  {}", path.display()))?;
+        }
+    }
+    Ok(Ending::Clean)
 }

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::Learned;
 use crate::commands::console::{Console, DIM, Error, Format, GOOD, STRONG, WARM};
-use crate::learn::card::{measures, recipe};
+use crate::learn::card::{fought, measures, recipe};
+use crate::learn::duel::Winner;
 use crate::learn::looks::date;
 use crate::learn::{Lesson, Refusal};
 
@@ -40,6 +41,9 @@ fn human(
         console.line(format!("{WARM}{refused} events were refused{WARM:#}"))?;
     }
     console.line(recipe(&lesson.recipe))?;
+    if let Some(duel) = &lesson.duel {
+        console.line(fought(duel))?;
+    }
     let (first, last) = lesson.judged;
     let (rows, positives) = (lesson.judgement.rows, lesson.judgement.positives);
     console.line(format!(
@@ -79,6 +83,10 @@ fn as_json(learned: &Learned, written: Option<(&Path, &Path)>) -> Value {
         "judged": {"from": date(lesson.judged.0), "to": date(lesson.judged.1), "rows": lesson.judgement.rows,
                    "positives": lesson.judgement.positives},
         "measures": measured.collect::<serde_json::Map<_, _>>(),
+        "duel": lesson.duel.as_ref().map(|duel| json!({
+            "difference": duel.difference, "error": duel.error, "halves": duel.halves,
+            "calibration_errors": duel.calibration, "promoted": duel.winner == Winner::Challenger,
+        })),
         "log_loss_of_rate": lesson.judgement.log_loss_of_rate,
         "written": written.map(|(model, card)| [model.display().to_string(), card.display().to_string()]),
     })

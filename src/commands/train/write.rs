@@ -37,6 +37,15 @@ pub(super) fn ready(path: &Path, text: &str) -> Result<Ready, Error> {
     Ok(Ready { _file: file, beside, path: path.to_owned() })
 }
 
+/// Keeps a copy of a file, if it is there, in place of an older copy.
+pub(super) fn keep(path: &Path, copy: &Path) -> Result<(), Error> {
+    match fs::read_to_string(path) {
+        Ok(text) => ready(copy, &text)?.replace(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Error::read(path, error)),
+    }
+}
+
 impl Ready {
     /// Puts it in place of the other one.
     pub(super) fn replace(self) -> Result<(), Error> {
