@@ -104,8 +104,10 @@ impl Least {
     pub fn misses(&self, quality: &Quality) -> Vec<String> {
         let mut misses = Vec::new();
         let (auc, ..) = quality.auc;
-        // Also what is not a number may not speak.
-        if !(self.auc < auc || (self.auc > 0.5 && self.auc <= auc)) {
+        // The least that can be asked for is what chance gives: there it must be more. Also what is
+        // not a number may not speak.
+        let is_enough = self.auc < auc || (0.5 < self.auc && self.auc <= auc);
+        if !is_enough {
             misses.push(format!("AUC {auc:.3}, and {:.3} is the least", self.auc));
         }
         let error = quality.calibration_error;
@@ -113,7 +115,9 @@ impl Least {
             let most = self.calibration_error_at_most;
             misses.push(format!("calibration error {error:.3}, and {most:.3} is the most"));
         }
-        if !(quality.log_loss < quality.log_loss_of_rate) {
+        // What is not a number is no better either.
+        let is_better = quality.log_loss < quality.log_loss_of_rate;
+        if !is_better {
             let (own, rate) = (quality.log_loss, quality.log_loss_of_rate);
             misses.push(format!(
                 "log-loss {own:.4}, and always saying how often it happens has {rate:.4}"

@@ -3,11 +3,12 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
-use std::time::Instant;
 
+use heedful::clock::{Clock, Stopwatch, System};
 use heedful::engine::time::{Span, Timestamp};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -220,92 +221,132 @@ fn a_feature_that_knows_the_future_is_suspected_until_it_is_trusted() {
     assert!(!path.join(MODEL).exists());
 }
 
-#[test]
-fn a_running_service_takes_the_model_over_and_says_why_it_calls() {
-    let sink = Sink::start(0);
-    let place = Place::new(&sink);
-    example(place.path());
-    place.write("models/churn.model.json", &read(learned().0.path(), MODEL));
-    let trigger = read(place.path(), "triggers/save-call.yaml");
-    let trigger = trigger.split("\ntests:").next().unwrap().to_owned();
-    let trigger =
-        trigger.replace("above: 0.35", "above: 0.08").replace("below: 0.2 ", "below: 0.07 ");
-    place.write("triggers/save-call.yaml", &trigger);
-    let later = read(&here().join("examples/churn-model"), "triggers/save-call.yaml");
-    let later = later.split("\ntests:").next().unwrap().replace("save-call", "save-later");
-    place.write("triggers/save-later.yaml", &later);
-    let (process, address) = place.start();
-    let now = Timestamp::parse(&jiff::Timestamp::now().to_string()).unwrap();
-    let ago = |days: i64| (now - Span::DAY.times(days)).to_string();
-    let tell = |events: &[Value]| {
-        let body = json!({"batch": events}).to_string();
-        let (status, answer) = post(address, "/events", body.as_bytes()).unwrap();
-        assert_eq!(status, 200, "{answer}");
-    };
-    let traits = json!({"plan": "starter", "status": "active", "created_at": ago(90)});
-    let mut events = vec![json!({"customer": "mia", "at": ago(90), "id": "t", "traits": traits})];
-    for day in (1..60).rev() {
-        let id = format!("l{day}");
-        events.push(json!({"customer": "mia", "at": ago(day), "id": id, "event": "Logged In"}));
-    }
-    tell(&events);
-    let score = || {
-        let customer = get(address, "/api/v1/customers/mia")?;
-        customer["scores"].as_array()?.iter().find(|s| s["model"] == "churn")?["value"].as_f64()
-    };
-    until("her score is known", || score().is_some());
-    assert!(score().unwrap() < 0.08, "{:?}", score());
-    assert_eq!(decisions(address).len(), 0);
-    let tickets: Vec<Value> = (0..9)
-        .map(|number| json!({"customer": "mia", "id": format!("k{number}"), "event": "Ticket Opened"}))
-        .collect();
-    tell(&tickets);
-    until("somebody is to call her", || !decisions(address).is_empty());
-    assert_eq!(decisions(address)[0]["trigger"], "save-call");
-    assert!(0.08 <= score().unwrap());
-    let (_, body) = exchange(address, "GET", "/api/v1/customers/mia/explain", b"").unwrap();
-    let text = String::from_utf8(body).unwrap();
-    assert!(text.contains("ticket opened 9 times in the last 28 days"), "{text}");
-    let url = format!("http://{address}");
-    let explain = heedful(place.path(), &["explain", "mia", "--url", &url]);
-    assert!(explain.out.contains("ticket opened 9 times"), "{}", explain.out);
+/// A running service with a customer who comes every day.
+struct Running {
+    place: Place,
+    address: SocketAddr,
+    now: Timestamp,
+    // Ends with this.
+    _process: Process,
+}
 
-    // A crowd comes that looks like nobody whom the model has seen: metrics say so.
-    let crowd: Vec<Value> = (0..400)
-        .map(|number| {
-            let traits = json!({"plan": "starter", "status": "active", "created_at": ago(80)});
-            json!({"customer": format!("n{number}"), "at": ago(80), "id": format!("n{number}"), "traits": traits})
-        })
-        .collect();
-    crowd.chunks(100).for_each(&tell);
-    let psi = |of: &str| {
-        let (_, text) = exchange(address, "GET", "/metrics", b"")?;
+impl Running {
+    /// With the model, and two triggers on its score: a low line and the one of the example.
+    fn start() -> Self {
+        let sink = Sink::start(0);
+        let place = Place::new(&sink);
+        example(place.path());
+        place.write(MODEL, &read(learned().0.path(), MODEL));
+        let trigger = read(place.path(), "triggers/save-call.yaml");
+        let trigger = trigger.split("\ntests:").next().unwrap();
+        let low =
+            trigger.replace("above: 0.35", "above: 0.08").replace("below: 0.2 ", "below: 0.07 ");
+        place.write("triggers/save-call.yaml", &low);
+        place.write("triggers/save-later.yaml", &trigger.replace("save-call", "save-later"));
+        let (process, address) = place.start();
+        Self { place, address, now: System.now(), _process: process }
+    }
+
+    fn ago(&self, days: i64) -> String {
+        (self.now - Span::DAY.times(days)).to_string()
+    }
+
+    fn tell(&self, events: &[Value]) {
+        let body = json!({"batch": events}).to_string();
+        let (status, answer) = post(self.address, "/events", body.as_bytes()).unwrap();
+        assert_eq!(status, 200, "{answer}");
+    }
+
+    fn someone(&self, id: &str, days: i64) -> Value {
+        let traits = json!({"plan": "starter", "status": "active", "created_at": self.ago(days)});
+        json!({"customer": id, "at": self.ago(days), "id": id, "traits": traits})
+    }
+
+    /// Mia, who comes every day.
+    fn mia(&self) {
+        let login = |day: i64| {
+            let id = format!("l{day}");
+            json!({"customer": "mia", "at": self.ago(day), "id": id, "event": "Logged In"})
+        };
+        let events: Vec<Value> =
+            [self.someone("mia", 90)].into_iter().chain((1..60).rev().map(login)).collect();
+        self.tell(&events);
+    }
+
+    /// Mia's score.
+    fn score(&self) -> Option<f64> {
+        let customer = get(self.address, "/api/v1/customers/mia")?;
+        let scores = customer["scores"].as_array()?;
+        scores.iter().find(|score| score["model"] == "churn")?["value"].as_f64()
+    }
+
+    fn psi(&self, of: &str) -> Option<f64> {
+        let (_, text) = exchange(self.address, "GET", "/metrics", b"")?;
         let text = String::from_utf8(text).ok()?;
         let name = format!("heedful_model_psi{{model=\"churn\",of=\"{of}\"}} ");
         text.lines().find_map(|line| line.strip_prefix(&name)?.parse::<f64>().ok())
-    };
-    until("drift is seen", || psi("score").is_some());
-    assert!(0.25 < psi("score").unwrap() && 0.2 < psi("logins_28d").unwrap());
-    let said = || read(place.path(), "said.txt");
-    until("drift is told", || said().contains("customers have drifted away from a model"));
+    }
+}
 
-    // The model goes, and the scorecard speaks; it comes back. The score passes the line of the
-    // other trigger both ways, and nothing fires: nothing happened to her.
-    let by_model = score().unwrap();
-    let model = place.path().join(MODEL);
-    fs::rename(&model, place.path().join("aside.json")).unwrap();
-    until("the scorecard speaks", || score() == Some(0.4));
-    fs::rename(place.path().join("aside.json"), &model).unwrap();
-    until("the model speaks again", || score() == Some(by_model));
-    // A torn file is no model: the one in force stays.
-    let whole = read(place.path(), MODEL);
-    place.write(MODEL, whole.split_at(whole.len() / 2).0);
-    until("the torn file is refused", || {
-        get(address, "/api/v1/catalog").is_some_and(|catalog| catalog.to_string().contains("E080"))
+#[test]
+fn a_running_service_calls_by_the_model_says_why_and_sees_drift() {
+    let running = Running::start();
+    running.mia();
+    until("her score is known", || running.score().is_some());
+    assert!(running.score().unwrap() < 0.08, "{:?}", running.score());
+    assert_eq!(decisions(running.address).len(), 0);
+    let ticket = |number: u32| json!({"customer": "mia", "id": format!("k{number}"), "event": "Ticket Opened"});
+    running.tell(&(0..9).map(ticket).collect::<Vec<_>>());
+    until("somebody is to call her", || !decisions(running.address).is_empty());
+    assert_eq!(decisions(running.address)[0]["trigger"], "save-call");
+    assert!(0.08 <= running.score().unwrap());
+    let why = "ticket opened 9 times in the last 28 days";
+    let path = "/api/v1/customers/mia/explain";
+    let (_, body) = exchange(running.address, "GET", path, b"").unwrap();
+    let text = String::from_utf8(body).unwrap();
+    assert!(text.contains(why), "{text}");
+    let url = format!("http://{}", running.address);
+    let explain = heedful(running.place.path(), &["explain", "mia", "--url", &url]);
+    assert!(explain.out.contains(why), "{}", explain.out);
+
+    // A crowd comes that looks like nobody whom the model has seen.
+    let crowd: Vec<Value> =
+        (0..400).map(|number| running.someone(&format!("n{number}"), 80)).collect();
+    crowd.chunks(100).for_each(|some| running.tell(some));
+    until("drift is seen", || running.psi("score").is_some());
+    assert!(0.25 < running.psi("score").unwrap() && 0.2 < running.psi("logins_28d").unwrap());
+    let told = "customers have drifted away from a model";
+    until("drift is told", || read(running.place.path(), "said.txt").contains(told));
+}
+
+#[test]
+fn a_model_comes_and_goes_in_a_running_service_and_nothing_fires_because_of_it() {
+    let running = Running::start();
+    running.mia();
+    let tickets = (0..9).map(|number| {
+        json!({"customer": "mia", "at": running.ago(2), "id": format!("k{number}"), "event": "Ticket Opened"})
     });
-    assert_eq!(score(), Some(by_model));
-    assert_eq!(decisions(address).len(), 1);
-    drop(process);
+    running.tell(&tickets.collect::<Vec<_>>());
+    until("she has a score", || running.score().is_some_and(|score| 0.08 < score));
+    let (by_model, before) = (running.score().unwrap(), decisions(running.address).len());
+    assert!(by_model < 0.2, "{by_model}");
+    // The model goes, and the scorecard speaks, beyond the line of the second trigger; the model
+    // comes back. Nothing has happened to her, and nothing fires.
+    let (model, aside) = (running.place.path().join(MODEL), running.place.path().join("aside"));
+    fs::rename(&model, &aside).unwrap();
+    until("the scorecard speaks", || running.score() == Some(0.4));
+    fs::rename(&aside, &model).unwrap();
+    until("the model speaks again", || running.score() == Some(by_model));
+    // A torn file is no model: the one in force stays.
+    let whole = read(running.place.path(), MODEL);
+    running.place.write(MODEL, whole.split_at(whole.len() / 2).0);
+    until("the torn file is refused", || {
+        let catalog = get(running.address, "/api/v1/catalog");
+        catalog.is_some_and(|catalog| catalog.to_string().contains("E080"))
+    });
+    assert_eq!(running.score(), Some(by_model));
+    let after = decisions(running.address);
+    assert_eq!(after.len(), before, "{after:?}");
 }
 
 #[test]
@@ -401,7 +442,7 @@ fn a_kill_at_any_moment_leaves_a_whole_model() {
             .spawn();
         Process::of(child.unwrap())
     };
-    let begun = Instant::now();
+    let begun = Stopwatch::start();
     let whole = heedful(path, &seeded);
     assert_eq!(whole.code, 0, "{}{}", whole.out, whole.err);
     let takes = begun.elapsed();

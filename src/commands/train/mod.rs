@@ -37,6 +37,7 @@ const ROWS_MAX: usize = 4_000_000;
 /// The same events and seed give the same bytes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = super::EXIT_CODES)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub struct Args {
     /// The model: its file is `type: classifier`
     model: String,
