@@ -23,8 +23,8 @@ use crate::learn::looks::{day, days, looks};
 use crate::learn::{Harvest, Refusal, Rows, Wish, card};
 use crate::worker::replay::Replay;
 
-/// Rows at most: one per customer and look.
-const ROWS_MAX: usize = 4_000_000;
+/// Cells at most, a row of features per customer and look: 320 MB, a few times over.
+const CELLS_MAX: usize = 40_000_000;
 
 /// Learn a model from recorded events
 ///
@@ -197,8 +197,9 @@ fn learn(
     }
     let count = planned.len();
     let harvest = Harvest::new(classifier, planned);
-    let Some((rows, passed)) = harvested(catalog, harvest, &mut history, last)? else {
-        return Ok(Err(Refusal::TooManyRows { most: ROWS_MAX }));
+    let most = CELLS_MAX / classifier.features.len().max(1);
+    let Some((rows, passed)) = harvested(catalog, harvest, &mut history, (last, most))? else {
+        return Ok(Err(Refusal::TooManyRows { most }));
     };
     let challenger = args.challenger.map(|challenger| match challenger {
         Challenger::Logistic => Method::Logistic,
@@ -219,12 +220,12 @@ fn harvested(
     catalog: &Arc<Catalog>,
     mut harvest: Harvest<'_>,
     history: &mut History,
-    last: Timestamp,
+    (last, most): (Timestamp, usize),
 ) -> Result<Option<(Rows, PassedOver)>, Error> {
     let mut replay = Replay::new(catalog, 1, |_| ());
     let look = |harvest: &mut Harvest<'_>, replay: &mut Replay<_>, until: Timestamp| {
         while let Some(at) = harvest.next_look().filter(|at| *at <= until)
-            && harvest.rows() <= ROWS_MAX
+            && harvest.rows() <= most
         {
             replay.pass(at);
             harvest.look(catalog, at, replay.states());
@@ -237,7 +238,7 @@ fn harvested(
         Ok(())
     })?;
     look(&mut harvest, &mut replay, last);
-    Ok((harvest.rows() <= ROWS_MAX).then(|| harvest.finish()))
+    Ok((harvest.rows() <= most).then(|| harvest.finish()))
 }
 
 /// Where the model and its card are written: where they are already, else among the models.
