@@ -4,6 +4,7 @@
 mod alarm;
 mod books;
 mod current;
+mod drift;
 pub mod front;
 #[cfg(feature = "kafka")]
 mod group;
@@ -383,6 +384,7 @@ impl Built {
             Arc::clone(clock),
             background.clone(),
         );
+        let drifts = drift::keep_watch(workers.clone(), Arc::clone(clock), background.clone());
         let metrics = current::keep_metrics(Metrics::start(), background.clone());
         let begin = begin(ready, (dispatcher.clone(), self.left), Arc::clone(&life));
         let served = http::serve(listener, router, config.limits.connections, closing.clone());
@@ -393,6 +395,7 @@ impl Built {
                 alarm.task("catalog", current.keep(background.clone())),
                 alarm.task("metrics", metrics),
                 alarm.task("tidy", tidy),
+                alarm.task("drift", drifts),
                 alarm.task("begin", cancellable(begin, background.clone())),
             ],
             dispatch: self

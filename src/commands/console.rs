@@ -183,6 +183,11 @@ impl Console {
         self.line("")
     }
 
+    /// For what writes a table of its own.
+    pub fn writer(&mut self) -> impl Write + '_ {
+        &mut self.out
+    }
+
     /// Lets everything written so far be seen.
     ///
     /// # Errors

@@ -15,7 +15,9 @@ use crate::clock;
 use crate::config::{Config, Env as _, Flags, ProcessEnv};
 use crate::declare::fault::Text;
 use crate::declare::render::{Drawing, render};
-use crate::declare::{Extent, Fault, Loaded, Severity, Source, SourceKind, load};
+use crate::declare::{
+    Extent, FITTED_SUFFIX, Fault, Loaded, Severity, Source, SourceKind, load, load_to_learn,
+};
 use crate::engine::catalog::{Catalog, Sending};
 use crate::engine::condition::Place;
 use crate::log::embedded::Embedded;
@@ -65,7 +67,26 @@ impl FileSet {
     /// # Errors
     /// Every fault of every file.
     pub fn load(&self, sending: Sending) -> Result<Loaded, Vec<Fault>> {
-        let loaded = load(&self.sources, sending);
+        self.whole(load(&self.sources, sending))
+    }
+
+    /// Checks the set and makes a catalog of it, for one of its classifiers to learn.
+    ///
+    /// # Errors
+    /// Every fault of every file.
+    pub fn load_to_learn(&self, model: &str) -> Result<Loaded, Vec<Fault>> {
+        self.whole(load_to_learn(&self.sources, model))
+    }
+
+    /// The file of what was learned for a model, if there is one.
+    pub fn fitted(&self, model: &str) -> Option<PathBuf> {
+        let name = format!("{model}{FITTED_SUFFIX}");
+        let is_it = |path: &Path| path.file_name().is_some_and(|file| file == name.as_str());
+        let fitted = self.sources.iter().filter(|source| source.kind == SourceKind::Fitted);
+        fitted.map(|source| PathBuf::from(&*source.path)).find(|path| is_it(path))
+    }
+
+    fn whole(&self, loaded: Result<Loaded, Vec<Fault>>) -> Result<Loaded, Vec<Fault>> {
         if self.unreadable.is_empty() {
             return loaded;
         }

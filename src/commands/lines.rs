@@ -1,9 +1,32 @@
-//! Reads files line by line, however long their lines are.
+//! Reads files line by line, however long their lines are, also compressed ones.
 
-use std::io::{BufRead, Result};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Result};
+use std::path::Path;
+
+use flate2::read::MultiGzDecoder;
+use indicatif::ProgressBar;
+
+use super::console::Error;
 
 /// Longest line kept, in bytes; more than any event may have, so that what was cut is refused.
 pub const LINE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// The first bytes of a file that gzip made.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// A file's text from its beginning, decompressed if need be; the bar goes over its bytes.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn open(path: &Path, bar: &ProgressBar) -> std::result::Result<Box<dyn Read>, Error> {
+    let failed = |source| Error::read(path, source);
+    let file = File::open(path).map_err(failed)?;
+    bar.reset();
+    let mut reader = BufReader::with_capacity(1 << 16, bar.wrap_read(file));
+    let is_gzip = reader.fill_buf().map_err(failed)?.starts_with(&GZIP);
+    Ok(if is_gzip { Box::new(MultiGzDecoder::new(reader)) } else { Box::new(reader) })
+}
 
 /// Reads the next line without its end; of one that is too long, only so much that it will be
 /// refused as such. False when there is none any more.
@@ -39,7 +62,7 @@ mod tests {
     fn lines_come_whole_but_for_what_nobody_takes() {
         let long = "x".repeat(LINE_BYTES_MAX + 10);
         let text = format!("a\n\n{long}\nlast");
-        let mut lines = std::io::BufReader::with_capacity(7, text.as_bytes());
+        let mut lines = BufReader::with_capacity(7, text.as_bytes());
         let (mut line, mut lengths) = (Vec::new(), Vec::new());
         while next(&mut lines, &mut line).unwrap() {
             lengths.push(line.len());

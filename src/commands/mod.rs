@@ -7,6 +7,7 @@ pub mod demo;
 pub mod dlq;
 pub mod explain;
 pub mod files;
+mod history;
 pub mod import;
 pub mod init;
 #[cfg(feature = "kafka")]
@@ -17,10 +18,12 @@ pub mod migrate;
 pub mod progress;
 pub mod replay;
 pub mod schema;
+pub mod score;
 pub mod serve;
 pub mod service;
 mod signals;
 pub mod test;
+pub mod train;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -52,6 +55,8 @@ enum Command {
     Test(test::Args),
     Explain(explain::Args),
     Replay(replay::Args),
+    Train(train::Args),
+    Score(score::Args),
     Import(import::Args),
     Serve(serve::Args),
     Demo(demo::Args),
@@ -104,6 +109,8 @@ fn dispatch(command: Command, console: &mut Console) -> Result<Ending, Error> {
         Command::Test(args) => test::run(&args, console),
         Command::Explain(args) => explain::run(&args, console),
         Command::Replay(args) => replay::run(&args, console),
+        Command::Train(args) => train::run(&args, console),
+        Command::Score(args) => score::run(&args, console),
         Command::Import(args) => import::run(&args, console),
         Command::Serve(args) => serve::run(&args, console),
         Command::Demo(args) => demo::run(&args, console),

@@ -12,16 +12,17 @@ use super::suggest;
 use super::symbols::Symbols;
 use super::words::model::{
     AsWord, Feature as RawFeature, Label as RawLabel, MissingFeatureWords, Model as Raw,
-    MonotoneWord, TypeWord,
+    MonotoneWord, RiskWord, TypeWord,
 };
-use crate::engine::catalog::{Measure, ScoreSource};
+use crate::engine::catalog::{Measure, RiskEnd, ScoreSource};
 use crate::engine::classifier::{
     Classifier, Feature, FeatureKind, Label, MissingFeature, Monotone, Positive,
 };
 use crate::engine::condition::Expr;
 use crate::engine::fitted::Content;
-use crate::engine::learned::{Fitted, Learned};
+use crate::engine::learned::Learned;
 use crate::engine::slot::SeriesSlot;
+use crate::engine::stand_in::StandIn;
 use crate::engine::time::Span;
 
 /// Most features of a model.
@@ -56,20 +57,50 @@ pub(crate) fn source(
     {
         return classifier(raw, symbols, faults).map(Box::new).map(ScoreSource::Learning);
     }
-    if let Some(fitted) = fitted {
-        let classifier = classifier(raw, symbols, faults)?;
-        let fitted = accepted(fitted, &classifier, faults)?;
-        return Some(ScoreSource::Learned(Box::new(Learned { classifier, fitted })));
+    if fitted.is_none() && raw.learn.is_none() {
+        // Its features become counters only when something is learned from them: nothing that is
+        // not used may cost anything, so they are checked against tables that are thrown away.
+        let mut scratch = symbols.clone();
+        classifier(raw, &mut scratch, faults);
+        return Some(ScoreSource::Pushed);
     }
-    // Its features become counters only when something is learned from them: nothing that is not
-    // used may cost anything, so they are checked against tables that are thrown away.
-    let mut scratch = symbols.clone();
-    classifier(raw, &mut scratch, faults);
-    Some(ScoreSource::Pushed)
+    let classifier = classifier(raw, symbols, faults)?;
+    let Some(fitted) = fitted else {
+        return Some(stood_in(classifier, raw, "nothing was learned yet".into(), symbols));
+    };
+    let content = accepted(fitted, &classifier, faults)?;
+    let misses = classifier.terms.least.misses(&content.quality);
+    if misses.is_empty() {
+        let (fitted, baseline) = (content.body.into(), content.baseline);
+        return Some(ScoreSource::Learned(Box::new(Learned { classifier, fitted, baseline })));
+    }
+    // The terms have become stricter since it was learned.
+    let why = misses.join("; ");
+    let message =
+        format!("what was learned for `{}` may not speak: {why}", name.unwrap_or_default());
+    let help = "learn it again: `heedful train`; or change `refuse_below`".to_owned();
+    Faults { text: fitted, list: &mut *faults.list }.warning(
+        "W006",
+        Extent::default(),
+        message,
+        help,
+    );
+    Some(stood_in(classifier, raw, why.into(), symbols))
+}
+
+/// A model that may not speak: the scorecard does, if there is one for that.
+fn stood_in(classifier: Classifier, raw: &Raw, why: Box<str>, symbols: &Symbols) -> ScoreSource {
+    let until_then = classifier.terms.until_then.as_deref();
+    let Some(card) = until_then.and_then(|name| symbols.score(name)) else {
+        return ScoreSource::Pushed;
+    };
+    let risk = if raw.risk == Some(RiskWord::Low) { RiskEnd::Low } else { RiskEnd::High };
+    let (every, inputs) = (classifier.every, Box::default());
+    ScoreSource::StandIn(Box::new(StandIn { classifier, card, every, inputs, risk, why }))
 }
 
 /// What was learned, if it was learned for this very model.
-fn accepted(text: &Text, classifier: &Classifier, faults: &mut Faults<'_>) -> Option<Fitted> {
+fn accepted(text: &Text, classifier: &Classifier, faults: &mut Faults<'_>) -> Option<Content> {
     // Its faults stand in the file of what was learned, not in that of the model.
     let mut faults = Faults { text, list: &mut *faults.list };
     let mut refuse = |why: String| {
@@ -85,7 +116,7 @@ fn accepted(text: &Text, classifier: &Classifier, faults: &mut Faults<'_>) -> Op
     if content.body.features() != names || *content.definition != *classifier.definition {
         return refuse("it was learned for another definition of this model".to_owned());
     }
-    Some(content.body.into())
+    Some(content)
 }
 
 fn check_until_then(raw: &Raw, models: &[(Arc<str>, TypeWord)], faults: &mut Faults<'_>) {
@@ -122,6 +153,9 @@ fn classifier(raw: &Raw, symbols: &mut Symbols, faults: &mut Faults<'_>) -> Opti
     let inputs: BTreeSet<_> =
         series.into_iter().filter_map(|slot| symbols.event_of_series(slot)).collect();
     Some(Classifier {
+        about: raw.about.0.as_ref().map(|about| about.text.clone()).unwrap_or_default(),
+        predicts: predicts(raw).into(),
+        never_use: banned(raw).into_iter().map(Box::from).collect(),
         every: raw.every.as_ref().map_or(EVERY_DEFAULT, |every| every.value),
         population: population.map_or(Some(None), |found| found.map(Some))?,
         ignore_first: ignored.map_or(Span::ZERO, |span| span.value),
@@ -129,6 +163,7 @@ fn classifier(raw: &Raw, symbols: &mut Symbols, faults: &mut Faults<'_>) -> Opti
         features,
         definition,
         inputs: inputs.into_iter().collect(),
+        terms: super::terms::terms(raw, faults)?,
     })
 }
 
@@ -207,15 +242,43 @@ fn features(raw: &Raw, symbols: &mut Symbols, faults: &mut Faults<'_>) -> Option
         faults.error("E070", raw.extent, message, None);
         return None;
     }
-    let banned = raw.watch.iter().filter_map(|watch| watch.never_use.as_ref());
-    let banned: Vec<&str> =
-        banned.flat_map(|words| &words.0).map(|word| word.text.trim()).collect();
+    let banned = banned(raw);
     let built: Vec<Option<Feature>> = features
         .0
         .iter()
         .map(|(key, words)| feature(key, words, &banned, symbols, faults))
         .collect();
     built.into_iter().collect()
+}
+
+/// What must never be used.
+fn banned(raw: &Raw) -> Vec<&str> {
+    let banned = raw.watch.iter().filter_map(|watch| watch.never_use.as_ref());
+    banned.flat_map(|words| &words.0).map(|word| word.text.trim()).collect()
+}
+
+/// What is predicted and of whom, in words.
+fn predicts(raw: &Raw) -> String {
+    let Some(label) = &raw.label else { return String::new() };
+    let mut text = match (&label.event, &label.without) {
+        (Some(event), _) => format!("`{}`", event.text),
+        (None, Some(without)) => format!("no `{}`", without.text),
+        (None, None) => String::new(),
+    };
+    if let Some(line) = &label.r#where {
+        text.push_str(&format!(" where `{}`", line.0.text.trim()));
+    }
+    if let Some(within) = &label.within.0 {
+        text.push_str(&format!(" within {}", within.value));
+    }
+    match &label.population {
+        Some(line) => text.push_str(&format!(", of customers with `{}`", line.0.text.trim())),
+        None => text.push_str(", of all customers"),
+    }
+    if let Some(ignored) = &label.ignore_first {
+        text.push_str(&format!(" known for {}", ignored.value));
+    }
+    text
 }
 
 fn feature(

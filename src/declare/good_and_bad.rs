@@ -56,7 +56,7 @@ fn our_own_files_load_without_a_warning() {
     let loaded = loaded(&sources);
     assert_eq!(loaded.warnings, []);
     assert_eq!(loaded.catalog.triggers.len(), 6);
-    assert_eq!(loaded.catalog.scores.len(), 2);
+    assert_eq!(loaded.catalog.scores.len(), 3);
     assert_eq!(loaded.tests.len(), 7);
 }
 

@@ -19,7 +19,7 @@ use super::words::model::{Model as RawModel, TypeWord};
 use super::words::policy::Policy as RawPolicy;
 use super::words::trigger::Trigger as RawTrigger;
 use super::{Loaded, Source, SourceKind, yaml};
-use crate::engine::catalog::{Catalog, Score, Sending, Trigger};
+use crate::engine::catalog::{Catalog, Score, ScoreSource, Sending, Trigger};
 use crate::engine::condition::Place;
 use crate::engine::index::TriggerIndex;
 use crate::engine::message::Texts;
@@ -338,7 +338,9 @@ impl<'t> ReadFiles<'t> {
             let fitted = model_name(&file.raw).and_then(|name| self.fitted.get(&*name)).copied();
             model::build(&file.raw, file.text, models, (learning, fitted), symbols, &mut faults)
         };
-        self.models.iter().filter_map(build).collect()
+        let mut scores: Vec<Score> = self.models.iter().filter_map(build).collect();
+        follow_cards(&mut scores);
+        scores
     }
 
     fn tests(
@@ -413,6 +415,23 @@ fn once(
         return;
     }
     places.insert(id.clone(), faults.text.place(extent.start));
+}
+
+/// Whoever stands in for a model is computed when the scorecard is.
+fn follow_cards(scores: &mut [Score]) {
+    for at in 0..scores.len() {
+        let card = match scores.get(at).map(|score| &score.source) {
+            Some(ScoreSource::StandIn(stand_in)) => scores.get(stand_in.card.index()),
+            _ => None,
+        };
+        let Some(ScoreSource::Scorecard(card)) = card.map(|card| &card.source) else { continue };
+        let (every, inputs) = (card.every, card.inputs.clone());
+        if let Some(ScoreSource::StandIn(stand_in)) =
+            scores.get_mut(at).map(|score| &mut score.source)
+        {
+            stand_in.follow(every, &inputs);
+        }
+    }
 }
 
 /// What looks wrong without being so.

@@ -20,6 +20,7 @@ pub mod schema;
 mod suggest;
 mod symbols;
 mod template;
+mod terms;
 pub mod tests;
 mod trigger;
 mod when;

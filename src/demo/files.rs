@@ -4,7 +4,7 @@ use std::path::Path;
 use std::{fs, io};
 
 /// Every file, by its path below the demo's folder.
-pub const FILES: [(&str, &str); 10] = [
+pub const FILES: [(&str, &str); 11] = [
     ("triggers/checkout-hesitation.yaml", include_str!("../../triggers/checkout-hesitation.yaml")),
     ("triggers/mail/renewal.html", include_str!("../../triggers/mail/renewal.html")),
     ("triggers/outage-notice.yaml", include_str!("../../triggers/outage-notice.yaml")),
@@ -15,6 +15,7 @@ pub const FILES: [(&str, &str); 10] = [
     ("triggers/vip-churn-risk.yaml", include_str!("../../triggers/vip-churn-risk.yaml")),
     ("models/churn.yaml", include_str!("../../models/churn.yaml")),
     ("models/health.yaml", include_str!("../../models/health.yaml")),
+    ("models/silence.yaml", include_str!("../../models/silence.yaml")),
 ];
 
 /// Writes the files below a folder.

@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod feed;
 pub mod files;
+pub mod lesson;
 pub mod page;
 pub mod people;
 pub mod shop;

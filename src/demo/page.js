@@ -170,6 +170,29 @@ function trendOf(days, value) {
   return ` ${points === "0" ? "no change" : `${value < 0 ? "▼" : "▲"} ${points}`} in ${days} d`;
 }
 
+// What the learned model says, where it does.
+function silenceOf(customer) {
+  const found = (customer.scores || []).find((score) => score.model === "silence");
+  return found ? `silent in 4 d: ${(found.value * 100).toFixed(0)} % · ` : "";
+}
+
+// The learned model beside the truth: the average chance of those who feel alike.
+function showMoods(customers) {
+  const moods = {};
+  for (const customer of customers) {
+    const found = (customer.scores || []).find((score) => score.model === "silence");
+    const truth = people[customer.id] && people[customer.id].mood;
+    if (!found || !truth) continue;
+    moods[truth] = moods[truth] || { count: 0, sum: 0 };
+    moods[truth].count += 1;
+    moods[truth].sum += found.value;
+  }
+  const rows = ["content", "declining", "leaving"].filter((mood) => moods[mood]).map((mood) => element("tr", {},
+    element("td", {}, mood), element("td", {}, String(moods[mood].count)),
+    element("td", {}, `${(100 * moods[mood].sum / moods[mood].count).toFixed(0)} %`)));
+  document.getElementById("moods").replaceChildren(...rows);
+}
+
 function riskLine(customer) {
   const truth = people[customer.id] ? people[customer.id].mood : "?";
   const owner = customer.owner ? ` · ${customer.owner}` : "";
@@ -182,7 +205,7 @@ function riskLine(customer) {
     healthBar(customer),
     element("div", { class: "line" },
       element("ul", { class: "reasons" }, ...(customer.reasons || []).slice(0, 2).map((reason) => element("li", {}, reason))),
-      element("span", { class: "truth" }, `truth: ${truth}`)));
+      element("span", { class: "truth" }, `${silenceOf(customer)}truth: ${truth}`)));
 }
 
 function taskLine(task) {
@@ -299,12 +322,20 @@ function list(id, lines, none) {
   document.getElementById(id).replaceChildren(...(0 < lines.length ? lines : [empty(none)]));
 }
 
+let refreshed = 0;
+
 async function refresh() {
   const [risk, tasks, triggers, clock, catalog] = await Promise.all([
     fetched("/api/v1/customers?limit=6"), fetched("/api/v1/tasks?limit=4"),
     fetched("/api/v1/triggers"), fetched("/demo/clock"), fetched("/api/v1/catalog")]);
   people = await fetched("/demo/truth");
   list("risk", risk.items.filter((customer) => typeof customer.health === "number").map(riskLine), "No score yet.");
+  const lesson = await fetched("/demo/lesson");
+  document.getElementById("lesson").textContent = lesson.text;
+  // All customers are many: now and then will do.
+  if (lesson.state === "learned" && refreshed++ % 5 === 0) {
+    showMoods((await fetched("/api/v1/customers?limit=500")).items);
+  }
   list("tasks", tasks.items.map(taskLine), "No task yet.");
   showFunnels(triggers);
   const totals = Object.fromEntries(["matched", ...VERDICTS].map((name) => [name, 0]));

@@ -29,9 +29,10 @@ pub struct Facts {
 }
 
 /// The page, its style and its script. `truth` gives the people and their moods as JSON, `clock`
-/// the shop's time.
-pub fn routes<T, C>(facts: Facts, truth: T, clock: C) -> Router
+/// the shop's time, `lesson` what was learned from its past.
+pub fn routes<T, C, L>(facts: Facts, truth: T, clock: C, lesson: L) -> Router
 where
+    L: Fn() -> serde_json::Value + Clone + Send + Sync + 'static,
     T: Fn() -> serde_json::Value + Clone + Send + Sync + 'static,
     C: Fn() -> serde_json::Value + Clone + Send + Sync + 'static,
 {
@@ -41,6 +42,7 @@ where
         .route("/demo/page.css", get(|| file("text/css", include_str!("page.css"))))
         .route("/demo/page.js", get(|| file("text/javascript", include_str!("page.js"))))
         .route("/demo/truth", get(move || std::future::ready(axum::Json(truth()))))
+        .route("/demo/lesson", get(move || std::future::ready(axum::Json(lesson()))))
         .route("/demo/clock", get(move || std::future::ready(axum::Json(clock()))))
 }
 
@@ -60,7 +62,7 @@ fn page(facts: Facts) -> Markup {
                 (header(facts))
                 main {
                     section #decisions aria-label="Decisions" { (decisions()) }
-                    aside { (risk()) (tasks()) }
+                    aside { (risk()) (lesson()) (tasks()) }
                     section #triggers aria-label="Triggers" { (triggers()) }
                 }
                 dialog #customer aria-labelledby="customer-name" {
@@ -125,6 +127,27 @@ fn risk() -> Markup {
             div.head { h2 { "Customers at risk" } span.label { "health 0 to 100" } }
             p.hint { "What the scorecard found, beside what the simulator knows." }
             ol #risk { li.empty { "Looking\u{2026}" } }
+        }
+    }
+}
+
+fn lesson() -> Markup {
+    html! {
+        section aria-label="What was learned" {
+            div.head { h2 { "Who falls silent" } span.label { "a learned model" } }
+            p #lesson.hint role="status" { "Learning from the shop's own past\u{2026}" }
+            div.scroll {
+                table {
+                    thead {
+                        tr {
+                            th scope="col" { "truth" }
+                            th scope="col" { "customers" }
+                            th scope="col" { "the model says" }
+                        }
+                    }
+                    tbody #moods {}
+                }
+            }
         }
     }
 }

@@ -19,10 +19,10 @@ use super::clock::ShopClock;
 use super::feed::{Telling, append};
 use super::page::{self, Facts};
 use super::shop::Shop;
-use super::{files, people::Person};
+use super::{files, lesson, people::Person};
 
 /// How far back the shop's past goes.
-const PAST: Span = Span::from_millis(30 * 86_400_000);
+pub(super) const PAST: Span = Span::from_millis(30 * 86_400_000);
 /// How much of the past is told at a time.
 const PAST_STEP: Span = Span::from_millis(6 * 3_600_000);
 /// How much of the past Heedful was there for, so that there are decisions to look at from the
@@ -69,6 +69,7 @@ pub struct Show {
     clock: Arc<ShopClock>,
     shop: Shop,
     truth: Arc<ArcSwap<Value>>,
+    lesson: Arc<ArcSwap<Value>>,
     wish: Wish,
 }
 
@@ -83,17 +84,20 @@ impl Show {
         let clock = Arc::new(ShopClock::at(wish.start - PAST));
         let shop = Shop::open(wish.facts.seed, wish.facts.customers, wish.start, PAST);
         let truth = Arc::new(ArcSwap::from_pointee(truth_of(shop.people())));
+        let lesson = Arc::new(ArcSwap::from_pointee(lesson::waiting()));
+        let shown_lesson = Arc::clone(&lesson);
         let (shown, shop_clock) = (Arc::clone(&truth), Arc::clone(&clock));
         let speed = wish.facts.speed;
         let pages = page::routes(
             wish.facts,
             move || Value::clone(&shown.load()),
             move || json!({"now": shop_clock.now().to_string(), "speed": speed}),
+            move || Value::clone(&shown_lesson.load()),
         );
         let shared: Arc<dyn Clock> = clock.clone();
         let service = Service::start(config(folder.path()), shared, pages).await?;
         service.ready().await;
-        Ok(Self { folder, service, clock, shop, truth, wish })
+        Ok(Self { folder, service, clock, shop, truth, lesson, wish })
     }
 
     /// Where the page is.
@@ -137,6 +141,7 @@ impl Show {
     /// When the log does not take an event.
     pub async fn go_on(&mut self) -> Result<String, Error> {
         self.clock.run(self.wish.facts.speed);
+        self.learn();
         loop {
             tokio::select! {
                 failure = self.service.failed() => return Ok(failure),
@@ -147,6 +152,16 @@ impl Show {
             append(self.service.appender(), &happened, Telling::Present, now).await?;
             self.truth.store(Arc::new(truth_of(self.shop.people())));
         }
+    }
+
+    /// Learns from the past, beside everything else.
+    fn learn(&self) {
+        let folder = self.folder.path().to_owned();
+        let (facts, start) = (self.wish.facts, self.wish.start);
+        let lesson = Arc::clone(&self.lesson);
+        tokio::task::spawn_blocking(move || {
+            lesson.store(Arc::new(lesson::learn(&folder, facts, start)));
+        });
     }
 
     /// Closes the shop: the folder goes away.

@@ -17,6 +17,7 @@ use super::slot::{
     ChannelSlot, EventSlot, PropertySlot, PurposeSlot, ScoreSlot, SeriesSlot, TagSlot, TraitSlot,
     TriggerSlot,
 };
+use super::stand_in::StandIn;
 use super::time::{Span, Zone};
 use super::value::Value;
 
@@ -522,6 +523,8 @@ pub enum ScoreSource {
     Scorecard(Scorecard),
     /// Computed here, by what was learned.
     Learned(Box<Learned>),
+    /// Computed here, by the scorecard that speaks while the model may not.
+    StandIn(Box<StandIn>),
     /// To be learned: rows are taken from the history of customers, and nothing is said of them.
     Learning(Box<Classifier>),
     /// Pushed in with `Score Updated` events.

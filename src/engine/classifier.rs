@@ -7,12 +7,19 @@ use super::decision::Truth;
 use super::evaluate::{self, Scope};
 use super::series::Series;
 use super::slot::{EventSlot, SeriesSlot};
+use super::terms::Terms;
 use super::time::{Span, Timestamp};
 use super::value::ValueRef;
 
 /// A learned model, apart from what was learned.
 #[derive(Debug)]
 pub struct Classifier {
+    /// What it says, in a sentence.
+    pub about: Box<str>,
+    /// What it predicts and of whom, in words.
+    pub predicts: Box<str>,
+    /// What must never be used.
+    pub never_use: Box<[Box<str>]>,
     /// How often it is computed again although nothing happened.
     pub every: Span,
     /// Whom it judges; everybody when there is none.
@@ -28,6 +35,8 @@ pub struct Classifier {
     pub definition: Arc<str>,
     /// The events that feed any feature, sorted: only they make it be computed at once.
     pub inputs: Box<[EventSlot]>,
+    /// On which terms it is learned and may speak.
+    pub terms: Terms,
 }
 
 /// What is predicted: whether something happens, or fails to happen, within a time.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::drift::Baseline;
 use super::learned::Fitted;
 use super::model::{Additive, Forest, Refused};
 
@@ -49,6 +50,9 @@ pub struct Content {
     pub learned_from: LearnedFrom,
     /// How well it does on rows that it was not learned from.
     pub quality: Quality,
+    /// What the newest of these rows looked like.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<Baseline>,
 }
 
 /// What was learned.
@@ -150,7 +154,10 @@ impl Content {
             Body::Additive(model) => model.check(),
             Body::Forest(model) => model.check(),
         }
-        .map_err(Unusable::Senseless)
+        .map_err(Unusable::Senseless)?;
+        let features = self.body.features().len();
+        let checked = self.baseline.as_ref().map_or(Ok(()), |baseline| baseline.check(features));
+        checked.map_err(Unusable::Senseless)
     }
 }
 
@@ -216,6 +223,7 @@ mod tests {
                 pr_auc: 0.6,
                 lift_of_tenth: 3.2,
             },
+            baseline: None,
         }
     }
 

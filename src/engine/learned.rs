@@ -4,6 +4,7 @@
 use smallvec::{SmallVec, smallvec};
 
 use super::classifier::{Classifier, Eligibility, Feature, FeatureKind};
+use super::drift::{Baseline, Drift};
 use super::evaluate::Scope;
 use super::health::{self, Assessment, Contribution};
 use super::model::{Additive, Forest, ShapScratch, Shape};
@@ -21,6 +22,8 @@ pub struct Learned {
     pub classifier: Classifier,
     /// What was learned: it has the classifier's features, in their order.
     pub fitted: Fitted,
+    /// What the rows that it was learned from looked like.
+    pub baseline: Option<Baseline>,
 }
 
 /// What was learned.
@@ -92,6 +95,34 @@ impl Learned {
             plain: sentence(feature, *value, scope),
         });
         Assessment { score: Some(health::rounded(chance)), contributions: contributions.collect() }
+    }
+
+    /// The logit of the average customer: with the parts of this one it gives this one's logit.
+    pub fn average(&self, scope: &Scope<'_>) -> Option<f64> {
+        let row = self.row(scope)?;
+        let mut parts: Row = smallvec![0.0; row.len()];
+        Some(match &self.fitted {
+            Fitted::Additive(model) => model.base(),
+            Fitted::Forest(model) => {
+                let logit = model.reasons(&row, &mut parts, &mut ShapScratch::default());
+                logit - parts.iter().sum::<f64>()
+            }
+        })
+    }
+
+    /// Counts a customer among those of today, if the model judges them.
+    pub fn count(&self, baseline: &Baseline, drift: &mut Drift, scope: &Scope<'_>) {
+        if let Some(row) = self.row(scope) {
+            drift.add(baseline, &row, self.fitted.chance(&row));
+        }
+    }
+
+    /// The strongest reasons for a customer's chance, as many as the model's file shows.
+    pub fn strongest(&self, scope: &Scope<'_>) -> Vec<Contribution> {
+        let mut reasons = self.assess(scope).contributions;
+        reasons.sort_by(|left, right| right.contribution.abs().total_cmp(&left.contribution.abs()));
+        reasons.truncate(self.classifier.terms.reasons);
+        reasons
     }
 
     /// The values that it looks at; `None` for a customer whom it does not judge.

@@ -10,6 +10,7 @@ pub mod classifier;
 pub mod condition;
 pub mod customer;
 pub mod decision;
+pub mod drift;
 pub mod evaluate;
 pub mod experiment;
 pub mod explain;
@@ -31,7 +32,9 @@ pub mod schedule;
 mod scoring;
 pub mod series;
 pub mod slot;
+pub mod stand_in;
 pub mod step;
+pub mod terms;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod time;

@@ -13,6 +13,7 @@ impl ScoreSource {
         match self {
             Self::Scorecard(card) => Some(card.every),
             Self::Learned(learned) => Some(learned.classifier.every),
+            Self::StandIn(stand_in) => Some(stand_in.every),
             Self::Learning(_) | Self::Pushed => None,
         }
     }
@@ -22,6 +23,7 @@ impl ScoreSource {
         let inputs = match self {
             Self::Scorecard(card) => &card.inputs,
             Self::Learned(learned) => &learned.classifier.inputs,
+            Self::StandIn(stand_in) => &stand_in.inputs,
             Self::Learning(_) | Self::Pushed => return false,
         };
         inputs.binary_search(&event).is_ok()
@@ -33,6 +35,7 @@ impl ScoreSource {
         match self {
             Self::Scorecard(card) => health::score(card, scope),
             Self::Learned(learned) => learned.score(scope),
+            Self::StandIn(stand_in) => stand_in.score(scope),
             Self::Learning(_) | Self::Pushed => None,
         }
     }
@@ -42,6 +45,7 @@ impl ScoreSource {
         match self {
             Self::Scorecard(card) => Some(health::assess(card, scope)),
             Self::Learned(learned) => Some(learned.assess(scope)),
+            Self::StandIn(stand_in) => Some(stand_in.assess(scope)),
             Self::Learning(_) | Self::Pushed => None,
         }
     }

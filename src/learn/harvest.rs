@@ -73,6 +73,11 @@ impl<'a> Harvest<'a> {
         [closes, planned].into_iter().flatten().min()
     }
 
+    /// How many rows there are, with those whose labels are not known yet.
+    pub fn rows(&self) -> usize {
+        self.rows.len() + self.open.iter().map(|snapshot| snapshot.whose.len()).sum::<usize>()
+    }
+
     /// Looks at all customers at the instant that [`Harvest::next_look`] gave.
     pub fn look<'s>(
         &mut self,

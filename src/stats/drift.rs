@@ -1,9 +1,7 @@
 //! Whether what is scored today looks like what was learned from: the population stability index.
 
 use super::table::{number, position};
-
-/// Share given to an empty bin, so that its logarithm exists.
-const SHARE_MIN: f64 = 1e-4;
+use crate::engine::drift::index;
 
 /// The bins of a distribution as it was: edges at its quantiles, and the share in each.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,13 +50,4 @@ impl Reference {
     pub fn psi(&self, values: &[f64]) -> f64 {
         index(&self.shares, &self.shares_of(values))
     }
-}
-
-/// The population stability index of two lists of shares.
-pub fn index(before: &[f64], now: &[f64]) -> f64 {
-    let part = |(before, now): (&f64, &f64)| {
-        let (before, now) = (before.max(SHARE_MIN), now.max(SHARE_MIN));
-        (now - before) * (now / before).ln()
-    };
-    before.iter().zip(now).map(part).sum()
 }

@@ -76,9 +76,56 @@ pub fn bootstrap(
         }
     }
     values.sort_by(f64::total_cmp);
+    percentiles(&values, value)
+}
+
+/// Several measures with the percentile intervals of `rounds` resamples of whole customers: rows of
+/// one customer are alike, and drawing them one by one would make too sure. The same seed gives the
+/// same intervals.
+pub fn by_customers<const N: usize>(
+    chances: &[f64],
+    labels: &[f64],
+    groups: &[u32],
+    measure: impl Fn(&[f64], &[f64]) -> [f64; N],
+    rounds: usize,
+    seed: u64,
+) -> [Interval; N] {
+    let values = measure(chances, labels);
+    let mut order: Vec<usize> = (0..chances.len()).collect();
+    order.sort_by_key(|row| groups.get(*row).copied());
+    let customers: Vec<&[usize]> =
+        order.chunk_by(|left, right| groups.get(*left) == groups.get(*right)).collect();
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut drawn: [Vec<f64>; N] = std::array::from_fn(|_| Vec::with_capacity(rounds));
+    let (mut drawn_chances, mut drawn_labels) = (Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        drawn_chances.clear();
+        drawn_labels.clear();
+        for _ in 0..customers.len() {
+            let rows = customers.get(random.usize(..customers.len())).copied().unwrap_or_default();
+            drawn_chances.extend(rows.iter().filter_map(|row| chances.get(*row)));
+            drawn_labels.extend(rows.iter().filter_map(|row| labels.get(*row)));
+        }
+        for (kept, value) in drawn.iter_mut().zip(measure(&drawn_chances, &drawn_labels)) {
+            if value.is_finite() {
+                kept.push(value);
+            }
+        }
+    }
+    let mut ends = drawn.into_iter().zip(values).map(|(mut drawn, value)| {
+        drawn.sort_by(f64::total_cmp);
+        percentiles(&drawn, value)
+    });
+    std::array::from_fn(|_| {
+        ends.next().unwrap_or(Interval { value: f64::NAN, low: f64::NAN, high: f64::NAN })
+    })
+}
+
+/// The 2.5 % and 97.5 % percentiles of sorted values.
+fn percentiles(sorted: &[f64], value: f64) -> Interval {
     let at = |share: f64| {
-        let place = share * number(values.len().saturating_sub(1));
-        super::table::position(place.round()).and_then(|at| values.get(at)).copied()
+        let place = share * number(sorted.len().saturating_sub(1));
+        super::table::position(place.round()).and_then(|at| sorted.get(at)).copied()
     };
     Interval { value, low: at(0.025).unwrap_or(value), high: at(0.975).unwrap_or(value) }
 }

@@ -3,9 +3,10 @@
 
 mod waits;
 
-use crate::engine::catalog::{Trigger, TriggerState};
+use crate::engine::catalog::{Score, ScoreSource, Trigger, TriggerState};
 use crate::engine::customer::{ContactKind, CustomerState};
 use crate::engine::decision::{Finding, Held, Passed, Reason, Truth, Verdict};
+use crate::engine::evaluate::Scope;
 use crate::engine::explain::{Explanation, explain};
 use crate::engine::health;
 use crate::engine::slot::TriggerSlot;
@@ -51,8 +52,30 @@ impl<'a> Explainer<'a> {
             let band = health::band(model, score.value);
             let band = band.map(|band| format!(" ({band})")).unwrap_or_default();
             text.push_str(&format!("  {:<10}  {}{band}\n", model.name, score.value));
+            self.reasons(model, &mut text);
         }
         text
+    }
+
+    /// What a learned model sees in the customer now, the strongest first.
+    fn reasons(&self, model: &Score, text: &mut String) {
+        if let ScoreSource::StandIn(stand_in) = &model.source {
+            let card = self.teller.catalog.scores.get(stand_in.card.index());
+            let card = card.map(|card| &*card.name).unwrap_or_default();
+            let why = &stand_in.why;
+            text.push_str(&format!("    what `{card}` says, while the model may not: {why}\n"));
+        }
+        let ScoreSource::Learned(learned) = &model.source else { return };
+        let catalog = self.teller.catalog;
+        let scope = Scope { catalog, state: self.state, properties: &[], now: self.now };
+        let reasons = learned.strongest(&scope);
+        if reasons.is_empty() {
+            text.push_str("    as it was last: the model does not judge them now\n");
+        }
+        for reason in &reasons {
+            let (part, plain) = (reason.contribution, &reason.plain);
+            text.push_str(&format!("    {part:>+6.2}  {plain}\n"));
+        }
     }
 
     /// Everything about one trigger; `None` when there is no such trigger.

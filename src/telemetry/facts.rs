@@ -402,3 +402,46 @@ impl Connections {
 fn float(count: u64) -> f64 {
     f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }
+
+/// How far the customers of a model are from those that it was learned from.
+#[derive(Clone, Copy, Debug)]
+pub struct ModelDrift<'a> {
+    /// The model.
+    pub model: &'a str,
+    /// `score`, or a feature's name.
+    pub of: &'a str,
+    /// The population stability index.
+    pub psi: f64,
+    /// From where on somebody should look.
+    pub most: f64,
+    /// Whether it was beyond already when it was last looked.
+    pub before: Beyond,
+}
+
+/// On which side of its line something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beyond {
+    /// Where it should be.
+    No,
+    /// Beyond.
+    Yes,
+}
+
+impl ModelDrift<'_> {
+    /// Shows it, and tells when it goes beyond its line or comes back. On which side it is now.
+    pub fn emit(self) -> Beyond {
+        let Self { model, of, psi, most, before } = self;
+        gauge!(metric::PSI, "model" => model.to_owned(), "of" => of.to_owned()).set(psi);
+        let now = if psi <= most { Beyond::No } else { Beyond::Yes };
+        match (before, now) {
+            (Beyond::No, Beyond::Yes) => {
+                tracing::warn!(model, of, psi, most, "customers have drifted away from a model");
+            }
+            (Beyond::Yes, Beyond::No) => {
+                tracing::info!(model, of, psi, most, "customers look again as a model knows them");
+            }
+            (Beyond::No, Beyond::No) | (Beyond::Yes, Beyond::Yes) => {}
+        }
+        now
+    }
+}

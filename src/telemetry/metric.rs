@@ -24,6 +24,7 @@ pub(super) const BREAKER: &str = "heedful_channel_paused";
 pub(super) const RELOADS: &str = "heedful_catalog_reloads_total";
 pub(super) const LOAD_FAILED: &str = "heedful_catalog_load_failed";
 pub(super) const TRIGGERS: &str = "heedful_catalog_triggers";
+pub(super) const PSI: &str = "heedful_model_psi";
 pub(super) const HTTP: &str = "heedful_http_requests_total";
 pub(super) const CONNECTIONS: &str = "heedful_http_connections";
 
@@ -58,6 +59,10 @@ pub(super) fn describe() {
         LAG,
         Unit::Seconds,
         "Age of the last input applied while a shard is behind its log"
+    );
+    describe_gauge!(
+        PSI,
+        "How far the customers of a model are from those that it was learned from: score and features"
     );
     describe_gauge!(BEHIND, "Entries of the log not applied yet, by shard");
     describe_gauge!(CUSTOMERS, "Customers in memory, by shard");

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::customers::CustomerNumber;
 use super::shard::{Shard, Stepped};
-use crate::decode::{Arrival, Home, Lines, Record, Refusal};
+use crate::decode::{Arrival, Home, Lines, Record, Refusal, Subject, shard_of};
 use crate::engine::catalog::Catalog;
 use crate::engine::customer::CustomerState;
 use crate::engine::decision::{Decision, Effect, Reason, Ruling, VerdictKind};
@@ -147,6 +147,34 @@ impl<F: FnMut(Seen<'_>)> Replay<F> {
             }
         }
         Ok(Some((at, all)))
+    }
+
+    /// Applies a record at an instant, whatever stands in it of time.
+    ///
+    /// # Errors
+    /// When it is refused; it is counted, and the replay may go on.
+    pub fn record(&mut self, record: &Record<'_>, at: Timestamp) -> Result<(), Refusal> {
+        let count = u16::try_from(self.shards.len()).unwrap_or(u16::MAX);
+        let home = match record.subject() {
+            Subject::Customer(customer) => Some(usize::from(shard_of(customer, count))),
+            Subject::Everyone => None,
+        };
+        for (index, shard) in self.shards.iter_mut().enumerate() {
+            if home.is_some_and(|home| home != index) {
+                continue;
+            }
+            match shard.apply(record, at, 0) {
+                Ok(stepped) => Self::note(shard, &mut self.report, &mut self.on_ruling, &stepped),
+                Err(refusal) => {
+                    let count = self.report.refused.entry(refusal.reason.as_str()).or_default();
+                    *count = count.saturating_add(1);
+                    return Err(refusal);
+                }
+            }
+        }
+        self.last_at = self.last_at.max(at);
+        self.report.applied = self.report.applied.saturating_add(1);
+        Ok(())
     }
 
     /// Lets the timers fire that are due by an instant: after it, nothing earlier may come.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::sync::oneshot;
 
-use super::message::{Mailbox, Message, Unanswered};
+use super::message::{Look, Mailbox, Message, Unanswered};
 use super::query::{self, ListQuery, Place};
 use super::shard::Shard;
 use crate::decode::shard_of;
@@ -174,6 +174,32 @@ impl Workers {
             }),
         })?;
         Ok(later.await.map_err(|_| Unanswered::Stopped)?)
+    }
+
+    /// Looks at every shard that is here, on the thread that owns it. The look must be short.
+    ///
+    /// # Errors
+    /// When a worker does not answer.
+    pub async fn inspect_all<T: Send + 'static>(
+        &self,
+        look: impl Fn(&Shard) -> T + Clone + Send + 'static,
+    ) -> Result<Vec<T>, Error> {
+        let mut waiting = Vec::new();
+        for mailbox in self.mailboxes() {
+            let (answer, later) = oneshot::channel();
+            let look = look.clone();
+            let look: Look = Box::new(move |shard, _| {
+                // Whoever asked may have gone.
+                drop(answer.send(look(shard)));
+            });
+            mailbox.send(Message::Inspect { customer: None, look })?;
+            waiting.push(later);
+        }
+        let mut seen = Vec::with_capacity(waiting.len());
+        for later in waiting {
+            seen.push(later.await.map_err(|_| Unanswered::Stopped)?);
+        }
+        Ok(seen)
     }
 
     /// Puts a catalog in force in all shards, or in none: only when every one of them is ready are

@@ -53,7 +53,13 @@ send:
 
 #[test]
 fn our_own_files_are_right_and_do_what_their_tests_say() {
-    for folder in [".", "tests/workload", "examples/first-outreach", "examples/kafka-cluster"] {
+    for folder in [
+        ".",
+        "tests/workload",
+        "examples/first-outreach",
+        "examples/kafka-cluster",
+        "examples/churn-model",
+    ] {
         let check = heedful(here(), &["check", folder]);
         assert_eq!((check.code, check.err.as_str()), (0, ""), "{}", check.out);
         let test = heedful(here(), &["test", folder]);

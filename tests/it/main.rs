@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
+mod business;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod demo;
@@ -27,5 +29,7 @@ mod service;
 mod skip;
 #[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod train;
 #[cfg(test)]
 mod workload;

@@ -47,7 +47,7 @@ pub struct Args {
     /// The data of the stopped service; without it, where `heedful.yaml` says
     #[arg(long, value_name = "DIR", conflicts_with = "events")]
     data: Option<PathBuf>,
-    /// Recorded events to replay instead, one per line
+    /// Recorded events to replay instead, one per line, also compressed by gzip
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,
     /// The folder of triggers; without it, where `heedful.yaml` says
@@ -85,7 +85,7 @@ pub fn run(args: &Args, console: &mut Console) -> Result<Ending, Error> {
     Ok(Ending::Clean)
 }
 
-fn instant(text: &str) -> Result<Timestamp, Error> {
+pub(super) fn instant(text: &str) -> Result<Timestamp, Error> {
     Timestamp::parse(text).ok_or_else(|| {
         let what = format!("`{text}` is not a time");
         Error::refused(what, "give it like 2026-03-01T12:00:00Z or 2026-03-01T12:00:00+01:00")

@@ -1,6 +1,5 @@
 //! Where stories come from: recorded events, or the data of a stopped service.
 
-use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
@@ -32,10 +31,9 @@ impl Story {
         path: &Path,
         at: Option<Timestamp>,
     ) -> Result<Self, Error> {
-        let file = File::open(path).map_err(|source| Error::read(path, source))?;
-        let size = file.metadata().map_err(|source| Error::read(path, source))?.len();
+        let size = std::fs::metadata(path).map_err(|source| Error::read(path, source))?.len();
         let bar = progress::over_bytes(size, "replaying");
-        let mut text_lines = BufReader::new(bar.wrap_read(file));
+        let mut text_lines = BufReader::new(lines::open(path, &bar)?);
         let mut story = Self::new(catalog, customer);
         let mut line = Vec::new();
         let mut number = 0;

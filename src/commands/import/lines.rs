@@ -4,6 +4,7 @@ use std::io::{BufReader, Read};
 use std::path::Path;
 
 use indicatif::ProgressBar;
+use jiff::tz::TimeZone;
 
 use super::columns::{self, Meaning, Table};
 use super::rejects::Reject;
@@ -24,21 +25,9 @@ impl Import {
     /// A table is read twice: what a column holds is known only after its last cell.
     pub(super) fn table(&mut self, path: &Path, bar: &ProgressBar) -> Result<Tally, Error> {
         let hidden = ProgressBar::hidden();
-        let mut head = Vec::new();
-        let text = self.open_text(path, &hidden)?;
-        text.take(HEAD_BYTES).read_to_end(&mut head).map_err(|source| Error::read(path, source))?;
-        let separator = separator(&head);
-        let mut reader = csv_reader(self.open_text(path, &hidden)?, separator);
-        let headings = reader.headers().map_err(|error| unreadable(path, &error))?;
-        let headings: Vec<String> = headings.iter().map(|cell| cell.trim().to_owned()).collect();
-        let (table, columns) = columns::read(&headings, &self.told)?;
-        if table == Table::Events && !columns.iter().any(|column| column.meaning == Meaning::At) {
-            let what = format!("no column of `{}` says when its events happened", path.display());
-            return Err(Error::refused(what, "name it: `--column at=HEADING`"));
-        }
-        let origin = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let mut rows = Rows { table, columns, zone: self.zone.clone(), origin };
-        rows.look(&mut reader);
+        let open = || self.open_text(path, &hidden);
+        let (mut rows, separator) = heading(path, open, &self.told, self.zone.clone())?;
+        rows.look(&mut csv_reader(self.open_text(path, &hidden)?, separator));
         let mut reader = csv_reader(self.open_text(path, bar)?, separator);
         let mut tally = Tally { columns: described(&rows), ..Tally::default() };
         let mut record = csv::ByteRecord::new();
@@ -91,7 +80,30 @@ impl Import {
     }
 }
 
-fn csv_reader<R: Read>(text: R, separator: u8) -> csv::Reader<R> {
+/// The columns of a table as its first line names them, and what separates its cells.
+pub(super) fn heading<R: Read>(
+    path: &Path,
+    open: impl Fn() -> Result<R, Error>,
+    told: &[(String, String)],
+    zone: TimeZone,
+) -> Result<(Rows, u8), Error> {
+    let mut head = Vec::new();
+    let failed = |source| Error::read(path, source);
+    open()?.take(HEAD_BYTES).read_to_end(&mut head).map_err(failed)?;
+    let separator = separator(&head);
+    let mut reader = csv_reader(open()?, separator);
+    let headings = reader.headers().map_err(|error| unreadable(path, &error))?;
+    let headings: Vec<String> = headings.iter().map(|cell| cell.trim().to_owned()).collect();
+    let (table, columns) = columns::read(&headings, told)?;
+    if table == Table::Events && !columns.iter().any(|column| column.meaning == Meaning::At) {
+        let what = format!("no column of `{}` says when its events happened", path.display());
+        return Err(Error::refused(what, "name it: `--column at=HEADING`"));
+    }
+    let origin = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok((Rows { table, columns, zone, origin }, separator))
+}
+
+pub(super) fn csv_reader<R: Read>(text: R, separator: u8) -> csv::Reader<R> {
     csv::ReaderBuilder::new().delimiter(separator).flexible(true).from_reader(text)
 }
 
@@ -132,7 +144,7 @@ fn described(rows: &Rows) -> Vec<String> {
     rows.columns.iter().filter_map(describe).collect()
 }
 
-fn unreadable(path: &Path, error: &csv::Error) -> Error {
+pub(super) fn unreadable(path: &Path, error: &csv::Error) -> Error {
     let what = format!("`{}` cannot be read as a table: {error}", path.display());
     Error::refused(what, "tables are UTF-8 unless `--encoding` says otherwise")
 }

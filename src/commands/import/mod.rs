@@ -275,6 +275,25 @@ impl Import {
     }
 }
 
+/// Hands on each row of a table in our own shape, as JSON, or why it is refused. `open` gives the
+/// text from its beginning, each time it is asked.
+pub(super) fn rows_of<R: Read>(
+    path: &Path,
+    open: impl Fn() -> Result<R, Error>,
+    mut take: impl FnMut(Result<String, &'static str>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let (mut rows, separator) = lines::heading(path, &open, &[], TimeZone::UTC)?;
+    rows.look(&mut lines::csv_reader(open()?, separator));
+    let mut reader = lines::csv_reader(open()?, separator);
+    let mut record = csv::ByteRecord::new();
+    let mut number = 0;
+    while reader.read_byte_record(&mut record).map_err(|error| lines::unreadable(path, &error))? {
+        number += 1;
+        take(rows.row(&record, number).map_err(|reject| reject.reason))?;
+    }
+    Ok(())
+}
+
 fn told(text: &str) -> Result<(String, String), Error> {
     match text.split_once('=') {
         Some((word @ ("customer" | "event" | "at" | "id"), heading)) => {

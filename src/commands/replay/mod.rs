@@ -3,7 +3,6 @@
 mod decisions;
 mod output;
 
-use std::fs::File;
 use std::io::BufReader;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,7 +27,7 @@ const REFUSED_SHOWN: usize = 5;
 #[derive(Debug, clap::Args)]
 #[command(after_help = super::EXIT_CODES)]
 pub struct Args {
-    /// Recorded events, one per line
+    /// Recorded events, one per line, also compressed by gzip
     #[arg(long, value_name = "FILE")]
     events: PathBuf,
     /// The folder of triggers; without it, where `heedful.yaml` says
@@ -98,10 +97,9 @@ pub fn run(args: &Args, console: &mut Console) -> Result<Ending, Error> {
 /// Hands on each line that is not empty, with its number.
 fn read(args: &Args, mut take: impl FnMut(u64, &[u8])) -> Result<(), Error> {
     let failed = |source| Error::read(&args.events, source);
-    let file = File::open(&args.events).map_err(failed)?;
-    let size = file.metadata().map_err(failed)?.len();
+    let size = std::fs::metadata(&args.events).map_err(failed)?.len();
     let bar = progress::over_bytes(size, "replaying");
-    let mut text_lines = BufReader::with_capacity(1024 * 1024, bar.wrap_read(file));
+    let mut text_lines = BufReader::with_capacity(1024 * 1024, lines::open(&args.events, &bar)?);
     let mut line = Vec::new();
     let mut number = 0;
     while lines::next(&mut text_lines, &mut line).map_err(failed)? {

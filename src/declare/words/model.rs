@@ -92,15 +92,14 @@ record! {
     }
 
     /// How a classifier learns.
-    #[expect(dead_code, reason = "checked when read; used once models are learned here")]
     Learn {
-        /// The method.
+        /// The method: `logistic` (default), or `trees` for strong interactions.
         with: Option<LearnWord>,
-        /// One row per customer and `weekly`, `daily` or `monthly`.
+        /// One row per customer and `weekly` (default), `daily` or `monthly`.
         snapshots: Option<SnapshotWord>,
         /// How it is validated: by time.
         validate: Option<Validate>,
-        /// How it is calibrated.
+        /// How it is calibrated. Default: by a line through the logits.
         calibrate: Option<CalibrateWord>,
         /// Below this quality it may not speak.
         refuse_below: Option<RefuseBelow>,
@@ -109,34 +108,31 @@ record! {
     }
 
     /// How a classifier is validated.
-    #[expect(dead_code, reason = "checked when read; used once models are learned here")]
     Validate {
-        /// The last stretch of time.
+        /// How much of the newest time judges. Default `56d`.
         last: Option<Located<Span>>,
-        /// The gap before it, which stops leakage.
+        /// The gap before it, which stops leakage; never less than `within` of the label.
         gap: Option<Located<Span>>,
     }
 
     /// The least quality of a classifier.
-    #[expect(dead_code, reason = "checked when read; used once models are learned here")]
     RefuseBelow {
-        /// Area under the ROC curve.
+        /// Area under the ROC curve, from 0.5 to 1.
         auc: Option<f64>,
-        /// Number of positive labels.
+        /// Number of customers of the rarer case. Default 50.
         labels: Option<Whole>,
-        /// Largest calibration error.
+        /// Largest calibration error, up to 1.
         calibration_error_at_most: Option<f64>,
     }
 
     /// What is shown with a score.
-    #[expect(dead_code, reason = "checked when read; used once models are learned here")]
     Explain {
-        /// How many reasons.
+        /// How many reasons. Default 5.
         reasons: Option<Whole>,
     }
 
     /// What raises an alarm.
-    #[expect(dead_code, reason = "checked when read; used once models are learned here")]
+    #[expect(dead_code, reason = "when to learn anew is for people")]
     Watch {
         /// Features that drift.
         drift: Option<Drift>,
@@ -147,7 +143,6 @@ record! {
     }
 
     /// When features drift.
-    #[expect(dead_code, reason = "checked when read; used once models are learned here")]
     Drift {
         /// Largest population stability index of a feature.
         feature_psi: Option<f64>,
@@ -185,12 +180,8 @@ choice! {
     LearnWord {
         /// Logistic regression.
         Logistic = "logistic",
-        /// A decision tree.
-        Trees = "trees",
-        /// A forest of trees.
-        Forest = "forest",
         /// Boosted trees.
-        GradientBoosting = "gradient_boosting",
+        Trees = "trees" | "gradient_boosting",
     }
 
     /// What the values of a feature are.
@@ -221,7 +212,7 @@ choice! {
 
     /// How it is calibrated.
     CalibrateWord {
-        /// By a step function.
+        /// By a rising table, where there are 5,000 rows for it; else by a line.
         Isotonic = "isotonic",
         /// By a sigmoid.
         Platt = "platt",

@@ -97,7 +97,7 @@ impl Step<'_> {
     fn apply(&mut self, body: &Body<'_>, at: Timestamp) {
         match body {
             Body::Event(event) => self.event(event, at),
-            Body::Score { score, value, .. } => self.set_score(*score, *value, at),
+            Body::Score { score, value, .. } => self.told_score(*score, *value, at),
             Body::Tick => {}
             Body::Outcome(outcome) => self.outcome(outcome, at),
             Body::Preference(preference) => fold::preference(self.state, preference, at),

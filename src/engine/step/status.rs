@@ -1,6 +1,6 @@
 //! Traits that change and scores that cross a line.
 
-use super::super::catalog::{Crossing, TraitPath, When};
+use super::super::catalog::{Crossing, ScoreSource, TraitPath, When};
 use super::super::customer::{Latch, ScoreState, spare_room};
 use super::super::health;
 use super::super::id::stable_hash;
@@ -59,6 +59,15 @@ impl Step<'_> {
         timers::arm(self.state, due, TimerKind::Rescore { score: slot });
         if let Some(value) = score.source.score(&self.scope(&[], now)) {
             self.set_score(slot, value, now);
+        }
+    }
+
+    /// Takes over a score that came from elsewhere, unless a model of our own speaks here.
+    pub(super) fn told_score(&mut self, slot: ScoreSlot, value: f64, at: Timestamp) {
+        match self.catalog.scores.get(slot.index()).map(|score| &score.source) {
+            Some(ScoreSource::Learned(_) | ScoreSource::StandIn(_)) => {}
+            Some(ScoreSource::Scorecard(_) | ScoreSource::Learning(_) | ScoreSource::Pushed)
+            | None => self.set_score(slot, value, at),
         }
     }
 

@@ -1,0 +1,113 @@
+//! What `heedful train` says: how good the model is, or why there is none.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::Learned;
+use crate::commands::console::{Console, DIM, Error, Format, GOOD, STRONG, WARM};
+use crate::learn::card::{fought, measures, recipe};
+use crate::learn::duel::Winner;
+use crate::learn::looks::date;
+use crate::learn::{Lesson, Refusal};
+
+/// Tells of a model; `written` is where it and its card are, unless nothing was to be written.
+pub(super) fn learned(
+    learned: &Learned,
+    written: Option<(&Path, &Path)>,
+    format: Format,
+    console: &mut Console,
+) -> Result<(), Error> {
+    match format {
+        Format::Human => human(learned, written, console),
+        Format::Json => console.json(&as_json(learned, written)),
+    }
+}
+
+fn human(
+    learned: &Learned,
+    written: Option<(&Path, &Path)>,
+    console: &mut Console,
+) -> Result<(), Error> {
+    let Learned { lesson, events, refused } = learned;
+    let from = &lesson.content.learned_from;
+    let (rows, positives, customers) = (from.rows, from.positives, from.customers);
+    let line = format!(
+        "{events} events: {rows} rows of {customers} customers from {} to {}, {positives} positive",
+        from.first, from.last
+    );
+    console.line(line)?;
+    if *refused != 0 {
+        console.line(format!("{WARM}{refused} events were refused{WARM:#}"))?;
+    }
+    console.line(recipe(&lesson.recipe))?;
+    if let Some(duel) = &lesson.duel {
+        console.line(fought(duel))?;
+    }
+    let (first, last) = lesson.judged;
+    let (rows, positives) = (lesson.judgement.rows, lesson.judgement.positives);
+    console.line(format!(
+        "\n{STRONG}on rows from {} to {}{STRONG:#}, not learned from: {rows}, {positives} positive",
+        date(first),
+        date(last)
+    ))?;
+    for (name, interval, places) in measures(lesson) {
+        let crate::stats::interval::Interval { value, low, high } = interval;
+        let range = format!("{DIM}{low:.places$} to {high:.places$}{DIM:#}");
+        console.line(format!("  {name:<26} {value:>8.places$}  {range}"))?;
+    }
+    let rate = lesson.judgement.log_loss_of_rate;
+    console.line(format!("  {:<26} {rate:>8.4}", "log-loss of the rate alone"))?;
+    console.line("")?;
+    match written {
+        None => console.line("nothing was written: --dry-run"),
+        Some((model, card)) => {
+            console.line(format!("  {GOOD}wrote{GOOD:#}  {}", model.display()))?;
+            console.line(format!("  {GOOD}wrote{GOOD:#}  {}", card.display()))
+        }
+    }
+}
+
+fn as_json(learned: &Learned, written: Option<(&Path, &Path)>) -> Value {
+    let lesson: &Lesson = &learned.lesson;
+    let measured = measures(lesson).into_iter().map(|(name, interval, _)| {
+        let crate::stats::interval::Interval { value, low, high } = interval;
+        (name.to_owned(), json!({"value": value, "low": low, "high": high}))
+    });
+    let from = &lesson.content.learned_from;
+    json!({
+        "model": lesson.content.model,
+        "events": learned.events,
+        "refused_events": learned.refused,
+        "learned_from": from,
+        "judged": {"from": date(lesson.judged.0), "to": date(lesson.judged.1), "rows": lesson.judgement.rows,
+                   "positives": lesson.judgement.positives},
+        "measures": measured.collect::<serde_json::Map<_, _>>(),
+        "duel": lesson.duel.as_ref().map(|duel| json!({
+            "difference": duel.difference, "error": duel.error, "halves": duel.halves,
+            "calibration_errors": duel.calibration, "promoted": duel.winner == Winner::Challenger,
+        })),
+        "log_loss_of_rate": lesson.judgement.log_loss_of_rate,
+        "written": written.map(|(model, card)| [model.display().to_string(), card.display().to_string()]),
+    })
+}
+
+/// Tells why there is no model.
+pub(super) fn refused(
+    model: &str,
+    refusal: &Refusal,
+    format: Format,
+    console: &mut Console,
+) -> Result<(), Error> {
+    let help = refusal.help();
+    match format {
+        Format::Human => {
+            let what = format!("`{model}` was not learned: {refusal}");
+            console.complain(&Error::refused(what, help));
+            Ok(())
+        }
+        Format::Json => console.json(&json!({
+            "model": model, "refused": refusal.to_string(), "help": help, "written": null,
+        })),
+    }
+}
