@@ -2,12 +2,17 @@
 
 use super::Error;
 use super::output::{DeadLetter, Message, Origin, Verdict, Writer};
+use crate::decode::Refused;
 use crate::kafka::topics::Names;
 use crate::store::batch::{Batch, RefusedInput};
 
 /// What to do about an event that was refused.
-const HINT: &str =
+const MEND: &str =
     "mend the event, or its sender, and send it again: `heedful dlq replay` does that";
+/// And about one whose producer chose another partition, or another key.
+const KEY: &str = "key events by the customer's id and partition them by `murmur2`, or name the topic under \
+                   `kafka.sources`; `heedful dlq replay` puts this one where its key belongs, and \
+                   `--key` gives it another key";
 
 /// Calls `send` with each message of a batch and its topic.
 pub(super) fn each(
@@ -53,8 +58,15 @@ fn letter(names: &Names, shard: u16, refused: &RefusedInput) -> Message {
         stage: "decode".to_owned(),
         reason: letter.reason.clone(),
         detail: letter.detail.clone(),
-        hint: HINT.to_owned(),
+        hint: hint(&letter.reason).to_owned(),
     };
     let message = Message { key: Vec::new(), value: Some(input.to_vec()), headers: Vec::new() };
     DeadLetter { origin, verdict, message }.into_message()
+}
+
+fn hint(reason: &str) -> &'static str {
+    match Refused::parse(reason) {
+        Some(Refused::WrongPartition) => KEY,
+        _ => MEND,
+    }
 }

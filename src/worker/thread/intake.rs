@@ -87,6 +87,7 @@ impl Running {
     fn apply(&mut self, entry: &Entry, record: Read<'_>) -> Result<Stepped, Refusal> {
         if let Some(record) = record {
             let record = record?;
+            self.shard.check_place(&record)?;
             self.hear_outcome(&record, entry.appended_at);
             return self.shard.apply(&record, entry.appended_at, entry.position);
         }
