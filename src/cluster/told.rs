@@ -13,6 +13,9 @@ const MEND: &str =
 const KEY: &str = "key events by the customer's id and partition them by `murmur2`, or name the topic under \
                    `kafka.sources`; `heedful dlq replay` puts this one where its key belongs, and \
                    `--key` gives it another key";
+/// And about one that is for everyone.
+const SPREAD: &str = "send it over HTTP, or write it to a topic of `kafka.sources`: from there it \
+                      reaches the customers of all partitions, once each";
 
 /// Calls `send` with each message of a batch and its topic.
 pub(super) fn each(
@@ -67,6 +70,7 @@ fn letter(names: &Names, shard: u16, refused: &RefusedInput) -> Message {
 fn hint(reason: &str) -> &'static str {
     match Refused::parse(reason) {
         Some(Refused::WrongPartition) => KEY,
+        Some(Refused::BroadcastInPartition) => SPREAD,
         _ => MEND,
     }
 }

@@ -14,7 +14,8 @@ pub struct Partition {
 
 impl Partition {
     /// Checks that an event lies where its customer belongs: the owner of this partition must not
-    /// know customers whose state another owns.
+    /// know customers whose state another owns. What is about everyone belongs in no partition: its
+    /// owner alone would hear of it.
     ///
     /// # Errors
     /// When it belongs elsewhere.
@@ -25,7 +26,7 @@ impl Partition {
                 home if home == self.number => Ok(()),
                 home => Err(self.misplaced(customer, home)),
             },
-            Subject::Everyone => Ok(()),
+            Subject::Everyone => Err(self.half_heard()),
         }
     }
 
@@ -38,6 +39,16 @@ impl Partition {
              `murmur2` (Java's default; `partitioner=murmur2_random` of librdkafka)"
         );
         Refusal::new(Refused::WrongPartition, what)
+    }
+
+    #[cold]
+    fn half_heard(self) -> Refusal {
+        let Self { number, of } = self;
+        let what = format!(
+            "it is about everyone and came in partition {number} of {of}, which a part of the \
+             customers belong to: send it over HTTP, or through a topic of `kafka.sources`"
+        );
+        Refusal::new(Refused::BroadcastInPartition, what)
     }
 }
 
@@ -103,6 +114,13 @@ mod tests {
         for part in ["partition 5 of 8", "`a` belongs in partition 4", "murmur2"] {
             assert!(refused.to_string().contains(part), "{refused}");
         }
+    }
+
+    #[test]
+    fn what_is_about_everyone_belongs_in_no_partition() {
+        let refused = Partition { number: 0, of: 1 }.check(Subject::Everyone).unwrap_err();
+        assert_eq!(refused.reason, Refused::BroadcastInPartition);
+        assert!(refused.to_string().contains("send it over HTTP"), "{refused}");
     }
 
     #[test]
