@@ -1,10 +1,10 @@
 //! What others read of a commit, as messages for their topics.
 
-use super::Error;
 use super::output::{DeadLetter, Message, Origin, Verdict, Writer};
+use super::{Error, original};
 use crate::decode::Refused;
 use crate::kafka::topics::Names;
-use crate::store::batch::{Batch, RefusedInput};
+use crate::store::batch::{Batch, RefusedInput, Stands};
 
 /// What to do about an event that was refused.
 const MEND: &str =
@@ -50,9 +50,13 @@ pub(super) fn each(
 }
 
 fn letter(names: &Names, shard: u16, refused: &RefusedInput) -> Message {
-    let RefusedInput { letter, position, input } = refused;
+    let RefusedInput { letter, position, stands, input, around } = refused;
+    let topic = match stands {
+        Stands::InLog => &names.events,
+        Stands::Beside => &names.internal,
+    };
     let origin = Origin {
-        topic: names.events.clone(),
+        topic: topic.clone(),
         partition: i32::from(shard),
         offset: i64::try_from(position.saturating_sub(1)).unwrap_or(i64::MAX),
     };
@@ -63,8 +67,7 @@ fn letter(names: &Names, shard: u16, refused: &RefusedInput) -> Message {
         detail: letter.detail.clone(),
         hint: hint(&letter.reason).to_owned(),
     };
-    let message = Message { key: Vec::new(), value: Some(input.to_vec()), headers: Vec::new() };
-    DeadLetter { origin, verdict, message }.into_message()
+    DeadLetter { origin, verdict, message: original::unpacked(around, input) }.into_message()
 }
 
 fn hint(reason: &str) -> &'static str {

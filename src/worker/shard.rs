@@ -150,7 +150,7 @@ impl Shard {
                 Received::At(at) => at,
                 Received::AsClaimed => decoded.occurred_at.unwrap_or_default(),
             };
-            Ok((at, core.step(decoded, at)))
+            Ok::<_, Refusal>((at, core.step(decoded, at)))
         };
         let applied = self.decoder.decode_line(line, (arrival, position), fresh_id, names, then)?;
         let applied = applied.transpose()?;

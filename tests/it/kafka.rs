@@ -6,6 +6,7 @@ mod dlq;
 mod doctor;
 mod equal;
 mod faults;
+mod letters;
 mod migrate;
 mod nodes;
 mod refuse;
