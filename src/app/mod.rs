@@ -358,7 +358,7 @@ impl Built {
         let router = self.router(config, clock, pages, &life, &hub);
         let Self { store, catalogs, workers, appender, in_app, dispatcher, mut home, .. } = self;
         let ready = home.ready();
-        let log = home.embedded();
+        let (log, keep) = (home.embedded(), home.keep());
         let (shards, committer) = home.start(Start {
             alarm: &alarm,
             config,
@@ -378,7 +378,7 @@ impl Built {
         };
         let tidy = current::keep_tidy(
             Arc::clone(&store),
-            log,
+            (log, keep),
             config.retention,
             Arc::clone(clock),
             background.clone(),

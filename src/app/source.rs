@@ -230,6 +230,9 @@ impl Source for Answers {
         Box::pin(async move {
             let none = Failure::NotFound(format!("there is no message `{id}`"));
             let now = self.clock.now();
+            if let Some(keep) = &self.keep {
+                return self.keep_read(keep, (customer, id), now).await?.ok_or(none);
+            }
             let read = move |store: &Store| store.read_inbox(&customer, &id, now);
             self.read(read).await?.ok_or(none)
         })
@@ -280,6 +283,27 @@ impl Answers {
         }
         let what = "another node has the customer of this task by now: ask again soon";
         Err(Failure::Unavailable(what.to_owned()))
+    }
+
+    /// Notes that a message was read where the next owner of its customer finds it, too.
+    async fn keep_read(
+        &self,
+        keep: &Keep,
+        (customer, id): (String, String),
+        now: Timestamp,
+    ) -> Result<Option<InboxRow>, Failure> {
+        let found = self.read(move |store| store.message(&customer, &id)).await?;
+        let Some(mut row) = found else { return Ok(None) };
+        if row.read_at.is_none() {
+            row.read_at = Some(now.to_string());
+            let change = self.store.change_of(&row);
+            let change = change.map_err(|error| Failure::Unavailable(error.to_string()))?;
+            if !keep(change).await {
+                let what = "another node has this customer by now: ask again soon";
+                return Err(Failure::Unavailable(what.to_owned()));
+            }
+        }
+        Ok(Some(row))
     }
 
     /// The event behind a closed task: triggers may wait for it. Its id is the task's, so that it

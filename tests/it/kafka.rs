@@ -6,6 +6,7 @@ mod dlq;
 mod doctor;
 mod equal;
 mod faults;
+mod inbox;
 mod letters;
 mod migrate;
 mod nodes;
