@@ -128,8 +128,8 @@ async fn what_is_for_everyone_reaches_each_customer_once_over_http_and_from_a_so
     let triggers = [trigger("outage", when)];
     let files = Files { triggers: &triggers, sink: None };
     let group = Group::new(&broker, "news", (PARTITIONS, None), &files);
-    topic(&group.settings(), "news.desk", 1).await;
-    group.say("  sources:\n    - {topic: news.desk, format: json}\n");
+    topic(&group.settings(), "desk.news", 1).await;
+    group.say("  sources:\n    - {topic: desk.news, format: json}\n");
     let (node, at) = group.start("a");
     let all: BTreeSet<String> = (0..9).map(|number| format!("c{number}")).collect();
     assert_eq!(all.iter().map(|id| shard_of(id, PARTITIONS)).collect::<BTreeSet<_>>().len(), 3);
@@ -158,7 +158,7 @@ async fn what_is_for_everyone_reaches_each_customer_once_over_http_and_from_a_so
     };
     assert_eq!(post(at, "/events", incident(1).as_bytes()).unwrap().0, 200);
     until("all have heard of it over HTTP", || told() == expected(1));
-    let (topic, value) = ("news.desk", incident(2));
+    let (topic, value) = ("desk.news", incident(2));
     let value = Some(value.as_bytes());
     let news = Outgoing { topic, partition: 0, key: b"", value, headers: &[] };
     Writer::new(&group.settings()).unwrap().write([news]).unwrap();
