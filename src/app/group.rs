@@ -11,7 +11,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
 use super::alarm::{Alarm, Kind};
-use super::home::{Home, Keep, May, Sends, Start, Started};
+use super::home::{Home, Keep, May, Sends, Shown, Start, Started};
 use super::way::{Way, to_owner};
 use super::{Error, current, store_folder};
 use crate::clock::Shared as Clock;
@@ -164,6 +164,11 @@ impl Home for Group {
     }
 
     fn ready(&self) -> BoxFuture<'static, ()> {
+    fn shown(&self) -> Shown {
+        let shards = self.shards.clone();
+        Arc::new(move || Some(shards.current()))
+    }
+
         let (shards, owns) = (self.shards.clone(), self.owns);
         async move {
             while owns == Owns::Shards && !shards.is_ready() {

@@ -46,6 +46,7 @@ use crate::ingest::{Ingest, Keys, Now};
 use crate::log::Source as _;
 use crate::log::appender::{self, Appender};
 use crate::log::embedded::Embedded;
+use crate::store::view::Funnel;
 use crate::store::{self, Options, Store};
 use crate::telemetry::{FunnelRead, Metrics};
 use crate::worker::Workers;
@@ -440,6 +441,7 @@ impl Built {
             hub: Arc::clone(hub),
             in_app: self.in_app.clone(),
             keep: self.home.keep(),
+            shown: self.home.shown(),
         };
         let reading = from_fn_with_state(Arc::clone(&guard), guard::readers);
         let api = self.home.shown_the_way(api::routes(Arc::new(answers)));
@@ -448,10 +450,10 @@ impl Built {
             false => Router::new(),
         };
         let store = Arc::clone(&self.store);
-        let shown = Metrics::start();
+        let (numbers, shown) = (Metrics::start(), self.home.shown());
         let metrics = probe::metrics(move || {
-            show_funnels(&store);
-            shown.render()
+            show_funnels(&store, &shown);
+            numbers.render()
         });
         let metrics = if config.is_local() { metrics } else { metrics.route_layer(reading) };
         let keys = Keys::new(config.write_keys.iter().map(|key| key.expose_secret()));
@@ -521,9 +523,13 @@ async fn cancellable(work: impl Future<Output = ()>, stop: CancellationToken) {
 }
 
 /// Shows the standing counts of all triggers as numbers.
-fn show_funnels(store: &Store) {
-    let Ok(funnels) = store.funnels() else { return };
-    for (trigger, funnel) in funnels {
+fn show_funnels(store: &Store, shown: &home::Shown) {
+    let (Ok(all), Ok(mut funnels)) = (store.funnels(), source::counts(store, shown())) else {
+        return;
+    };
+    for trigger in all.into_keys() {
+        // Of shards that went, somebody else tells.
+        let funnel = funnels.remove(&trigger).unwrap_or_else(|| Funnel::new(&trigger));
         let verdicts = VerdictKind::ALL.map(|kind| (kind, funnel.standing(kind)));
         FunnelRead { trigger: &trigger, matched: funnel.matched, verdicts: &verdicts }.emit();
     }

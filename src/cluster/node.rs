@@ -245,6 +245,7 @@ impl Core {
     /// ones.
     fn open_caught_up(&mut self) -> Result<(), Error> {
         for (number, shard) in (0_u16..).zip(&self.shards) {
+                self.parts.shards.restore(restored.shard);
             let Some(owner) = &shard.owner else { continue };
             let Some(goal) = owner.internal_goal else { continue };
             if self.parts.shards.stage(number) != Stage::Coming

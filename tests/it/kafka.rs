@@ -10,5 +10,6 @@ mod inbox;
 mod letters;
 mod migrate;
 mod nodes;
+mod owned;
 mod refuse;
 mod sources;
