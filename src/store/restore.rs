@@ -28,6 +28,31 @@ impl Store {
         Ok(next.and_then(|text| text.parse().ok()))
     }
 
+    /// When the store last had all of a shard's part of the changelog, as far as was noted.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn in_step_at(&self, shard: u16) -> Result<Option<Timestamp>, Error> {
+        let at = text(&self.spaces.meta, &keys::in_step(shard))?;
+        Ok(at.and_then(|text| Timestamp::parse(&text)))
+    }
+
+    /// Notes that the store has all of these shards' parts of the changelog.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub fn note_in_step(
+        &self,
+        shards: impl IntoIterator<Item = u16>,
+        at: Timestamp,
+    ) -> Result<(), Error> {
+        let mut write = self.db.batch();
+        for shard in shards {
+            write.insert(&self.spaces.meta, keys::in_step(shard), at.to_string().as_str());
+        }
+        self.guarded(|| write.commit())
+    }
+
     /// Takes in changes of a shard, in their order, and notes how far the changelog is in the store.
     ///
     /// # Errors
@@ -148,6 +173,7 @@ impl Store {
         let spaces = &self.spaces;
         let _changing = self.change();
         write.remove(&spaces.meta, keys::changelog(shard));
+        write.remove(&spaces.meta, keys::in_step(shard));
         write.remove(&spaces.meta, keys::mark(shard));
         for guard in spaces.customers.prefix(shard.to_be_bytes()) {
             write.remove(&spaces.customers, guard.key()?);

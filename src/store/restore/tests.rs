@@ -98,7 +98,10 @@ fn a_shard_goes_on_elsewhere_as_it_stood() {
     let there_too = commit(&second, vec![batch(1, &there, 20)], 9);
     assert!(there_too.iter().all(|change| change.shard == 1));
     let kept = told(&second, 1);
+    second.note_in_step([0, 1], at(7)).unwrap();
+    assert_eq!(second.in_step_at(0).unwrap(), Some(at(7)));
     second.drop_shard(0).unwrap();
+    assert_eq!((second.in_step_at(0).unwrap(), second.in_step_at(1).unwrap()), (None, Some(at(7))));
     assert_eq!((told(&second, 0), told(&second, 1)), (Vec::new(), kept));
     assert_eq!((second.mark(0).unwrap(), second.changelog_next(0).unwrap()), (None, None));
 }

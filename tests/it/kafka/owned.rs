@@ -1,14 +1,17 @@
-//! What a node shows is what it owns now.
+//! What a node shows is what it owns now, and what it restores is what was kept, however long it was
+//! away.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
+use heedful::kafka::admin::Admin;
 use heedful::kafka::topics::Step;
 use serde_json::Value;
 
 use super::broker;
+use super::dlq::all_of;
 use super::nodes::{Files, Group};
-use crate::service::{decisions, get, post, until};
+use crate::service::{decisions, exchange, get, post, until};
 
 fn trigger() -> (&'static str, String) {
     let text = "trigger: call\nkind: behavior\nabout: A test.\nowner: ops@shop.example\n\
@@ -73,4 +76,48 @@ fn lists_show_what_belongs_to_the_shards_of_a_node() {
     assert!(second.process.stop().success());
     until("the first has all of them again", || shown(at).0[0] == all && shown(at).1 == 12);
     assert!(first.process.stop().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_forgotten_long_ago_does_not_come_back_with_an_old_store() {
+    let Some(broker) = broker::shared() else { return };
+    let triggers = [trigger()];
+    let files = Files { triggers: &triggers, sink: None };
+    let group = Group::new(&broker, "cold", (1, None), &files);
+    let (old, at) = group.start("a");
+    order(at, "ada", "o1");
+    until("she is kept", || group.kept("c/").contains_key("ada"));
+    assert!(old.process.stop().success());
+
+    let changes = [
+        ("segment.ms", "500"),
+        ("delete.retention.ms", "500"),
+        ("min.cleanable.dirty.ratio", "0.01"),
+    ];
+    let changes = changes.map(|(name, value)| (name, None, value.to_owned()));
+    let topic = group.names().changelog;
+    let faster = Step::Alter { topic: topic.clone(), changes: changes.into() };
+    Admin::new(&group.settings()).unwrap().apply(&faster).await.unwrap();
+    let (node, at) = group.start("b");
+    until("she is forgotten", || {
+        exchange(at, "DELETE", "/api/v1/customers/ada", b"").is_some()
+            && !group.kept("c/").contains_key("ada")
+    });
+    let mut number = 0;
+    let is_told = || {
+        let kept = all_of(&group.settings(), &topic, 1);
+        kept.iter().any(|seen| seen.key.as_deref() == Some(b"c/ada"))
+    };
+    while is_told() {
+        number += 1;
+        assert!(number < 300, "the broker goes on telling that she was forgotten");
+        order(at, "bob", &format!("b{number}"));
+        std::thread::sleep(std::time::Duration::from_millis(600));
+    }
+    assert!(node.process.stop().success());
+
+    let (old, at) = group.start("a");
+    assert_eq!(named(&items(at, "/api/v1/customers"), "id"), BTreeSet::from(["bob".to_owned()]));
+    assert!(!named(&items(at, "/api/v1/tasks?limit=500"), "customer").contains("ada"));
+    assert!(old.process.stop().success());
 }
