@@ -174,7 +174,8 @@ pub(super) async fn keep_tidy(
                 tracing::warn!(%error, "old events cannot be dropped from the log");
             }
             store.prune_dead_letters(now - retention.dead_letters, TIDY_AT_ONCE)?;
-            let inbox_at = store.prune_inbox(now - INBOX_KEEP, looked_at, INBOX_LOOK_MAX)?;
+            let inbox_at =
+                store.prune_inbox(now - INBOX_KEEP, looked_at.as_deref(), INBOX_LOOK_MAX)?;
             store.compact_after_erasures()?;
             Ok::<_, store::Error>(inbox_at)
         });

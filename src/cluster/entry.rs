@@ -71,7 +71,7 @@ mod tests {
             (Kind::Decision, "0a", "d/0a"),
             (Kind::Outbox, "0a", "o/0a"),
             (Kind::Task, "0a", "t/0a"),
-            (Kind::Message, "ada\00a", "i/ada\00a"),
+            (Kind::Message, "ada\0fa", "i/ada\0fa"),
             (Kind::Exposure, "ada\0cart", "x/ada\0cart"),
             (Kind::Funnel, "cart", "f/cart"),
             (Kind::Mark, "", "m"),

@@ -112,14 +112,14 @@ impl Store {
     pub fn prune_inbox(
         &self,
         before: Timestamp,
-        after: Option<Vec<u8>>,
+        after: Option<&[u8]>,
         look_max: usize,
     ) -> Result<Option<Vec<u8>>, Error> {
         let _changing = self.change();
         let mut write = self.db.batch();
         let mut last = None;
         let mut looked = 0;
-        for guard in self.spaces.inbox.range(behind(after.as_deref())..).take(look_max) {
+        for guard in self.spaces.inbox.range(behind(after)..).take(look_max) {
             let key = guard.key()?;
             looked += 1;
             if is_before(&key, before) {
@@ -324,7 +324,7 @@ mod tests {
         let mut after = None;
         let mut rounds = 0;
         loop {
-            after = store.prune_inbox(before, after, 2).unwrap();
+            after = store.prune_inbox(before, after.as_deref(), 2).unwrap();
             rounds += 1;
             if after.is_none() {
                 break;
