@@ -31,6 +31,9 @@ const SAVES_AT_ONCE: usize = 256;
 /// Why a call must wait.
 const UNCERTAIN: &str = "it is not certain that the customer is still on this node";
 
+/// Why a message was not kept.
+const GONE: &str = "another node has the customer by now";
+
 /// Writes into the outbox and the log, asks the governor, fills inboxes.
 #[derive(Clone)]
 pub(super) struct Books {
@@ -209,6 +212,11 @@ impl Gate for Books {
 impl Inbox for Books {
     fn put<'a>(&'a self, message: &'a InboxRow) -> BoxFuture<'a, Result<(), String>> {
         Box::pin(async move {
+            if let Some(keep) = &self.keep {
+                // The next owner of the shard must have it, too.
+                let change = self.store.change_of(message).map_err(|error| error.to_string())?;
+                return if keep(change).await { Ok(()) } else { Err(GONE.to_owned()) };
+            }
             let (answer, later) = oneshot::channel();
             let over = || "the inboxes are closed".to_owned();
             let save = Save::Message(message.clone(), answer);

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::{StreamExt as _, stream};
 use tokio_util::sync::CancellationToken;
 
+use super::books::blocking;
+use super::home::Keep;
 use super::hub::Hub;
 use super::source;
 use crate::api::source::Live;
@@ -12,6 +15,7 @@ use crate::catalog::watch::Watch;
 use crate::catalog::{Catalogs, Folders, Reading};
 use crate::clock::Shared as Clock;
 use crate::config::Retention;
+use crate::engine::time::Timestamp;
 use crate::log::Source as _;
 use crate::log::embedded::Embedded;
 use crate::store::inbox::INBOX_KEEP;
@@ -37,6 +41,8 @@ pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(5);
 const TIDY_AT_ONCE: usize = 5_000;
 /// In-app messages looked at in one go: all of them are, go after go.
 const INBOX_LOOK_MAX: usize = 20_000;
+/// Messages dropped in one transaction with others of the node.
+const DROPPED_AT_ONCE: usize = 128;
 /// Goes in one round: the rest waits for the next.
 const TIDY_ROUNDS_MAX: usize = 20;
 
@@ -141,7 +147,7 @@ pub(super) async fn keep_metrics(metrics: Metrics, stop: CancellationToken) {
 /// Drops what is older than it is kept.
 pub(super) async fn keep_tidy(
     store: Arc<Store>,
-    log: Option<Arc<Embedded>>,
+    (log, keep): (Option<Arc<Embedded>>, Option<Keep>),
     retention: Retention,
     clock: Clock,
     stop: CancellationToken,
@@ -150,6 +156,9 @@ pub(super) async fn keep_tidy(
     while !slept(TIDY_EVERY, &stop).await {
         let (store, log, now) = (Arc::clone(&store), log.clone(), clock.now());
         let looked_at = inbox_at.take();
+        if let Some(keep) = &keep {
+            drop_messages(&store, keep, now - INBOX_KEEP, looked_at.clone()).await;
+        }
         let tidied = tokio::task::spawn_blocking(move || {
             for _ in 0..TIDY_ROUNDS_MAX {
                 if store.prune_decisions(now - retention.decisions, TIDY_AT_ONCE)? < TIDY_AT_ONCE {
@@ -165,7 +174,8 @@ pub(super) async fn keep_tidy(
                 tracing::warn!(%error, "old events cannot be dropped from the log");
             }
             store.prune_dead_letters(now - retention.dead_letters, TIDY_AT_ONCE)?;
-            let inbox_at = store.prune_inbox(now - INBOX_KEEP, looked_at, INBOX_LOOK_MAX)?;
+            let inbox_at =
+                store.prune_inbox(now - INBOX_KEEP, looked_at.as_deref(), INBOX_LOOK_MAX)?;
             store.compact_after_erasures()?;
             Ok::<_, store::Error>(inbox_at)
         });
@@ -175,6 +185,20 @@ pub(super) async fn keep_tidy(
             // The service is ending.
             Err(_) => {}
         }
+    }
+}
+
+/// Drops messages where the next owner of their shard would find them, too. Those of shards that
+/// are not here are dropped here alone.
+async fn drop_messages(store: &Arc<Store>, keep: &Keep, before: Timestamp, after: Option<Vec<u8>>) {
+    let store = Arc::clone(store);
+    let aged = blocking(move || store.aged_messages(before, after.as_deref(), INBOX_LOOK_MAX));
+    match aged.await {
+        Ok(aged) => {
+            let dropped = stream::iter(aged).map(|change| keep(change));
+            dropped.buffer_unordered(DROPPED_AT_ONCE).for_each(|_| std::future::ready(())).await;
+        }
+        Err(error) => tracing::warn!(error, "old messages cannot be dropped"),
     }
 }
 
@@ -228,7 +252,7 @@ mod tests {
         let triggers = dir.path().join("triggers");
         std::fs::create_dir(&triggers).unwrap();
         std::fs::write(triggers.join("one.yaml"), trigger("one")).unwrap();
-        let clock: Clock = Arc::new(Manual::at(crate::engine::time::Timestamp::MIN));
+        let clock: Clock = Arc::new(Manual::at(Timestamp::MIN));
         let folders = Folders { triggers: triggers.clone(), models: PathBuf::from("none") };
         let catalogs = Catalogs::open(folders, Sending::DryRun, Arc::clone(&clock)).unwrap();
         let catalogs = Arc::new(catalogs);

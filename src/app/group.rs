@@ -11,7 +11,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
 use super::alarm::{Alarm, Kind};
-use super::home::{Home, Keep, May, Sends, Start, Started};
+use super::home::{Home, Keep, May, Sends, Shown, Start, Started};
 use super::way::{Way, to_owner};
 use super::{Error, current, store_folder};
 use crate::clock::Shared as Clock;
@@ -24,6 +24,7 @@ use crate::cluster::watch::{Others, Watch};
 use crate::cluster::{self, Work};
 use crate::config::{Config, KafkaConfig, Role};
 use crate::engine::id::DecisionId;
+use crate::engine::time::Span;
 use crate::kafka::admin::Admin;
 use crate::kafka::settings::Settings;
 use crate::kafka::topics::Names;
@@ -45,6 +46,7 @@ pub(super) struct Group {
     brings: Brings,
     sides: Sides,
     waiting: Option<Waiting>,
+    deleted_kept: Span,
     stop: Arc<AtomicBool>,
 }
 
@@ -71,7 +73,9 @@ impl Group {
     pub(super) async fn open(config: &Config, kafka: &KafkaConfig) -> Result<Self, Error> {
         let names = Names::new(kafka);
         // The name is taken from the store, once it is open: nobody else has it.
-        let count = Admin::new(&Settings::new(kafka, "start"))?.check(&names).await?;
+        let admin = Admin::new(&Settings::new(kafka, "start"))?;
+        let count = admin.check(&names).await?;
+        let deleted_kept = admin.deleted_kept(&names.changelog).await?;
         let path = store_folder(config);
         std::fs::create_dir_all(&path)
             .map_err(|error| Error::Data { path: config.data.clone(), error })?;
@@ -88,6 +92,7 @@ impl Group {
         Ok(Self {
             sides,
             waiting: Some(waiting),
+            deleted_kept,
             settings: Settings::new(kafka, store.instance()),
             workers: Workers::elsewhere(count, Arc::clone(&store)),
             shards: Shards::new(count),
@@ -159,6 +164,11 @@ impl Home for Group {
         }))
     }
 
+    fn shown(&self) -> Shown {
+        let shards = self.shards.clone();
+        Arc::new(move || Some(shards.current()))
+    }
+
     fn left_behind(&self) -> Result<Vec<DecisionId>, Error> {
         Ok(Vec::new())
     }
@@ -188,6 +198,7 @@ impl Home for Group {
             shards: self.shards.clone(),
             clock: Arc::clone(clock),
             catalogs: Arc::new(move || catalogs.current()),
+            deleted_kept: self.deleted_kept,
             spawn: Arc::new(move |name, work| watched(&spawns, name, work)),
             sink,
             opened: Box::new(move |shard| dispatcher.take_over(left_in(&store, shard))),

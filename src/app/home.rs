@@ -1,6 +1,7 @@
 //! Where the shards of a service are at home: all on this machine, with an embedded log, or shared
 //! among the nodes of a group, with Kafka as the log.
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -48,6 +49,9 @@ pub(super) type Sends = Arc<dyn Fn(&OutboxRow) -> May + Send + Sync>;
 /// shard is not here.
 pub(super) type Keep = Arc<dyn Fn(Change) -> BoxFuture<'static, bool> + Send + Sync>;
 
+/// The shards of which the store has what stands now; `None` where it has all.
+pub(super) type Shown = Arc<dyn Fn() -> Option<BTreeSet<u16>> + Send + Sync>;
+
 /// What the owners of shards are started with.
 #[derive(Debug)]
 #[cfg_attr(not(feature = "kafka"), expect(dead_code, reason = "one machine was given them before"))]
@@ -83,6 +87,9 @@ pub(super) trait Home: Debug + Send {
 
     /// How changes of rows and tasks are kept; `None` where the store alone keeps them.
     fn keep(&self) -> Option<Keep>;
+
+    /// Of which shards the store may be asked.
+    fn shown(&self) -> Shown;
 
     /// Sends of an earlier run. Those of this run are handed over as they are committed, those of
     /// shards that come later when they have come.
@@ -161,6 +168,10 @@ impl Home for Here {
 
     fn keep(&self) -> Option<Keep> {
         None
+    }
+
+    fn shown(&self) -> Shown {
+        Arc::new(|| None)
     }
 
     fn left_behind(&self) -> Result<Vec<DecisionId>, Error> {

@@ -47,6 +47,7 @@ use crate::ingest::{Ingest, Keys, Now};
 use crate::log::Source as _;
 use crate::log::appender::{self, Appender};
 use crate::log::embedded::Embedded;
+use crate::store::view::Funnel;
 use crate::store::{self, Options, Store};
 use crate::telemetry::{FunnelRead, Metrics};
 use crate::worker::Workers;
@@ -359,7 +360,7 @@ impl Built {
         let router = self.router(config, clock, pages, &life, &hub);
         let Self { store, catalogs, workers, appender, in_app, dispatcher, mut home, .. } = self;
         let ready = home.ready();
-        let log = home.embedded();
+        let (log, keep) = (home.embedded(), home.keep());
         let (shards, committer) = home.start(Start {
             alarm: &alarm,
             config,
@@ -379,7 +380,7 @@ impl Built {
         };
         let tidy = current::keep_tidy(
             Arc::clone(&store),
-            log,
+            (log, keep),
             config.retention,
             Arc::clone(clock),
             background.clone(),
@@ -443,6 +444,7 @@ impl Built {
             hub: Arc::clone(hub),
             in_app: self.in_app.clone(),
             keep: self.home.keep(),
+            shown: self.home.shown(),
         };
         let reading = from_fn_with_state(Arc::clone(&guard), guard::readers);
         let api = self.home.shown_the_way(api::routes(Arc::new(answers)));
@@ -451,10 +453,10 @@ impl Built {
             false => Router::new(),
         };
         let store = Arc::clone(&self.store);
-        let shown = Metrics::start();
+        let (numbers, shown) = (Metrics::start(), self.home.shown());
         let metrics = probe::metrics(move || {
-            show_funnels(&store);
-            shown.render()
+            show_funnels(&store, &shown);
+            numbers.render()
         });
         let metrics = if config.is_local() { metrics } else { metrics.route_layer(reading) };
         let keys = Keys::new(config.write_keys.iter().map(|key| key.expose_secret()));
@@ -524,9 +526,13 @@ async fn cancellable(work: impl Future<Output = ()>, stop: CancellationToken) {
 }
 
 /// Shows the standing counts of all triggers as numbers.
-fn show_funnels(store: &Store) {
-    let Ok(funnels) = store.funnels() else { return };
-    for (trigger, funnel) in funnels {
+fn show_funnels(store: &Store, shown: &home::Shown) {
+    let (Ok(all), Ok(mut funnels)) = (store.funnels(), source::counts(store, shown())) else {
+        return;
+    };
+    for trigger in all.into_keys() {
+        // Of shards that went, somebody else tells.
+        let funnel = funnels.remove(&trigger).unwrap_or_else(|| Funnel::new(&trigger));
         let verdicts = VerdictKind::ALL.map(|kind| (kind, funnel.standing(kind)));
         FunnelRead { trigger: &trigger, matched: funnel.matched, verdicts: &verdicts }.emit();
     }

@@ -1,12 +1,13 @@
 //! Answers for the API: from the owners of the shards, the store, and the catalog in force.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::json;
 use tokio::sync::broadcast;
 
 use super::books::{blocking, encoded};
-use super::home::Keep;
+use super::home::{Keep, Shown};
 use super::hub::Hub;
 use crate::api::source::{
     Answer, CatalogView, DecisionFilter, Failure, Live, Page, PreferenceChange, Source, TaskChange,
@@ -48,6 +49,7 @@ pub(super) struct Answers {
     pub(super) hub: Arc<Hub>,
     pub(super) in_app: InApp,
     pub(super) keep: Option<Keep>,
+    pub(super) shown: Shown,
 }
 
 impl std::fmt::Debug for Answers {
@@ -102,6 +104,7 @@ impl Source for Answers {
                 trigger,
                 verdict,
                 reason,
+                shards: (self.shown)(),
                 ..store::decisions::DecisionFilter::default()
             };
             let found =
@@ -114,14 +117,17 @@ impl Source for Answers {
         Box::pin(async move {
             let none = || Failure::NotFound(format!("there is no decision `{id}`"));
             let parsed = DecisionId::parse(&id).ok_or_else(none)?;
-            self.read(move |store| store.decision(parsed)).await?.ok_or_else(none)
+            let found = self.read(move |store| store.decision(parsed)).await?;
+            let found = found.filter(|record| self.is_shown(&record.customer));
+            found.ok_or_else(none)
         })
     }
 
     fn triggers(&self) -> Answer<'_, Vec<TriggerView>> {
         Box::pin(async move {
             let catalog = self.catalogs.current();
-            let mut funnels = self.read(Store::funnels).await?;
+            let shown = (self.shown)();
+            let mut funnels = self.read(move |store| counts(store, shown)).await?;
             Ok(catalog
                 .triggers
                 .iter()
@@ -154,7 +160,8 @@ impl Source for Answers {
     ) -> Answer<'_, Page<TaskRecord>> {
         Box::pin(async move {
             let TaskFilter { state, assigned_to, customer } = filter;
-            let filter = store::tasks::TaskFilter { state, assigned_to, customer };
+            let shards = (self.shown)();
+            let filter = store::tasks::TaskFilter { state, assigned_to, customer, shards };
             self.read(move |store| store.tasks(&filter, after.as_deref(), limit)).await.map(page_of)
         })
     }
@@ -221,6 +228,7 @@ impl Source for Answers {
         limit: usize,
     ) -> Answer<'_, Page<InboxRow>> {
         Box::pin(async move {
+            self.check_shown(&customer)?;
             let read = move |store: &Store| store.inbox(&customer, after.as_deref(), limit);
             self.read(read).await.map(page_of)
         })
@@ -228,8 +236,12 @@ impl Source for Answers {
 
     fn read_message(&self, customer: String, id: String) -> Answer<'_, InboxRow> {
         Box::pin(async move {
+            self.check_shown(&customer)?;
             let none = Failure::NotFound(format!("there is no message `{id}`"));
             let now = self.clock.now();
+            if let Some(keep) = &self.keep {
+                return self.keep_read(keep, (customer, id), now).await?.ok_or(none);
+            }
             let read = move |store: &Store| store.read_inbox(&customer, &id, now);
             self.read(read).await?.ok_or(none)
         })
@@ -259,6 +271,21 @@ impl Answers {
         done.await.map_err(Failure::Unavailable)?
     }
 
+    /// Whether what the store has of a customer stands now.
+    fn is_shown(&self, customer: &str) -> bool {
+        let shard = shard_of(customer, self.store.shards());
+        (self.shown)().is_none_or(|shown| shown.contains(&shard))
+    }
+
+    fn check_shown(&self, customer: &str) -> Result<(), Failure> {
+        match self.is_shown(customer) {
+            true => Ok(()),
+            false => Err(Failure::Unavailable(
+                "the customer is on the way from another node: ask again soon".to_owned(),
+            )),
+        }
+    }
+
     /// Changes a task where the next owner of its customer finds it, too.
     async fn keep_task(
         &self,
@@ -280,6 +307,27 @@ impl Answers {
         }
         let what = "another node has the customer of this task by now: ask again soon";
         Err(Failure::Unavailable(what.to_owned()))
+    }
+
+    /// Notes that a message was read where the next owner of its customer finds it, too.
+    async fn keep_read(
+        &self,
+        keep: &Keep,
+        (customer, id): (String, String),
+        now: Timestamp,
+    ) -> Result<Option<InboxRow>, Failure> {
+        let found = self.read(move |store| store.message(&customer, &id)).await?;
+        let Some(mut row) = found else { return Ok(None) };
+        if row.read_at.is_none() {
+            row.read_at = Some(now.to_string());
+            let change = self.store.change_of(&row);
+            let change = change.map_err(|error| Failure::Unavailable(error.to_string()))?;
+            if !keep(change).await {
+                let what = "another node has this customer by now: ask again soon";
+                return Err(Failure::Unavailable(what.to_owned()));
+            }
+        }
+        Ok(Some(row))
     }
 
     /// The event behind a closed task: triggers may wait for it. Its id is the task's, so that it
@@ -309,6 +357,17 @@ impl Answers {
             }
         }
         Ok(())
+    }
+}
+
+/// Counts by trigger of the shards that are shown.
+pub(super) fn counts(
+    store: &Store,
+    shown: Option<BTreeSet<u16>>,
+) -> Result<BTreeMap<String, Funnel>, store::Error> {
+    match shown {
+        Some(shown) => store.funnels_in(shown),
+        None => store.funnels(),
     }
 }
 

@@ -16,7 +16,9 @@ use crate::decode::shard_of;
 /// After so many seconds a caller may ask again whose owner is not known yet.
 const AGAIN_SECONDS: &str = "2";
 /// The paths of what belongs to one customer: the next part is their id.
-const OWNED: [&str; 2] = ["/api/v1/customers/", "/api/v1/inbox/"];
+const OWNED: &str = "/api/v1/customers/";
+/// The part behind the id where a customer's app has its messages.
+const INBOX: &str = "inbox";
 
 /// Who has which customers.
 #[derive(Clone, Debug)]
@@ -31,10 +33,12 @@ pub(super) async fn to_owner(
     request: Request,
     next: Next,
 ) -> Response {
-    let Some(customer) = customer(request.uri().path()) else { return next.run(request).await };
-    // Wishes and answers go to the owner through the log, whichever node takes them.
-    let through_log =
-        request.method() != Method::GET && !request.uri().path().starts_with(OWNED[1]);
+    let Some((customer, what)) = customer(request.uri().path()) else {
+        return next.run(request).await;
+    };
+    // Wishes and answers go to the owner through the log, whichever node takes them; what was read
+    // is noted where the messages are.
+    let through_log = request.method() != Method::GET && what != INBOX;
     let shard = shard_of(&customer, way.shards.count());
     if through_log || way.shards.stage(shard) != Stage::Away {
         return next.run(request).await;
@@ -54,11 +58,11 @@ pub(super) async fn to_owner(
     }
 }
 
-/// The customer that a path is about.
-fn customer(path: &str) -> Option<String> {
-    let rest = OWNED.iter().find_map(|prefix| path.strip_prefix(prefix))?;
-    let id = rest.split('/').next().filter(|id| !id.is_empty())?;
-    decoded(id)
+/// The customer that a path is about, and the part that says what of them.
+fn customer(path: &str) -> Option<(String, &str)> {
+    let mut parts = path.strip_prefix(OWNED)?.split('/');
+    let id = parts.next().filter(|id| !id.is_empty())?;
+    Some((decoded(id)?, parts.next().unwrap_or_default()))
 }
 
 /// A part of a path without its escapes.
@@ -91,16 +95,17 @@ mod tests {
     #[test]
     fn paths_tell_whom_they_are_about() {
         for (path, whom) in [
-            ("/api/v1/customers/ada", Some("ada")),
-            ("/api/v1/customers/ada/explain", Some("ada")),
-            ("/api/v1/customers/a%2Fb%C3%A9", Some("a/bé")),
-            ("/api/v1/inbox/ada/m1/read", Some("ada")),
+            ("/api/v1/customers/ada", Some(("ada", ""))),
+            ("/api/v1/customers/ada/explain", Some(("ada", "explain"))),
+            ("/api/v1/customers/a%2Fb%C3%A9", Some(("a/bé", ""))),
+            ("/api/v1/customers/ada/inbox/m1/read", Some(("ada", "inbox"))),
             ("/api/v1/customers", None),
             ("/api/v1/customers/", None),
             ("/api/v1/customers/%zz", None),
             ("/api/v1/decisions/1", None),
         ] {
-            assert_eq!(customer(path).as_deref(), whom, "{path}");
+            let found = customer(path);
+            assert_eq!(found.as_ref().map(|(id, what)| (&**id, *what)), whom, "{path}");
         }
     }
 
@@ -110,6 +115,7 @@ mod tests {
         let shard = shard_of("ada", 4);
         let router = Router::new()
             .route("/api/v1/customers/{id}", any(|| async { "here" }))
+            .route("/api/v1/customers/{id}/inbox/{message}/read", any(|| async { "here" }))
             .layer(from_fn_with_state(Arc::new(way.clone()), to_owner));
         let ask = async |method: Method| {
             let uri = "/api/v1/customers/ada?x=1";
@@ -124,7 +130,10 @@ mod tests {
         assert_eq!(sent_on.status(), StatusCode::TEMPORARY_REDIRECT);
         let to = "http://node-2:8080/api/v1/customers/ada?x=1";
         assert_eq!(sent_on.headers()[header::LOCATION], to);
-        // A wish to be forgotten is taken anywhere.
+        // A wish to be forgotten is taken anywhere, a message is read where it is.
         assert_eq!(ask(Method::DELETE).await.status(), StatusCode::OK);
+        let read = Request::post("/api/v1/customers/ada/inbox/m1/read").body(Body::empty());
+        let sent_on = router.oneshot(read.unwrap()).await.unwrap();
+        assert_eq!(sent_on.status(), StatusCode::TEMPORARY_REDIRECT);
     }
 }

@@ -11,7 +11,9 @@ use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::topic_partition_list::Offset;
+use smallvec::SmallVec;
 
+use super::original::{self, Value};
 use super::{Error, door};
 use crate::decode::{self, Attributes, shard_of};
 use crate::engine::time::Timestamp;
@@ -26,6 +28,8 @@ use crate::log::{Entry, Form};
 const WAITING_BYTES_HIGH: usize = 8 * 1_024 * 1_024;
 /// Bytes that wait, below which reading goes on.
 const WAITING_BYTES_LOW: usize = 2 * 1_024 * 1_024;
+/// Headers that most messages do not exceed.
+const HEADERS: usize = 8;
 /// What headers begin with that are attributes of a `CloudEvent`.
 const ATTRIBUTE: &str = "ce_";
 /// Keys of events that others wrote that are looked at, for each shard that comes.
@@ -153,6 +157,7 @@ impl Feed {
                             appended_at: time_of(&message),
                             form: Form::Record,
                             record: Bytes::copy_from_slice(message.payload().unwrap_or_default()),
+                            around: around(&message, Value::Record),
                         };
                         self.fed.feed_aside(shard, entry);
                         shards.insert(shard);
@@ -225,14 +230,18 @@ fn take_event(
     }
     // A deletion says nothing of a customer.
     let Some(payload) = message.payload() else { return Ok(None) };
-    let (form, record) = match judged(message) {
-        Some(judged) => (Form::Record, door::joined(judged, payload)),
+    let (form, record, value) = match judged(message) {
+        Some(judged) => (Form::Record, door::joined(judged, payload), Value::Behind(judged.len())),
         None => {
             place.sample.look(message.key(), (shard, count), &names.events)?;
-            (Form::Line, line(message, payload))
+            match line(message, payload) {
+                Some(whole) => (Form::Line, whole, Value::Own(payload)),
+                None => (Form::Line, Bytes::copy_from_slice(payload), Value::Record),
+            }
         }
     };
-    fed.feed(shard, Entry { position, appended_at, form, record });
+    let around = around(message, value);
+    fed.feed(shard, Entry { position, appended_at, form, record, around });
     Ok(Some(shard))
 }
 
@@ -270,8 +279,17 @@ fn judged<'m>(message: &'m BorrowedMessage<'_>) -> Option<&'m [u8]> {
     headers.iter().find(|header| header.key == door::JUDGED)?.value
 }
 
-/// An event in one piece: a `CloudEvent` may have its attributes in headers.
-fn line(message: &BorrowedMessage<'_>, payload: &[u8]) -> Bytes {
+/// What a message is beside its record.
+fn around(message: &BorrowedMessage<'_>, value: Value<'_>) -> Bytes {
+    let headers = message.headers();
+    let headers = headers.iter().flat_map(|headers| headers.iter());
+    let headers: SmallVec<[_; HEADERS]> =
+        headers.map(|header| (header.key, header.value.unwrap_or_default())).collect();
+    original::packed(message.key(), value, &headers)
+}
+
+/// An event put together in one piece: a `CloudEvent` may have its attributes in headers.
+fn line(message: &BorrowedMessage<'_>, payload: &[u8]) -> Option<Bytes> {
     let mut pairs = Vec::new();
     for header in message.headers().into_iter().flat_map(|headers| headers.iter()) {
         if let Some(name) = header.key.strip_prefix(ATTRIBUTE)
@@ -281,7 +299,7 @@ fn line(message: &BorrowedMessage<'_>, payload: &[u8]) -> Bytes {
         }
     }
     if pairs.is_empty() {
-        return Bytes::copy_from_slice(payload);
+        return None;
     }
     let key = message.key().and_then(|key| std::str::from_utf8(key).ok());
     if let Some(key) = key
@@ -290,8 +308,7 @@ fn line(message: &BorrowedMessage<'_>, payload: &[u8]) -> Bytes {
         pairs.push(("subject".to_owned(), key.to_owned()));
     }
     // One that cannot be put together is refused by its owner as it is.
-    let whole = decode::structured(Attributes { pairs }, payload);
-    whole.map_or_else(|_| Bytes::copy_from_slice(payload), Bytes::from)
+    decode::structured(Attributes { pairs }, payload).ok().map(Bytes::from)
 }
 
 fn place_of(message: &BorrowedMessage<'_>) -> (u16, u64) {

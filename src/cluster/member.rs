@@ -184,6 +184,8 @@ impl Core {
             term: shard.term,
             worker,
             catalogs: Arc::clone(&parts.catalogs),
+            clock: Arc::clone(&parts.clock),
+            deleted_kept: parts.deleted_kept,
             restored: self.restored.0.clone(),
             gone: Arc::clone(&gone),
             before: shard.leaving.take(),

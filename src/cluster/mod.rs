@@ -13,6 +13,7 @@ mod feed;
 mod member;
 pub mod migrate;
 pub mod node;
+mod original;
 pub mod output;
 mod owner;
 pub mod shards;

@@ -15,6 +15,7 @@ use super::member::{Core, Member, Shard};
 use super::shards::{Shards, Stage};
 use super::{Catalogs, Error, Spawn, side};
 use crate::clock::{Shared as Clock, Stopwatch};
+use crate::engine::time::Span;
 use crate::kafka;
 use crate::kafka::settings::Settings;
 use crate::kafka::topics::Names;
@@ -27,6 +28,8 @@ use crate::worker::{Workers, committer};
 const IDLE: Duration = Duration::from_millis(1);
 /// How often the store is flushed: what a loss of power takes is in the changelog.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
+/// How often is noted that the store has all of the changelog.
+const NOTE_EVERY: Duration = Duration::from_secs(30);
 /// How often is looked whether shards have caught up.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How long leaving the group may take.
@@ -50,6 +53,8 @@ pub struct Parts {
     pub clock: Clock,
     /// Gives the catalog in force.
     pub catalogs: Catalogs,
+    /// How long the changelog tells that something was deleted.
+    pub deleted_kept: Span,
     /// Starts threads.
     pub spawn: Spawn,
     /// Where what was committed goes.
@@ -130,6 +135,7 @@ impl Node {
         let mut committed = Stopwatch::start();
         let mut flushed = Stopwatch::start();
         let mut looked = Stopwatch::start();
+        let mut noted = Stopwatch::start();
         while !self.stop.load(Ordering::Acquire) {
             self.poll_member()?;
             let mut core = self.member.context().core();
@@ -150,6 +156,10 @@ impl Node {
             if LOOK_EVERY <= looked.elapsed() {
                 looked = Stopwatch::start();
                 core.open_caught_up()?;
+            }
+            if NOTE_EVERY <= noted.elapsed() {
+                noted = Stopwatch::start();
+                self.store.note_in_step(core.parts.shards.current(), core.parts.clock.now())?;
             }
             if FLUSH_EVERY <= flushed.elapsed() {
                 flushed = Stopwatch::start();
@@ -235,6 +245,7 @@ impl Core {
                 && shard.term == restored.term
             {
                 owner.internal_goal = Some(restored.internal_goal);
+                self.parts.shards.restore(restored.shard);
                 self.feed.start(restored.shard, restored.start)?;
             }
         }

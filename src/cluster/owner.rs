@@ -11,7 +11,8 @@ use rdkafka::consumer::Consumer as _;
 
 use super::feed::Start;
 use super::{Catalogs, Error, entry};
-use crate::clock::Stopwatch;
+use crate::clock::{Shared as Clock, Stopwatch};
+use crate::engine::time::{Span, Timestamp};
 use crate::kafka;
 use crate::kafka::changelog;
 use crate::kafka::client::{Quiet, Reader};
@@ -47,6 +48,9 @@ pub(super) struct Owner {
     pub(super) term: u64,
     pub(super) worker: Worker,
     pub(super) catalogs: Catalogs,
+    pub(super) clock: Clock,
+    /// How long the changelog tells that something was deleted.
+    pub(super) deleted_kept: Span,
     pub(super) restored: Sender<Restored>,
     /// Set when the shard has gone again.
     pub(super) gone: Arc<AtomicBool>,
@@ -97,7 +101,10 @@ impl Owner {
         let names = Names::new(self.settings.config());
         let store = &self.store;
         let shard = self.shard;
+        let began = self.clock.now();
         let known = store.changelog_next(shard)?;
+        let in_step = store.in_step_at(shard)?;
+        let known = known.filter(|_| is_warm(in_step, began, self.deleted_kept));
         let mut waiting = Vec::new();
         let from = known.unwrap_or(0);
         let restored = changelog::restore(
@@ -123,6 +130,7 @@ impl Owner {
             },
         )?;
         store.restore(shard, &waiting, restored.next)?;
+        store.note_in_step([shard], began)?;
         let found = self.find(&names, store.mark(shard)?)?;
         tracing::info!(
             shard,
@@ -203,10 +211,31 @@ impl Owner {
     }
 }
 
+/// Whether a store that last had all of the changelog then can go on from there: whatever was
+/// deleted since is still told, also to one that takes its time, by a clock that is a little wrong.
+fn is_warm(in_step: Option<Timestamp>, now: Timestamp, deleted_kept: Span) -> bool {
+    in_step.is_some_and(|then| (now - then).as_millis() < deleted_kept.as_millis() / 2)
+}
+
 /// Where a shard goes on, and where its topics end.
 #[derive(Clone, Copy, Debug)]
 struct Found {
     start: Start,
     events_end: u64,
     internal_end: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_goes_on_while_the_changelog_still_tells_what_was_deleted() {
+        let (then, kept) = (Timestamp::from_millis(1_000_000), Span::DAY.times(7));
+        let after = |days: u32| is_warm(Some(then), then + Span::DAY.times(days.into()), kept);
+        assert!(after(0) && after(3));
+        assert!(!after(4) && !after(8));
+        assert!(!is_warm(None, then, kept), "nobody knows how old it is");
+        assert!(!is_warm(Some(then), then, Span::ZERO));
+    }
 }

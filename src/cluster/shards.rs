@@ -1,6 +1,7 @@
 //! What others on this node may know of its shards at any time: which are here, which may send, and
 //! how long ago it was certain that they are ours.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -30,6 +31,8 @@ pub struct Shards(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     stages: Vec<AtomicU8>,
+    /// Whether the store has what was kept of a shard.
+    restored: Vec<AtomicBool>,
     /// When the brokers last took a commit of this node.
     proven: Mutex<Option<Stopwatch>>,
     /// When the node last went round.
@@ -43,6 +46,7 @@ impl Shards {
     pub fn new(count: u16) -> Self {
         Self(Arc::new(Inner {
             stages: (0..count).map(|_| AtomicU8::new(0)).collect(),
+            restored: (0..count).map(|_| AtomicBool::new(false)).collect(),
             proven: Mutex::new(None),
             alive: Mutex::new(None),
             proof_wanted: AtomicBool::new(false),
@@ -70,6 +74,14 @@ impl Shards {
         (0..self.count()).filter(|shard| self.stage(*shard) != Stage::Away).collect()
     }
 
+    /// Those that are here, and of which the store has what was kept: what it has of others, from
+    /// when it had them, may have changed since.
+    pub fn current(&self) -> BTreeSet<u16> {
+        let restored = (0_u16..).zip(&self.0.restored);
+        let restored = restored.filter(|(_, restored)| restored.load(Ordering::Acquire));
+        restored.map(|(shard, _)| shard).collect()
+    }
+
     /// Whether this node has its part of the shards, and all of it has caught up.
     pub fn is_ready(&self) -> bool {
         self.0.joined.load(Ordering::Acquire)
@@ -86,8 +98,20 @@ impl Shards {
     }
 
     pub(super) fn set(&self, shard: u16, stage: Stage) {
+        if stage != Stage::Here
+            && let Some(restored) = self.0.restored.get(usize::from(shard))
+        {
+            restored.store(false, Ordering::Release);
+        }
         if let Some(place) = self.0.stages.get(usize::from(shard)) {
             place.store(stage as u8, Ordering::Release);
+        }
+    }
+
+    /// The store has what was kept of a shard that is here.
+    pub(super) fn restore(&self, shard: u16) {
+        if let Some(restored) = self.0.restored.get(usize::from(shard)) {
+            restored.store(true, Ordering::Release);
         }
     }
 
@@ -142,6 +166,24 @@ mod tests {
             (shards.ours(), shards.stage(0), shards.stage(9)),
             (vec![1], Stage::Away, Stage::Away)
         );
+    }
+
+    #[test]
+    fn what_a_store_has_of_a_shard_is_shown_from_its_restore_until_it_goes() {
+        let shards = Shards::new(3);
+        let current = || shards.current().into_iter().collect::<Vec<_>>();
+        for shard in [0, 2] {
+            shards.set(shard, Stage::Coming);
+            assert_eq!(current(), if shard == 0 { vec![] } else { vec![0] });
+            shards.restore(shard);
+            shards.set(shard, Stage::Here);
+        }
+        assert_eq!(current(), [0, 2]);
+        shards.set(0, Stage::Away);
+        assert_eq!(current(), [2]);
+        // It comes back as it went: until it is restored, others may know better.
+        shards.set(0, Stage::Coming);
+        assert_eq!(current(), [2]);
     }
 
     #[test]

@@ -1,13 +1,21 @@
 //! What others read of a commit, as messages for their topics.
 
-use super::Error;
 use super::output::{DeadLetter, Message, Origin, Verdict, Writer};
+use super::{Error, original};
+use crate::decode::Refused;
 use crate::kafka::topics::Names;
-use crate::store::batch::{Batch, RefusedInput};
+use crate::store::batch::{Batch, RefusedInput, Stands};
 
 /// What to do about an event that was refused.
-const HINT: &str =
+const MEND: &str =
     "mend the event, or its sender, and send it again: `heedful dlq replay` does that";
+/// And about one whose producer chose another partition, or another key.
+const KEY: &str = "key events by the customer's id and partition them by `murmur2`, or name the topic under \
+                   `kafka.sources`; `heedful dlq replay` puts this one where its key belongs, and \
+                   `--key` gives it another key";
+/// And about one that is for everyone.
+const SPREAD: &str = "send it over HTTP, or write it to a topic of `kafka.sources`: from there it \
+                      reaches the customers of all partitions, once each";
 
 /// Calls `send` with each message of a batch and its topic.
 pub(super) fn each(
@@ -42,9 +50,13 @@ pub(super) fn each(
 }
 
 fn letter(names: &Names, shard: u16, refused: &RefusedInput) -> Message {
-    let RefusedInput { letter, position, input } = refused;
+    let RefusedInput { letter, position, stands, input, around } = refused;
+    let topic = match stands {
+        Stands::InLog => &names.events,
+        Stands::Beside => &names.internal,
+    };
     let origin = Origin {
-        topic: names.events.clone(),
+        topic: topic.clone(),
         partition: i32::from(shard),
         offset: i64::try_from(position.saturating_sub(1)).unwrap_or(i64::MAX),
     };
@@ -53,8 +65,15 @@ fn letter(names: &Names, shard: u16, refused: &RefusedInput) -> Message {
         stage: "decode".to_owned(),
         reason: letter.reason.clone(),
         detail: letter.detail.clone(),
-        hint: HINT.to_owned(),
+        hint: hint(&letter.reason).to_owned(),
     };
-    let message = Message { key: Vec::new(), value: Some(input.to_vec()), headers: Vec::new() };
-    DeadLetter { origin, verdict, message }.into_message()
+    DeadLetter { origin, verdict, message: original::unpacked(around, input) }.into_message()
+}
+
+fn hint(reason: &str) -> &'static str {
+    match Refused::parse(reason) {
+        Some(Refused::WrongPartition) => KEY,
+        Some(Refused::BroadcastInPartition) => SPREAD,
+        _ => MEND,
+    }
 }

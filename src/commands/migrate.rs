@@ -111,6 +111,7 @@ fn show(tally: &Tally, partitions: u16, mode: Mode, console: &mut Console) -> Re
         (tally.decisions, "decisions", "as they stand"),
         (tally.sends, "sends under way", "they keep their ids: nobody is contacted twice"),
         (tally.tasks, "tasks", ""),
+        (tally.messages, "messages", "in the inboxes of apps"),
         (tally.exposures, "exposures", ""),
         (tally.inputs, "events", "not applied yet"),
     ] {
@@ -120,7 +121,7 @@ fn show(tally: &Tally, partitions: u16, mode: Mode, console: &mut Console) -> Re
         let count = tally.unreadable;
         console.line(format_args!("{WARM}{count} inputs cannot be read and stay{WARM:#}"))?;
     }
-    console.line("In-app messages and what was refused stay in the old data")
+    console.line("What was refused stays in the old data")
 }
 
 /// What is to be changed in the configuration.

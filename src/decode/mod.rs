@@ -29,7 +29,7 @@ pub use cloudevent::Attributes;
 pub use content::{SCORE_UPDATED, TRAIT_BYTES_MAX, TRAITS_MAX};
 pub use decoder::{Decoded, Decoder};
 pub use judge::{Arrival, EVENT_BYTES_MAX, FUTURE_MAX, NAME_BYTES_MAX, Received};
-pub use partition::shard_of;
+pub use partition::{Partition, shard_of};
 pub use record::{
     Call, EventRecord, Freshness, PreferenceRecord, Record, ScoreRecord, Shape, Subject,
 };

@@ -1,5 +1,57 @@
 //! Which shard owns a customer: the partition that Kafka's own clients would choose for the key.
 
+use super::record::Subject;
+use super::refusal::{Refusal, Refused};
+
+/// A partition that others write to: what lies in it may belong elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Partition {
+    /// Its number, from 0.
+    pub number: u16,
+    /// How many there are.
+    pub of: u16,
+}
+
+impl Partition {
+    /// Checks that an event lies where its customer belongs: the owner of this partition must not
+    /// know customers whose state another owns. What is about everyone belongs in no partition: its
+    /// owner alone would hear of it.
+    ///
+    /// # Errors
+    /// When it belongs elsewhere.
+    #[inline]
+    pub fn check(self, subject: Subject<'_>) -> Result<(), Refusal> {
+        match subject {
+            Subject::Customer(customer) => match shard_of(customer, self.of) {
+                home if home == self.number => Ok(()),
+                home => Err(self.misplaced(customer, home)),
+            },
+            Subject::Everyone => Err(self.half_heard()),
+        }
+    }
+
+    #[cold]
+    fn misplaced(self, customer: &str, home: u16) -> Refusal {
+        let Self { number, of } = self;
+        let what = format!(
+            "it came in partition {number} of {of}, and customer `{customer}` belongs in \
+             partition {home}: producers must use the customer's id as key and the partitioner \
+             `murmur2` (Java's default; `partitioner=murmur2_random` of librdkafka)"
+        );
+        Refusal::new(Refused::WrongPartition, what)
+    }
+
+    #[cold]
+    fn half_heard(self) -> Refusal {
+        let Self { number, of } = self;
+        let what = format!(
+            "it is about everyone and came in partition {number} of {of}, which a part of the \
+             customers belong to: send it over HTTP, or through a topic of `kafka.sources`"
+        );
+        Refusal::new(Refused::BroadcastInPartition, what)
+    }
+}
+
 /// The shard that owns a customer, from 0.
 ///
 /// `murmur2` of the id's bytes, made positive, modulo the number of shards: what Kafka's Java client
@@ -51,6 +103,24 @@ mod tests {
         for (text, hash) in known {
             assert_eq!(murmur2(text.as_bytes()).cast_signed(), hash, "{text}");
         }
+    }
+
+    #[test]
+    fn an_event_that_lies_elsewhere_is_told_where_it_belongs() {
+        let here = |number| Partition { number, of: 8 }.check(Subject::Customer("a"));
+        assert_eq!(here(4), Ok(()));
+        let refused = here(5).unwrap_err();
+        assert_eq!(refused.reason, Refused::WrongPartition);
+        for part in ["partition 5 of 8", "`a` belongs in partition 4", "murmur2"] {
+            assert!(refused.to_string().contains(part), "{refused}");
+        }
+    }
+
+    #[test]
+    fn what_is_about_everyone_belongs_in_no_partition() {
+        let refused = Partition { number: 0, of: 1 }.check(Subject::Everyone).unwrap_err();
+        assert_eq!(refused.reason, Refused::BroadcastInPartition);
+        assert!(refused.to_string().contains("send it over HTTP"), "{refused}");
     }
 
     #[test]

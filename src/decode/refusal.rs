@@ -59,6 +59,8 @@ refused! {
     BadBroadcast = "bad_broadcast", "the event is about one customer and about everyone at once";
     UnknownType = "unknown_type", "the call is of no type that is known";
     UnknownName = "unknown_name", "the purpose or channel is not declared in the policy";
+    WrongPartition = "wrong_partition", "the event lies in another partition than its customer's";
+    BroadcastInPartition = "broadcast_in_partition", "the event is about everyone and lies in one partition";
     BadRecord = "bad_record", "the log's record cannot be read by this version";
 }
 

@@ -15,6 +15,7 @@ use super::settings::Settings;
 use super::topics::{Found, Step, Wanted};
 use super::{Error, topics};
 use crate::clock::Stopwatch;
+use crate::engine::time::Span;
 
 /// How long the brokers may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -276,6 +277,18 @@ impl Admin {
         }
         faults.push("`heedful kafka init` shows what is to be done, `--apply` does it".to_owned());
         Err(Error::Topics(faults))
+    }
+
+    /// How long a compacted topic tells that something was deleted, at least.
+    ///
+    /// # Errors
+    /// When the brokers do not answer, or not to us.
+    pub async fn deleted_kept(&self, topic: &str) -> Result<Span, Error> {
+        let found = self.find(&[topic]).await?;
+        let kept = found.get(topic).and_then(|found| found.settings.get("delete.retention.ms"));
+        // Not told, it is not relied upon.
+        let millis = kept.and_then(|millis| millis.parse().ok()).unwrap_or_default();
+        Ok(Span::from_millis(millis))
     }
 
     fn unreachable(&self, doing: &'static str, error: &rdkafka::error::KafkaError) -> Error {

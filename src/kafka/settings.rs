@@ -12,6 +12,69 @@ const FETCHED_KIB_MAX: &str = "16384";
 const FETCHED_EVENTS_MIN: &str = "10000";
 /// How long a transaction may stay open after its node has gone: readers of our topics wait for it.
 pub const TRANSACTION_TIMEOUT_MS: u32 = 15_000;
+/// What only consumers know, of the properties of librdkafka: it warns of one given to another.
+const OF_CONSUMERS: [&str; 31] = [
+    "auto.commit.enable",
+    "auto.commit.interval.ms",
+    "auto.offset.reset",
+    "check.crcs",
+    "consume.callback.max.messages",
+    "coordinator.query.interval.ms",
+    "enable.auto.commit",
+    "enable.auto.offset.store",
+    "enable.partition.eof",
+    "fetch.error.backoff.ms",
+    "fetch.max.bytes",
+    "fetch.message.max.bytes",
+    "fetch.min.bytes",
+    "fetch.queue.backoff.ms",
+    "fetch.wait.max.ms",
+    "group.id",
+    "group.instance.id",
+    "group.protocol",
+    "group.protocol.type",
+    "group.remote.assignor",
+    "heartbeat.interval.ms",
+    "isolation.level",
+    "max.partition.fetch.bytes",
+    "max.poll.interval.ms",
+    "offset.store.method",
+    "offset.store.path",
+    "offset.store.sync.interval.ms",
+    "partition.assignment.strategy",
+    "queued.max.messages.kbytes",
+    "queued.min.messages",
+    "session.timeout.ms",
+];
+/// What only producers know.
+const OF_PRODUCERS: [&str; 26] = [
+    "acks",
+    "batch.num.messages",
+    "batch.size",
+    "compression.codec",
+    "compression.level",
+    "compression.type",
+    "delivery.report.only.error",
+    "delivery.timeout.ms",
+    "enable.gapless.guarantee",
+    "enable.idempotence",
+    "linger.ms",
+    "message.send.max.retries",
+    "message.timeout.ms",
+    "partitioner",
+    "produce.offset.report",
+    "queue.buffering.backpressure.threshold",
+    "queue.buffering.max.kbytes",
+    "queue.buffering.max.messages",
+    "queue.buffering.max.ms",
+    "queuing.strategy",
+    "request.required.acks",
+    "request.timeout.ms",
+    "retries",
+    "sticky.partitioning.linger.ms",
+    "transaction.timeout.ms",
+    "transactional.id",
+];
 /// Words in the names of properties whose values are shown to nobody.
 const SECRET_WORDS: [&str; 6] = ["password", "secret", "jaas", "key.pem", "token", "private"];
 
@@ -58,7 +121,7 @@ impl Settings {
         config.set("group.id", &self.config.group);
         config.set("queued.max.messages.kbytes", FETCHED_KIB_MAX);
         config.set("queued.min.messages", FETCHED_EVENTS_MIN);
-        self.pass_on(&mut config);
+        self.pass_on(&mut config, Kind::Consumer);
         config.set("enable.auto.commit", "false");
         config.set("enable.auto.offset.store", "false");
         config.set("auto.offset.reset", "error");
@@ -82,7 +145,7 @@ impl Settings {
         let mut config = self.base();
         config.set("compression.codec", "lz4");
         config.set("linger.ms", "1");
-        self.pass_on(&mut config);
+        self.pass_on(&mut config, Kind::Producer);
         config.set("acks", "all");
         config.set("enable.idempotence", "true");
         config.set("partitioner", "murmur2_random");
@@ -92,7 +155,7 @@ impl Settings {
     /// Asks about topics and makes them.
     pub fn admin(&self) -> ClientConfig {
         let mut config = self.base();
-        self.pass_on(&mut config);
+        self.pass_on(&mut config, Kind::Other);
         config
     }
 
@@ -118,17 +181,105 @@ impl Settings {
         config
     }
 
-    fn pass_on(&self, config: &mut ClientConfig) {
+    /// Passes on what the file says and this kind of client knows.
+    fn pass_on(&self, config: &mut ClientConfig, kind: Kind) {
         for (name, value) in &self.config.properties {
-            config.set(name, value.expose_secret());
+            if kind.knows(name) {
+                config.set(name, value.expose_secret());
+            }
+        }
+    }
+}
+
+/// What a client does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// It reads.
+    Consumer,
+    /// It writes.
+    Producer,
+    /// It asks, and makes topics.
+    Other,
+}
+
+impl Kind {
+    /// Whether it knows a property, as far as is known here: librdkafka refuses one that there is
+    /// not.
+    fn knows(self, name: &str) -> bool {
+        match self {
+            Self::Consumer => !OF_PRODUCERS.contains(&name),
+            Self::Producer => !OF_CONSUMERS.contains(&name),
+            Self::Other => !OF_PRODUCERS.contains(&name) && !OF_CONSUMERS.contains(&name),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::sync::{Arc, Mutex};
+
+    use rdkafka::client::ClientContext;
+    use rdkafka::consumer::{BaseConsumer, ConsumerContext};
+    use rdkafka::producer::{BaseProducer, DeliveryResult, NoCustomPartitioner, ProducerContext};
     use secrecy::SecretString;
+
+    use super::*;
+
+    /// Keeps what librdkafka says.
+    #[derive(Clone, Default)]
+    struct Said(Arc<Mutex<Vec<String>>>);
+
+    impl ClientContext for Said {
+        fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
+            self.0.lock().unwrap().push(format!("{facility} {message}"));
+        }
+    }
+
+    impl ConsumerContext for Said {}
+
+    impl ProducerContext<NoCustomPartitioner> for Said {
+        type DeliveryOpaque = ();
+
+        fn delivery(&self, _: &DeliveryResult<'_>, (): ()) {}
+    }
+
+    #[test]
+    fn each_client_is_given_what_it_knows_and_warns_of_nothing() {
+        let mut config = KafkaConfig::new("127.0.0.1:1");
+        for (name, value) in [
+            ("session.timeout.ms", "6000"),
+            ("heartbeat.interval.ms", "1000"),
+            ("fetch.wait.max.ms", "7"),
+            ("max.poll.interval.ms", "300000"),
+            ("auto.offset.reset", "latest"),
+            ("queued.min.messages", "1000"),
+            ("linger.ms", "3"),
+            ("batch.size", "100000"),
+            ("message.timeout.ms", "10000"),
+            ("compression.level", "3"),
+            ("queue.buffering.max.messages", "1000"),
+            ("socket.keepalive.enable", "true"),
+        ] {
+            config.properties.push((name.to_owned(), SecretString::from(value)));
+        }
+        let settings = Settings::new(&config, "p1");
+        let said = Said::default();
+        for reading in [settings.member(), settings.reader()] {
+            assert_eq!(reading.get("socket.keepalive.enable"), Some("true"));
+            let made: BaseConsumer<Said> = reading.create_with_context(said.clone()).unwrap();
+            drop(made);
+        }
+        for writing in [settings.writer(), settings.transactional(), settings.admin()] {
+            assert_eq!(writing.get("socket.keepalive.enable"), Some("true"));
+            let made: BaseProducer<Said> = writing.create_with_context(said.clone()).unwrap();
+            drop(made);
+        }
+        let said = said.0.lock().unwrap();
+        let warnings: Vec<_> = said.iter().filter(|line| line.starts_with("CONFWARN")).collect();
+        assert!(warnings.is_empty(), "{warnings:#?}");
+        assert_eq!(settings.writer().get("linger.ms"), Some("3"));
+        assert_eq!(settings.member().get("session.timeout.ms"), Some("6000"));
+    }
 
     #[test]
     fn the_file_cannot_loosen_what_promises_rest_on_and_its_secrets_are_masked() {

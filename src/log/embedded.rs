@@ -398,7 +398,8 @@ impl Source for Embedded {
                     break;
                 }
                 let (position, appended_at) = (cursor.next, cursor.appended_at);
-                entries.push(Entry { position, appended_at, form: Form::Record, record });
+                let (form, around) = (Form::Record, Bytes::new());
+                entries.push(Entry { position, appended_at, form, record, around });
             }
             cursor.rest = rest;
             cursor.next = cursor.next.saturating_add(1);

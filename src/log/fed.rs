@@ -56,7 +56,7 @@ impl Fed {
         entry.appended_at = entry.appended_at.max(shard.appended_at);
         shard.appended_at = entry.appended_at;
         shard.end = entry.position;
-        shard.bytes = shard.bytes.saturating_add(entry.record.len());
+        shard.bytes = shard.bytes.saturating_add(entry.bytes());
         shard.heard_all_at = None;
         shard.is_at_end = false;
         shard.entries.push_back(entry);
@@ -77,7 +77,7 @@ impl Fed {
     /// Adds something that stands beside the events.
     pub fn feed_aside(&self, shard: u16, entry: Entry) {
         let Some(mut shard) = self.shard(shard) else { return };
-        shard.bytes = shard.bytes.saturating_add(entry.record.len());
+        shard.bytes = shard.bytes.saturating_add(entry.bytes());
         shard.aside.push_back(entry);
     }
 
@@ -147,7 +147,7 @@ impl Source for Fed {
 fn take(queue: &mut VecDeque<Entry>, bytes: &mut usize, from: u64, bytes_max: usize) -> Vec<Entry> {
     let (mut taken, mut sum) = (Vec::new(), 0_usize);
     while let Some(entry) = queue.front() {
-        let length = entry.record.len();
+        let length = entry.bytes();
         if bytes_max < sum.saturating_add(length) && !taken.is_empty() {
             break;
         }
@@ -173,7 +173,8 @@ mod tests {
             position,
             appended_at: Timestamp::from_millis(millis),
             form: Form::Line,
-            record: Bytes::from_static(b"0123456789"),
+            record: Bytes::from_static(b"01234567"),
+            around: Bytes::from_static(b"89"),
         }
     }
 

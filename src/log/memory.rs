@@ -107,6 +107,7 @@ impl State {
                 appended_at: *floor,
                 form: Form::Record,
                 record: record.clone(),
+                around: bytes::Bytes::new(),
             });
         }
         let last = u64::try_from(entries.len()).ok()?;

@@ -29,6 +29,15 @@ pub struct Entry {
     pub form: Form,
     /// What it holds.
     pub record: Bytes,
+    /// What it came in, as whoever feeds it keeps that: to be given back with one that is refused.
+    pub around: Bytes,
+}
+
+impl Entry {
+    /// Bytes of memory that it takes.
+    pub fn bytes(&self) -> usize {
+        self.record.len().saturating_add(self.around.len())
+    }
 }
 
 /// Records that go to one shard, in their order.

@@ -58,10 +58,23 @@ pub struct Scored {
 pub struct RefusedInput {
     /// Why, in words.
     pub letter: DeadLetter,
-    /// Where it stands in the log.
+    /// Where it stands.
     pub position: u64,
+    /// In what.
+    pub stands: Stands,
     /// What it is.
     pub input: bytes::Bytes,
+    /// What it came in, as the log's entry has it.
+    pub around: bytes::Bytes,
+}
+
+/// Where an input stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stands {
+    /// In the log.
+    InLog,
+    /// Beside it.
+    Beside,
 }
 
 /// How far a shard has come: where it goes on after a restart.

@@ -18,6 +18,9 @@ pub enum Kind {
     Outbox,
     /// A task, by its decision's id.
     Task,
+    /// A message in the inbox of a customer's app, by the customer, a zero byte, and its decision's
+    /// id.
+    Message,
     /// An exposure, by unit, a zero byte, and experiment.
     Exposure,
     /// Counts of a trigger in the shard, by its name.
@@ -37,6 +40,13 @@ pub struct Change {
     pub id: String,
     /// What it is from now on, as the store keeps it; `None` when it is gone.
     pub value: Option<Vec<u8>>,
+}
+
+impl Change {
+    /// Whether a customer is forgotten with it.
+    pub(super) fn is_erasure(&self) -> bool {
+        self.kind == Kind::Customer && self.value.is_none()
+    }
 }
 
 /// A batch of writes that can tell what it changes.

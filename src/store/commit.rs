@@ -7,8 +7,8 @@ use fjall::PersistMode;
 use super::batch::{Batch, Mark, Ruled, StoredMark};
 use super::changes::{self, Change, Kind, Write};
 use super::decisions::{self, IndexLine};
-use super::record::{DecisionRecord, PastVerdict};
-use super::{Error, Store, keys, tasks};
+use super::record::{DecisionRecord, InboxRow, PastVerdict};
+use super::{Error, Store, inbox, keys, tasks};
 use crate::engine::id::DecisionId;
 use crate::engine::time::Timestamp;
 
@@ -45,9 +45,15 @@ impl Store {
     /// When the store cannot be read, or is broken.
     pub fn prepare(&self, batches: &mut [Batch], sides: &[Change]) -> Result<Prepared<'_>, Error> {
         let mut write = Write::telling(self.db.batch());
+        let mut messages = Vec::new();
         for side in sides {
-            self.write_side(&mut write, side)?;
+            match inbox::put_by(side)? {
+                // Whoever is forgotten now gets none.
+                Some(message) => messages.extend(is_kept(batches, &message).then_some(message)),
+                None => self.write_side(&mut write, side)?,
+            }
         }
+        self.add_messages(&mut write, &messages)?;
         self.write_all(&mut write, batches)?;
         Ok(Prepared { store: self, write })
     }
@@ -256,6 +262,11 @@ fn strip_forgotten(batches: &mut [Batch]) {
             forgetting.forgotten = forgotten;
         }
     }
+}
+
+fn is_kept(batches: &[Batch], message: &InboxRow) -> bool {
+    let mut forgotten = batches.iter().flat_map(|batch| &batch.forgotten);
+    forgotten.all(|id| id.as_str() != message.customer)
 }
 
 /// Fills in what a later ruling of a decision does not say, and keeps the verdict it replaces.

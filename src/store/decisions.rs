@@ -1,8 +1,11 @@
 //! Decisions: by id, of one customer, or of all, newest first.
 
+use std::collections::BTreeSet;
+
 use super::commit::from_json;
 use super::record::DecisionRecord;
 use super::{Error, Page, Store, keys};
+use crate::decode::shard_of;
 use crate::engine::id::DecisionId;
 use crate::engine::time::Timestamp;
 
@@ -24,6 +27,8 @@ pub struct DecisionFilter {
     pub since: Option<Timestamp>,
     /// First decided before this.
     pub until: Option<Timestamp>,
+    /// Of customers of these shards; of all without.
+    pub shards: Option<BTreeSet<u16>>,
 }
 
 impl Store {
@@ -75,7 +80,8 @@ impl Store {
             }
             let record = read(&key, &value)?;
             let line = IndexLine::of(&record);
-            collector.look(place, line.passes(filter).then_some(record));
+            let passes = line.passes(filter, self.shards());
+            collector.look(place, passes.then_some(record));
         }
         Ok(collector.last())
     }
@@ -97,7 +103,7 @@ impl Store {
                 return Ok(collector.more());
             }
             let line = IndexLine::parse(&value);
-            let found = match line.filter(|line| line.passes(filter)) {
+            let found = match line.filter(|line| line.passes(filter, self.shards())) {
                 Some(line) => {
                     let key = keys::of_customer(line.customer, &place);
                     let value = self.spaces.decisions.get(&key)?;
@@ -140,6 +146,11 @@ impl Store {
     }
 }
 
+/// Whether a customer belongs to one of these shards, of so many there are.
+pub(super) fn is_in(these: Option<&BTreeSet<u16>>, customer: &str, shards: u16) -> bool {
+    these.is_none_or(|these| these.contains(&shard_of(customer, shards)))
+}
+
 /// A stored decision.
 pub(super) fn read(key: &[u8], value: &[u8]) -> Result<DecisionRecord, Error> {
     from_json("the decision", key, value)
@@ -176,13 +187,14 @@ impl<'a> IndexLine<'a> {
         Some(Self { customer, trigger, verdict, reason: parts.next().unwrap_or_default() })
     }
 
-    fn passes(&self, filter: &DecisionFilter) -> bool {
+    fn passes(&self, filter: &DecisionFilter, shards: u16) -> bool {
         let is = |wanted: &Option<String>, found: &str| {
             wanted.as_ref().is_none_or(|wanted| wanted == found)
         };
         is(&filter.trigger, self.trigger)
             && is(&filter.verdict, self.verdict)
             && is(&filter.reason, self.reason)
+            && is_in(filter.shards.as_ref(), self.customer, shards)
     }
 }
 

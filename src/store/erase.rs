@@ -41,7 +41,7 @@ impl Store {
             write.remove(&spaces.decisions, key);
         }
         for guard in spaces.inbox.prefix(keys::owned_by(customer)) {
-            write.remove(&spaces.inbox, guard.key()?);
+            self.remove_message(write, &guard.key()?);
         }
         for guard in spaces.exposures.prefix(keys::owned_by(customer)) {
             let key = guard.key()?;

@@ -112,8 +112,19 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn funnels(&self) -> Result<BTreeMap<String, Funnel>, Error> {
+        self.funnels_in(0..self.shards())
+    }
+
+    /// Counts of some shards by trigger, as of the last commit.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn funnels_in(
+        &self,
+        shards: impl IntoIterator<Item = u16>,
+    ) -> Result<BTreeMap<String, Funnel>, Error> {
         let mut sums: BTreeMap<String, Funnel> = BTreeMap::new();
-        for shard in 0..self.shards() {
+        for shard in shards {
             for (trigger, funnel) in self.funnels_of(shard)? {
                 sums.entry(trigger).or_insert_with_key(|name| Funnel::new(name)).add(&funnel);
             }

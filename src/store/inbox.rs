@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fjall::PersistMode;
 
+use super::changes::{Change, Kind, Write};
 use super::commit::{from_json, json};
 use super::decisions::{Bounds, Collector, DecisionFilter};
 use super::record::InboxRow;
 use super::{Error, Page, Store, keys};
+use crate::decode::shard_of;
 use crate::engine::id::DecisionId;
 use crate::engine::time::{Span, Timestamp};
 
@@ -24,12 +26,20 @@ impl Store {
     /// When they are not durable.
     pub fn put_inbox(&self, rows: &[InboxRow]) -> Result<(), Error> {
         let _changing = self.change();
+        let batch = self.db.batch().durability(Some(PersistMode::SyncData));
+        let mut write = Write::silent(batch);
+        self.add_messages(&mut write, rows)?;
+        self.guarded(|| write.batch.commit())
+    }
+
+    /// Adds to a batch what [`Store::put_inbox`] writes, and tells it.
+    pub(super) fn add_messages(&self, write: &mut Write, rows: &[InboxRow]) -> Result<(), Error> {
         let mut fresh: BTreeMap<&str, BTreeMap<Vec<u8>, &InboxRow>> = BTreeMap::new();
         for row in rows {
             fresh.entry(&row.customer).or_default().insert(key_of(row), row);
         }
-        let mut write = self.db.batch().durability(Some(PersistMode::SyncData));
         for (customer, fresh) in fresh {
+            write.of_shard(shard_of(customer, self.shards()));
             let known = self.spaces.inbox.prefix(keys::owned_by(customer)).map(fjall::Guard::key);
             let known: BTreeSet<Vec<u8>> =
                 known.map(|key| key.map(|key| key.to_vec())).collect::<Result<_, _>>()?;
@@ -38,16 +48,60 @@ impl Store {
                 && let Some(oldest) = all.pop_last()
             {
                 if known.contains(oldest) {
-                    write.remove(&self.spaces.inbox, oldest.as_slice());
+                    self.remove_message(write, oldest);
                 }
             }
             for key in all.into_iter().filter(|key| !known.contains(*key)) {
                 if let Some(row) = fresh.get(key) {
-                    write.insert(&self.spaces.inbox, key.as_slice(), json(row)?);
+                    let value = json(row)?;
+                    write.tell(Kind::Message, &name(customer, &row.id), Some(&value));
+                    write.insert(&self.spaces.inbox, key.as_slice(), value);
                 }
             }
         }
-        self.guarded(|| write.commit())
+        Ok(())
+    }
+
+    /// Adds to a batch the removal of the message under a key, and tells it.
+    pub(super) fn remove_message(&self, write: &mut Write, key: &[u8]) {
+        if let Some(named) = name_of(key) {
+            write.tell(Kind::Message, &named, None);
+        }
+        write.remove(&self.spaces.inbox, key);
+    }
+
+    /// A message as a change that puts it into its inbox, or notes that it was read.
+    ///
+    /// # Errors
+    /// None that is known; the encoder's interface has one.
+    pub fn change_of(&self, row: &InboxRow) -> Result<Change, Error> {
+        let (shard, id) = (shard_of(&row.customer, self.shards()), name(&row.customer, &row.id));
+        Ok(Change { shard, kind: Kind::Message, id, value: Some(json(row)?) })
+    }
+
+    /// The same for messages from before an instant that go away, looked at some at a time as
+    /// [`Store::prune_inbox`] does.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn aged_messages(
+        &self,
+        before: Timestamp,
+        after: Option<&[u8]>,
+        look_max: usize,
+    ) -> Result<Vec<Change>, Error> {
+        let mut aged = Vec::new();
+        for guard in self.spaces.inbox.range(behind(after)..).take(look_max) {
+            let key = guard.key()?;
+            if is_before(&key, before)
+                && let Some(id) = name_of(&key)
+            {
+                let customer = id.split('\0').next().unwrap_or_default();
+                let shard = shard_of(customer, self.shards());
+                aged.push(Change { shard, kind: Kind::Message, id, value: None });
+            }
+        }
+        Ok(aged)
     }
 
     /// Drops messages from before an instant. Looks at some at a time, from behind `after` on, and
@@ -58,22 +112,17 @@ impl Store {
     pub fn prune_inbox(
         &self,
         before: Timestamp,
-        after: Option<Vec<u8>>,
+        after: Option<&[u8]>,
         look_max: usize,
     ) -> Result<Option<Vec<u8>>, Error> {
         let _changing = self.change();
-        // The least key that is greater than another is that one and a zero byte.
-        let from = after.map(|mut key| {
-            key.push(0);
-            key
-        });
         let mut write = self.db.batch();
         let mut last = None;
         let mut looked = 0;
-        for guard in self.spaces.inbox.range(from.unwrap_or_default()..).take(look_max) {
+        for guard in self.spaces.inbox.range(behind(after)..).take(look_max) {
             let key = guard.key()?;
             looked += 1;
-            if keys::place_of(&key).is_some_and(|place| keys::time_of(&place) < before) {
+            if is_before(&key, before) {
                 write.remove(&self.spaces.inbox, key.clone());
             }
             last = Some(key.to_vec());
@@ -121,28 +170,98 @@ impl Store {
         at: Timestamp,
     ) -> Result<Option<InboxRow>, Error> {
         let _changing = self.change();
+        let Some((key, mut row)) = self.find_message(customer, id)? else { return Ok(None) };
+        if row.read_at.is_none() {
+            row.read_at = Some(at.to_string());
+            let mut write = self.db.batch();
+            write.insert(&self.spaces.inbox, key, json(&row)?);
+            self.guarded(|| write.commit())?;
+        }
+        Ok(Some(row))
+    }
+
+    /// One message of a customer, by its id.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn message(&self, customer: &str, id: &str) -> Result<Option<InboxRow>, Error> {
+        Ok(self.find_message(customer, id)?.map(|(_, row)| row))
+    }
+
+    fn find_message(
+        &self,
+        customer: &str,
+        id: &str,
+    ) -> Result<Option<(fjall::UserKey, InboxRow)>, Error> {
         let Some(wanted) = DecisionId::parse(id) else { return Ok(None) };
         for guard in self.spaces.inbox.prefix(keys::owned_by(customer)) {
             let (key, value) = guard.into_inner()?;
-            let found =
-                keys::place_of(&key).is_some_and(|place| keys::id_of(&place) == *wanted.as_bytes());
-            if !found {
-                continue;
+            if keys::place_of(&key).is_some_and(|place| keys::id_of(&place) == *wanted.as_bytes()) {
+                let row = from_json("the message", &key, &value)?;
+                return Ok(Some((key, row)));
             }
-            let mut row: InboxRow = from_json("the message", &key, &value)?;
-            if row.read_at.is_none() {
-                row.read_at = Some(at.to_string());
-                let mut write = self.db.batch();
-                write.insert(&self.spaces.inbox, key, json(&row)?);
-                self.guarded(|| write.commit())?;
-            }
-            return Ok(Some(row));
         }
         Ok(None)
     }
+
+    /// Whether a change from beside the batches still changes something: of two that note that a
+    /// message was read the first counts, and one that has gone stays so.
+    pub(super) fn changes_message(&self, id: &str) -> Result<bool, Error> {
+        let (customer, id) = id.split_once('\0').unwrap_or_default();
+        let row = self.message(customer, id)?;
+        Ok(row.is_some_and(|row| row.read_at.is_none()))
+    }
+
+    /// Adds to a batch what was told elsewhere of a message.
+    pub(super) fn take_in_message(
+        &self,
+        write: &mut Write,
+        id: &str,
+        value: Option<&[u8]>,
+    ) -> Result<(), Error> {
+        if let Some(value) = value {
+            let row: InboxRow = from_json("the message", id, value)?;
+            write.insert(&self.spaces.inbox, key_of(&row), value);
+        } else if let Some((customer, id)) = id.split_once('\0')
+            && let Some((key, _)) = self.find_message(customer, id)?
+        {
+            write.remove(&self.spaces.inbox, key);
+        }
+        Ok(())
+    }
 }
 
-fn key_of(row: &InboxRow) -> Vec<u8> {
+/// The message that a change puts into its inbox, if it does.
+pub(super) fn put_by(side: &Change) -> Result<Option<InboxRow>, Error> {
+    let Some(value) = side.value.as_deref().filter(|_| side.kind == Kind::Message) else {
+        return Ok(None);
+    };
+    let row: InboxRow = from_json("the message", &side.id, value)?;
+    Ok(Some(row).filter(|row| row.read_at.is_none()))
+}
+
+/// What a message is called where changes are told. Ids hold no control characters.
+fn name(customer: &str, id: &str) -> String {
+    [customer, id].join("\0")
+}
+
+/// The same, of the message under a key.
+pub(super) fn name_of(key: &[u8]) -> Option<String> {
+    let customer = key.split(|byte| *byte == 0).next()?;
+    let id = DecisionId::from_bytes(keys::id_of(&keys::place_of(key)?)).to_string();
+    Some(name(std::str::from_utf8(customer).ok()?, &id))
+}
+
+fn is_before(key: &[u8], before: Timestamp) -> bool {
+    keys::place_of(key).is_some_and(|place| keys::time_of(&place) < before)
+}
+
+/// The least key that is greater than another: that one and a zero byte.
+fn behind(after: Option<&[u8]>) -> Vec<u8> {
+    after.map_or_else(Vec::new, |key| [key, &[0]].concat())
+}
+
+pub(super) fn key_of(row: &InboxRow) -> Vec<u8> {
     let id = DecisionId::parse(&row.id).map_or([0; 16], |id| *id.as_bytes());
     let at = Timestamp::parse(&row.at).unwrap_or_default();
     keys::of_customer(&row.customer, &keys::place(at, &id))
@@ -205,7 +324,7 @@ mod tests {
         let mut after = None;
         let mut rounds = 0;
         loop {
-            after = store.prune_inbox(before, after, 2).unwrap();
+            after = store.prune_inbox(before, after.as_deref(), 2).unwrap();
             rounds += 1;
             if after.is_none() {
                 break;

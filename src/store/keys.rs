@@ -21,6 +21,11 @@ pub(super) fn changelog(shard: u16) -> String {
     format!("changelog/{shard:05}")
 }
 
+/// Where `meta` says when the store last had all of a shard's part of the changelog.
+pub(super) fn in_step(shard: u16) -> String {
+    format!("in-step/{shard:05}")
+}
+
 /// Where the counts of a trigger stand in `meta`; each shard has its own.
 pub(super) fn funnel(shard: u16, trigger: &str) -> String {
     format!("funnel/{shard:05}/{trigger}")

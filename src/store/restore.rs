@@ -1,14 +1,16 @@
 //! Takes in what was told elsewhere of a shard, so that it goes on here where it stopped there; and
 //! tells a whole shard, for it to begin elsewhere.
 
+use std::collections::BTreeMap;
+
 use fjall::PersistMode;
 
 use super::changes::{self, Change, Kind, Write};
 use super::commit::{from_json, json};
 use super::decisions;
 use super::open::text;
-use super::record::{DecisionRecord, ExposureRecord, OutboxRow, TaskRecord};
-use super::{Error, Store, exposures, keys, tasks};
+use super::record::{DecisionRecord, ExposureRecord, InboxRow, OutboxRow, TaskRecord};
+use super::{Error, Store, exposures, inbox, keys, tasks};
 use crate::decode::shard_of;
 use crate::engine::id::DecisionId;
 use crate::engine::time::Timestamp;
@@ -26,6 +28,31 @@ impl Store {
         Ok(next.and_then(|text| text.parse().ok()))
     }
 
+    /// When the store last had all of a shard's part of the changelog, as far as was noted.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn in_step_at(&self, shard: u16) -> Result<Option<Timestamp>, Error> {
+        let at = text(&self.spaces.meta, &keys::in_step(shard))?;
+        Ok(at.and_then(|text| Timestamp::parse(&text)))
+    }
+
+    /// Notes that the store has all of these shards' parts of the changelog.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub fn note_in_step(
+        &self,
+        shards: impl IntoIterator<Item = u16>,
+        at: Timestamp,
+    ) -> Result<(), Error> {
+        let mut write = self.db.batch();
+        for shard in shards {
+            write.insert(&self.spaces.meta, keys::in_step(shard), at.to_string().as_str());
+        }
+        self.guarded(|| write.commit())
+    }
+
     /// Takes in changes of a shard, in their order, and notes how far the changelog is in the store.
     ///
     /// # Errors
@@ -33,7 +60,15 @@ impl Store {
     pub fn restore(&self, shard: u16, changes: &[Change], next: u64) -> Result<(), Error> {
         let mut write = Write::silent(self.db.batch());
         let _changing = self.change();
-        for change in changes {
+        // Whoever was forgotten leaves nothing here, whatever was told of them before.
+        for change in changes.iter().filter(|change| change.is_erasure()) {
+            self.take_in(&mut write, shard, change)?;
+        }
+        // The newest of each thing stands. What is in the same batch could not be read yet, to be
+        // taken back.
+        let newest: BTreeMap<(Kind, &str), &Change> =
+            changes.iter().map(|change| ((change.kind, &*change.id), change)).collect();
+        for change in newest.into_values().filter(|change| !change.is_erasure()) {
             self.take_in(&mut write, shard, change)?;
         }
         write.insert(&self.spaces.meta, keys::changelog(shard), next.to_string().as_str());
@@ -44,6 +79,8 @@ impl Store {
     pub(super) fn write_side(&self, write: &mut Write, side: &Change) -> Result<(), Error> {
         let is_there = match side.kind {
             Kind::Outbox => self.spaces.outbox.contains_key(side.id.as_str())?,
+            // One that goes is told even if it went here already: then nothing else is.
+            Kind::Message if side.value.is_some() => self.changes_message(&side.id)?,
             _ => true,
         };
         if is_there {
@@ -79,6 +116,7 @@ impl Store {
                     write.remove(&spaces.tasks, id);
                 }
             }
+            (Kind::Message, value) => self.take_in_message(write, id, value.as_deref())?,
             (Kind::Exposure, Some(value)) => write.insert(&spaces.exposures, id, value.as_slice()),
             (Kind::Exposure, None) => write.remove(&spaces.exposures, id),
             (Kind::Funnel, Some(value)) => {
@@ -135,6 +173,7 @@ impl Store {
         let spaces = &self.spaces;
         let _changing = self.change();
         write.remove(&spaces.meta, keys::changelog(shard));
+        write.remove(&spaces.meta, keys::in_step(shard));
         write.remove(&spaces.meta, keys::mark(shard));
         for guard in spaces.customers.prefix(shard.to_be_bytes()) {
             write.remove(&spaces.customers, guard.key()?);
@@ -150,6 +189,9 @@ impl Store {
                 Thing::Task(task, _) => {
                     write.remove(&spaces.tasks_by_time, tasks::place(&task));
                     write.remove(&spaces.tasks, task.id);
+                }
+                Thing::Message(message) => {
+                    write.remove(&spaces.inbox, inbox::key_of(&message));
                 }
                 Thing::Exposure(exposure, _) => {
                     write.remove(&spaces.exposures, exposures::key(&exposure));
@@ -185,6 +227,7 @@ impl Store {
             }
             Thing::Outbox(row, value) => take(change(Kind::Outbox, &row.decision, Some(value))),
             Thing::Task(task, value) => take(change(Kind::Task, &task.id, Some(value))),
+            Thing::Message(message) => take(self.change_of(&message)?),
             Thing::Exposure(exposure, value) => {
                 take(change(Kind::Exposure, &exposures::key(&exposure), Some(value)))
             }
@@ -205,13 +248,22 @@ impl Store {
         mut take: impl FnMut(Thing) -> Result<(), E>,
     ) -> Result<(), E> {
         let is_here = |customer: &str| shard_of(customer, self.shards()) == shard;
+        // The customer stands first in the key: most records need not be read.
+        let is_of_here = |key: &[u8]| {
+            let owner = key.split(|byte| *byte == 0).next().unwrap_or_default();
+            std::str::from_utf8(owner).is_ok_and(is_here)
+        };
         let spaces = &self.spaces;
         for guard in spaces.decisions.iter() {
             let (key, value) = guard.into_inner().map_err(Error::from)?;
-            // The customer stands first in the key: most records need not be read.
-            let owner = key.split(|byte| *byte == 0).next().unwrap_or_default();
-            if std::str::from_utf8(owner).is_ok_and(is_here) {
+            if is_of_here(&key) {
                 take(Thing::Decision(decisions::read(&key, &value)?, value.to_vec()))?;
+            }
+        }
+        for guard in spaces.inbox.iter() {
+            let (key, value) = guard.into_inner().map_err(Error::from)?;
+            if is_of_here(&key) {
+                take(Thing::Message(from_json("the message", &key, &value)?))?;
             }
         }
         for guard in spaces.outbox.iter() {
@@ -244,6 +296,7 @@ enum Thing {
     Decision(DecisionRecord, Vec<u8>),
     Outbox(OutboxRow, Vec<u8>),
     Task(TaskRecord, Vec<u8>),
+    Message(InboxRow),
     Exposure(ExposureRecord, Vec<u8>),
 }
 

@@ -1,8 +1,10 @@
 //! The task list: work for people, newest first.
 
+use std::collections::BTreeSet;
+
 use super::changes::{Kind, Write};
 use super::commit::{from_json, json};
-use super::decisions::{Bounds, Collector, DecisionFilter};
+use super::decisions::{Bounds, Collector, DecisionFilter, is_in};
 use super::open::Spaces;
 use super::record::TaskRecord;
 use super::{Error, Page, Store, keys};
@@ -18,6 +20,8 @@ pub struct TaskFilter {
     pub assigned_to: Option<String>,
     /// About this customer.
     pub customer: Option<String>,
+    /// About customers of these shards; about all without.
+    pub shards: Option<BTreeSet<u16>>,
 }
 
 impl Store {
@@ -43,7 +47,7 @@ impl Store {
                 return Ok(collector.more());
             }
             let mut found = None;
-            if passes(&value, filter) {
+            if passes(&value, filter, self.shards()) {
                 let id = DecisionId::from_bytes(keys::id_of(&place)).to_string();
                 found = self.task(&id)?;
             }
@@ -115,8 +119,12 @@ pub(super) fn is_of(line: &[u8], customer: &str) -> bool {
     line.strip_prefix(customer.as_bytes()).is_some_and(|rest| rest.first() == Some(&0))
 }
 
-fn passes(line: &[u8], filter: &TaskFilter) -> bool {
+fn passes(line: &[u8], filter: &TaskFilter, shards: u16) -> bool {
     let text = String::from_utf8_lossy(line);
+    let customer = text.split('\0').next().unwrap_or_default();
+    if !is_in(filter.shards.as_ref(), customer, shards) {
+        return false;
+    }
     let mut parts = text.splitn(3, '\0');
     [&filter.customer, &filter.state, &filter.assigned_to].into_iter().all(|wanted| {
         let found = parts.next().unwrap_or_default();

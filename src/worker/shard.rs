@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use super::calendar::Calendar;
 use super::customers::{Columns, CustomerNumber, Customers};
-use crate::decode::{self, Arrival, Decoded, Decoder, Received, Record, Refusal, Subject};
+use crate::decode::{
+    self, Arrival, Decoded, Decoder, Partition, Received, Record, Refusal, Subject,
+};
 use crate::engine::catalog::{Catalog, RiskEnd, ScoreSource};
 use crate::engine::customer::CustomerState;
 use crate::engine::decision::{Applied, Decision, Effect, Ruling};
@@ -43,6 +45,8 @@ struct Core {
     customers: Customers,
     blind: Vec<BlindGap>,
     health: Option<(ScoreSlot, RiskEnd)>,
+    /// Where its lines come from, if others write there.
+    partition: Option<Partition>,
 }
 
 /// What applying an input gave.
@@ -88,10 +92,25 @@ impl Shard {
                 catalog,
                 customers: Customers::default(),
                 blind: Vec::new(),
+                partition: None,
             },
             calendar: Calendar::default(),
             funnels: Funnels::default(),
         }
+    }
+
+    /// From here on its events come from a partition that others write to: what does not belong
+    /// there is refused.
+    pub fn come_from(&mut self, partition: Partition) {
+        self.core.partition = Some(partition);
+    }
+
+    /// Checks that a record of the log lies where it belongs.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn check_place(&self, record: &Record<'_>) -> Result<(), Refusal> {
+        self.core.check_place(record.subject())
     }
 
     /// Applies a record of the log.
@@ -116,7 +135,7 @@ impl Shard {
     /// occurred in a replay. `None` when it is not for us.
     ///
     /// # Errors
-    /// When the event is refused; nothing has changed then.
+    /// When the event is refused, or belongs to another partition; nothing has changed then.
     pub fn apply_line(
         &mut self,
         line: &[u8],
@@ -126,13 +145,15 @@ impl Shard {
         let core = &mut self.core;
         let names = &mut self.names;
         let then = |decoded: Decoded<'_>| {
+            core.check_place(decoded.subject)?;
             let at = match arrival.received {
                 Received::At(at) => at,
                 Received::AsClaimed => decoded.occurred_at.unwrap_or_default(),
             };
-            (at, core.step(decoded, at))
+            Ok::<_, Refusal>((at, core.step(decoded, at)))
         };
         let applied = self.decoder.decode_line(line, (arrival, position), fresh_id, names, then)?;
+        let applied = applied.transpose()?;
         if let Some((_, stepped)) = &applied {
             self.settle(stepped);
         }
@@ -330,6 +351,7 @@ impl Shard {
     pub fn become_next(&mut self, mut next: Self) {
         next.funnels = std::mem::take(&mut self.funnels);
         next.core.blind = std::mem::take(&mut self.core.blind);
+        next.core.partition = self.core.partition;
         *self = next;
     }
 
@@ -363,6 +385,10 @@ impl Shard {
 }
 
 impl Core {
+    fn check_place(&self, subject: Subject<'_>) -> Result<(), Refusal> {
+        self.partition.map_or(Ok(()), |partition| partition.check(subject))
+    }
+
     fn step(&mut self, decoded: Decoded<'_>, at: Timestamp) -> Stepped {
         match decoded.subject {
             Subject::Customer(id) => {

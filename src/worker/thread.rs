@@ -17,6 +17,7 @@ use super::open_batch::{Extent, Haste, Hears, OpenBatch, Then};
 use super::shard::Shard;
 use super::{gate, page, query};
 use crate::clock::{self, Stopwatch};
+use crate::decode::Partition;
 use crate::engine::catalog::Catalog;
 use crate::engine::input::BlindGap;
 use crate::engine::time::{Span, Timestamp};
@@ -187,8 +188,9 @@ impl Running {
         }
         mark.shards = log.shards();
         // What others keep while we are away is heard later, not never.
-        if !log.is_shared() {
-            note_blind(&mut mark, now);
+        match log.is_shared() {
+            true => shard.come_from(Partition { number, of: log.shards() }),
+            false => note_blind(&mut mark, now),
         }
         shard.set_blind(mark.blind.clone());
         let goal = log.end(number);

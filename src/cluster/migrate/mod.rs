@@ -47,6 +47,8 @@ pub struct Tally {
     pub sends: u64,
     /// Tasks.
     pub tasks: u64,
+    /// Messages in inboxes.
+    pub messages: u64,
     /// Exposures.
     pub exposures: u64,
     /// Events and other inputs that were not applied yet.
@@ -230,6 +232,10 @@ impl Move<'_> {
             Kind::Task => {
                 tally.tasks += 1;
                 (to(&read::<TaskRecord>(&value)?.customer), value)
+            }
+            Kind::Message => {
+                tally.messages += 1;
+                (to(id.split('\0').next().unwrap_or_default()), value)
             }
             Kind::Exposure => {
                 tally.exposures += 1;

@@ -369,7 +369,7 @@ fn tasks_are_listed_and_changed() {
     assert_eq!(store.change_task("nobody", |_| {}).unwrap(), None);
 }
 
-fn message(number: u8, customer: &str) -> InboxRow {
+pub(in crate::store) fn message(number: u8, customer: &str) -> InboxRow {
     InboxRow {
         id: id(number).to_string(),
         customer: customer.into(),

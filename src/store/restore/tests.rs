@@ -1,6 +1,6 @@
 //! A shard goes on in another store with all that must survive, and nothing that was forgotten.
 
-use super::super::commit::tests::{at, id, open, record, row, ruled, task};
+use super::super::commit::tests::{at, id, message, open, record, row, ruled, task};
 use super::*;
 use crate::engine::decision::VerdictKind;
 use crate::engine::id::CustomerId;
@@ -98,7 +98,10 @@ fn a_shard_goes_on_elsewhere_as_it_stood() {
     let there_too = commit(&second, vec![batch(1, &there, 20)], 9);
     assert!(there_too.iter().all(|change| change.shard == 1));
     let kept = told(&second, 1);
+    second.note_in_step([0, 1], at(7)).unwrap();
+    assert_eq!(second.in_step_at(0).unwrap(), Some(at(7)));
     second.drop_shard(0).unwrap();
+    assert_eq!((second.in_step_at(0).unwrap(), second.in_step_at(1).unwrap()), (None, Some(at(7))));
     assert_eq!((told(&second, 0), told(&second, 1)), (Vec::new(), kept));
     assert_eq!((second.mark(0).unwrap(), second.changelog_next(0).unwrap()), (None, None));
 }
@@ -120,6 +123,89 @@ fn who_was_forgotten_elsewhere_is_forgotten_here_too() {
     }
     second.restore(0, &changes, 2).unwrap();
     assert_eq!(second.mentions(&here).unwrap(), Vec::<&str>::new());
+}
+
+#[test]
+fn what_is_told_and_taken_back_in_one_go_leaves_nothing() {
+    let (here, _) = here_and_there();
+    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let [first, second] = [open(dirs[0].path()), open(dirs[1].path())];
+    let mut changes = commit(&first, vec![batch(0, &here, 10)], 1);
+    changes.extend(put(&first, &message(20, &here)));
+    let forgotten = vec![CustomerId::new(&here)];
+    changes.extend(commit(&first, vec![Batch { forgotten, ..Batch::default() }], 2));
+    second.restore(0, &changes, 2).unwrap();
+    assert_eq!(second.mentions(&here).unwrap(), Vec::<&str>::new());
+    // Whoever comes back is somebody new.
+    let again = commit(&first, vec![batch(0, &here, 30)], 3);
+    changes.extend(again.iter().cloned());
+    second.restore(0, &changes, 3).unwrap();
+    assert_eq!(told(&second, 0), told(&first, 0));
+}
+
+/// Puts a message as a node does: gives what it told.
+fn put(store: &Store, message: &InboxRow) -> Vec<Change> {
+    let side = store.change_of(message).unwrap();
+    let prepared = store.prepare(&mut [], &[side]).unwrap();
+    let changes = prepared.changes().to_vec();
+    prepared.commit(&[]).unwrap();
+    changes
+}
+
+#[test]
+fn an_inbox_goes_where_its_shard_goes() {
+    let (here, _) = here_and_there();
+    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let [first, second] = [open(dirs[0].path()), open(dirs[1].path())];
+    let inbox = |store: &Store| store.inbox(&here, None, 1_000).unwrap().items;
+    let read = |number, at: i64| {
+        let read_at = Some(Timestamp::from_millis(at).to_string());
+        InboxRow { read_at, ..message(number, &here) }
+    };
+    let mut changes: Vec<Change> =
+        (1..=3).flat_map(|number| put(&first, &message(number, &here))).collect();
+    changes.extend(put(&first, &read(2, 7)));
+    assert_eq!(changes.len(), 4);
+    // Put again after a restart, or read again: it stays as it is, and nothing is told.
+    assert_eq!(put(&first, &message(2, &here)), []);
+    assert_eq!(put(&first, &read(2, 8)), []);
+    assert_eq!(put(&first, &read(9, 8)), [], "there is no such message");
+    second.restore(0, &changes, 5).unwrap();
+    assert_eq!(inbox(&second), [message(3, &here), read(2, 7), message(1, &here)]);
+    assert_eq!(told(&second, 0), told(&first, 0));
+
+    let aged = first.aged_messages(at(2), None, 10).unwrap();
+    let prepared = first.prepare(&mut [], &aged).unwrap();
+    assert_eq!(prepared.changes(), aged);
+    prepared.commit(&[]).unwrap();
+    second.restore(0, &aged, 6).unwrap();
+    assert_eq!(inbox(&first), [message(3, &here), read(2, 7)]);
+    assert_eq!(inbox(&second), inbox(&first));
+    // Who is forgotten in the same commit gets none.
+    let side = first.change_of(&message(4, &here)).unwrap();
+    let mut forgetting = [Batch { forgotten: vec![CustomerId::new(&here)], ..Batch::default() }];
+    let prepared = first.prepare(&mut forgetting, &[side]).unwrap();
+    second.restore(0, prepared.changes(), 7).unwrap();
+    prepared.commit(&[]).unwrap();
+    assert_eq!((inbox(&first), inbox(&second)), (Vec::new(), Vec::new()));
+    assert_eq!(second.mentions(&here).unwrap(), Vec::<&str>::new());
+}
+
+#[test]
+fn a_full_inbox_tells_what_goes() {
+    let (here, _) = here_and_there();
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    for number in 0..200 {
+        assert_eq!(put(&store, &message(number, &here)).len(), 1);
+    }
+    let changes = put(&store, &message(200, &here));
+    let gone: Vec<_> = changes.iter().filter(|change| change.value.is_none()).collect();
+    assert_eq!((changes.len(), gone.len()), (2, 1));
+    assert!(gone[0].id.ends_with(&id(0).to_string()), "{gone:?}");
+    assert_eq!(store.inbox(&here, None, 1_000).unwrap().items.len(), 200);
+    store.drop_shard(0).unwrap();
+    assert_eq!(told(&store, 0), []);
 }
 
 #[test]

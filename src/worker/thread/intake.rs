@@ -11,7 +11,7 @@ use super::{Busy, Error, Parts, Running};
 use crate::decode::{Arrival, Record, Refusal, Subject};
 use crate::engine::time::Timestamp;
 use crate::log::{Entry, Form};
-use crate::store::batch::RefusedInput;
+use crate::store::batch::{RefusedInput, Stands};
 use crate::store::record::DeadLetter;
 use crate::telemetry;
 
@@ -87,6 +87,7 @@ impl Running {
     fn apply(&mut self, entry: &Entry, record: Read<'_>) -> Result<Stepped, Refusal> {
         if let Some(record) = record {
             let record = record?;
+            self.shard.check_place(&record)?;
             self.hear_outcome(&record, entry.appended_at);
             return self.shard.apply(&record, entry.appended_at, entry.position);
         }
@@ -130,7 +131,7 @@ impl Running {
                         self.hand_over()?;
                     }
                 }
-                Err(refusal) => self.refuse(entry, &refusal)?,
+                Err(refusal) => self.refuse(entry, Stands::Beside, &refusal)?,
             }
             if self.open.is_full() {
                 self.hand_over_due()?;
@@ -158,10 +159,10 @@ impl Running {
             // It was put there before the last stop.
             return Ok(());
         }
-        self.refuse(entry, refusal)
+        self.refuse(entry, Stands::InLog, refusal)
     }
 
-    fn refuse(&mut self, entry: &Entry, refusal: &Refusal) -> Result<(), Error> {
+    fn refuse(&mut self, entry: &Entry, stands: Stands, refusal: &Refusal) -> Result<(), Error> {
         let sample = entry.record.get(..SAMPLE_BYTES_MAX).unwrap_or(&entry.record);
         let letter = DeadLetter {
             at: entry.appended_at.to_string(),
@@ -172,8 +173,8 @@ impl Running {
         };
         telemetry::DeadLettered { reason: refusal.reason.as_str() }.emit();
         if self.worker.parts.log.is_shared() {
-            let (position, input) = (entry.position, entry.record.clone());
-            self.open.refuse(RefusedInput { letter, position, input });
+            let Entry { position, record, around, .. } = entry.clone();
+            self.open.refuse(RefusedInput { letter, position, stands, input: record, around });
             return Ok(());
         }
         Ok(self.worker.parts.store.put_dead_letters(&[letter])?)

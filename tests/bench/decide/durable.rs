@@ -88,7 +88,8 @@ impl Recorded {
         let (from, to) = (*self.starts.get(index.checked_sub(1)?)?, *self.starts.get(index)?);
         let appended_at = *self.times.get(index - 1)?;
         let record = self.text.slice(from..to);
-        Some(Entry { position, appended_at, form: Form::Line, record })
+        let (form, around) = (Form::Line, Bytes::new());
+        Some(Entry { position, appended_at, form, record, around })
     }
 }
 

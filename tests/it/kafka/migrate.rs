@@ -92,7 +92,7 @@ async fn everything_moves_once_to_any_number_of_partitions() {
     assert_eq!(
         tally,
         json!({"customers": CUSTOMERS, "decisions": CUSTOMERS, "sends": CUSTOMERS, "tasks": 0,
-               "exposures": 0, "inputs": 5, "unreadable": 0})
+               "messages": 0, "exposures": 0, "inputs": 5, "unreadable": 0})
     );
     assert_eq!(all_of(&settings, &names.changelog, PARTITIONS), []);
     let old = Store::open(&place.path().join("data/store"), Options::default()).unwrap();

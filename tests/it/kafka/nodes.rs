@@ -102,6 +102,18 @@ impl Group {
         &self.config
     }
 
+    /// Where its configuration is.
+    pub(super) fn path(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// Adds to what its file says of Kafka.
+    pub(super) fn say(&self, more: &str) {
+        let file = self.folder.path().join("heedful.yaml");
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(file, text + more).unwrap();
+    }
+
     pub(super) fn settings(&self) -> Settings {
         Settings::new(&self.config, "test")
     }

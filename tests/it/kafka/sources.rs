@@ -28,7 +28,7 @@ fn source(topic: &str, format: SourceFormat) -> SourceConfig {
     SourceConfig { topic, format, customer: None, event: None, at: None, id: None, with: None }
 }
 
-async fn topic(settings: &Settings, name: &str, partitions: u16) {
+pub(super) async fn topic(settings: &Settings, name: &str, partitions: u16) {
     let (settings_of, suggested) = (Vec::new(), Vec::new());
     let wanted = Wanted {
         name: name.to_owned(),

@@ -27,6 +27,7 @@ fn script(seed: u64) -> Vec<Told> {
             appended_at: at,
             form,
             record: record.into(),
+            around: bytes::Bytes::new(),
         };
         if dice.below(5) == 0 {
             beside += 1;
