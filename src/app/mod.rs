@@ -386,7 +386,6 @@ impl Built {
             background.clone(),
         );
         let drifts = drift::keep_watch(workers.clone(), Arc::clone(clock), background.clone());
-        let metrics = current::keep_metrics(Metrics::start(), background.clone());
         let begin = begin(ready, (dispatcher.clone(), self.left), Arc::clone(&life));
         let served = http::serve(listener, router, config.limits.connections, closing.clone());
         let pump = hub::pump(self.committed, dispatcher.clone(), Arc::clone(&hub));
@@ -394,7 +393,7 @@ impl Built {
             http: alarm.task("http", served),
             background: vec![
                 alarm.task("catalog", current.keep(background.clone())),
-                alarm.task("metrics", metrics),
+                alarm.task("metrics", current::keep_metrics(Metrics::start(), background.clone())),
                 alarm.task("tidy", tidy),
                 alarm.task("drift", drifts),
                 alarm.task("begin", cancellable(begin, background.clone())),

@@ -116,11 +116,13 @@ mod tests {
         let mut fading = say(0.999, 0.001);
         for (chance, day) in fading.iter_mut().zip(&table.days) {
             if 14 <= *day {
-                *chance = 0.25 + 0.001 * f64::from(*day);
+                *chance = 0.25 + 0.0001 * f64::from(*day);
             }
         }
         let fading = duel_of(&fading);
         assert!(fading.halves[0] < 0.0 && 0.0 < fading.halves[1], "{fading:?}");
+        assert!(fading.difference < -ERRORS_MIN * fading.error, "clearly better on the whole");
+        assert!(fading.calibration[1] < CALIBRATION_SLACK, "and honest: {fading:?}");
         assert_eq!(fading.winner, Winner::Champion);
     }
 
