@@ -37,6 +37,7 @@ pub mod step;
 pub mod terms;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod text;
 pub mod time;
 pub mod timer;
 pub mod value;
