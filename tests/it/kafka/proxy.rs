@@ -1,4 +1,5 @@
 //! A network of our own between nodes and their broker, which can be slow, or cut.
+#![expect(clippy::disallowed_methods, reason = "a test may start threads")]
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -36,7 +37,7 @@ impl Proxy {
             while !shared.is_over.load(Ordering::SeqCst) {
                 match listener.accept() {
                     Ok((client, _)) if !shared.is_cut.load(Ordering::SeqCst) => {
-                        connect(client, to, &shared);
+                        connect(&client, to, &shared);
                     }
                     // One that is cut off is not even refused in time.
                     Ok(_) => {}
@@ -68,9 +69,9 @@ impl Drop for Proxy {
     }
 }
 
-fn connect(client: TcpStream, to: u16, state: &Arc<State>) {
+fn connect(client: &TcpStream, to: u16, state: &Arc<State>) {
     let Ok(server) = TcpStream::connect(("127.0.0.1", to)) else { return };
-    for (from, to) in [(&client, &server), (&server, &client)] {
+    for (from, to) in [(client, &server), (&server, client)] {
         from.set_nonblocking(false).unwrap();
         from.set_read_timeout(Some(LOOK)).unwrap();
         let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
