@@ -62,7 +62,7 @@ impl Node {
                 Meaning::Nothing => return None,
                 Meaning::Bool(flag) => Value::Bool(flag),
                 Meaning::Number(number) => Value::Num(number),
-                Meaning::Text => Value::Str(scalar.text.clone()),
+                Meaning::Text => Value::Str((&*scalar.text).into()),
             },
             NodeKind::List(items) => Value::List(items.iter().filter_map(Self::to_value).collect()),
             NodeKind::Map(fields) => {

@@ -225,7 +225,6 @@ impl Decoder {
             body: Body::Event(event),
             traits: Some((&mut self.traits, singles.as_slice())),
         });
-        self.traits.recycle();
         Ok(decoded)
     }
 

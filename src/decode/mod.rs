@@ -53,15 +53,5 @@ pub fn likely_customer<'a>(line: &'a [u8], place: &mut usize) -> Option<&'a str>
     std::str::from_utf8(text.get(..end)?).ok()
 }
 
-/// FNV-1a over the bytes, its bits spread by the finaliser of `MurmurHash3`.
-fn spread(text: &str) -> u64 {
-    let mut hash = text.bytes().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
-    });
-    hash = (hash ^ (hash >> 33)).wrapping_mul(0xFF51_AFD7_ED55_8CCD);
-    hash = (hash ^ (hash >> 33)).wrapping_mul(0xC4CE_B9FE_1A85_EC53);
-    hash ^ (hash >> 33)
-}
-
 #[cfg(test)]
 mod tests;

@@ -4,15 +4,9 @@ use smallvec::SmallVec;
 
 use super::content::Content;
 use super::json::{Fault, Raw, Scanner, Text};
-use super::spread;
 use crate::engine::names::Names;
 use crate::engine::slot::TraitSlot;
 use crate::engine::value::Value;
-
-/// Texts kept for reuse, so that the locale that comes with every event is not allocated anew.
-const TEXTS_KEPT: usize = 256;
-/// Longest text kept for reuse, in bytes.
-const TEXT_BYTES_MAX: usize = 64;
 
 /// A trait that stands alone.
 pub(super) type Single<'a> = (TraitSlot, Raw<'a>);
@@ -22,8 +16,6 @@ pub(super) type Single<'a> = (TraitSlot, Raw<'a>);
 pub(super) struct Traits {
     set: Vec<(TraitSlot, Option<Value>)>,
     once: Vec<(TraitSlot, Option<Value>)>,
-    /// Texts by hash. An empty vector stands for a table of nothing.
-    texts: Vec<Option<Value>>,
 }
 
 impl Traits {
@@ -67,16 +59,12 @@ impl Traits {
                 continue;
             }
             if let (Raw::Text(Text::Plain(text)), Some(Value::Str(same))) = (raw, known(*slot))
-                && *text == &**same
+                && text.as_bytes() == same.as_bytes()
                 && !earlier.iter().any(|(other, _)| other == slot)
             {
                 continue;
             }
-            let value = match raw {
-                Raw::Text(text) => Some(self.text(&text.decode())),
-                raw => raw.to_value(),
-            };
-            self.set.push((*slot, value));
+            self.set.push((*slot, raw.to_value()));
         }
         if !singles.is_empty() {
             self.set.sort_by_key(|(slot, _)| *slot);
@@ -91,33 +79,6 @@ impl Traits {
             self.set.sort_by_key(|(slot, _)| *slot);
         }
         &self.set
-    }
-
-    /// Takes the texts back.
-    pub(super) fn recycle(&mut self) {
-        for (_, value) in self.set.drain(..) {
-            if let Some(Value::Str(text)) = &value
-                && text.len() <= TEXT_BYTES_MAX
-            {
-                let place = place_of(text);
-                if self.texts.is_empty() {
-                    self.texts.resize(TEXTS_KEPT, None);
-                }
-                if let Some(kept) = self.texts.get_mut(place) {
-                    *kept = value;
-                }
-            }
-        }
-    }
-
-    fn text(&mut self, text: &str) -> Value {
-        if let Some(kept) = self.texts.get_mut(place_of(text))
-            && matches!(kept, Some(Value::Str(same)) if **same == *text)
-            && let Some(value) = kept.take()
-        {
-            return value;
-        }
-        Value::Str(text.into())
     }
 }
 
@@ -138,8 +99,4 @@ fn last_wins(set: &mut Vec<(TraitSlot, Option<Value>)>) {
     set.reverse();
     set.sort_by_key(|(slot, _)| *slot);
     set.dedup_by_key(|(slot, _)| *slot);
-}
-
-fn place_of(text: &str) -> usize {
-    usize::try_from(spread(text)).map_or(0, |hash| hash % TEXTS_KEPT)
 }

@@ -34,6 +34,7 @@ pub mod slot;
 pub mod step;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod text;
 pub mod time;
 pub mod timer;
 pub mod value;

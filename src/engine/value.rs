@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
+use super::text::Text;
+
 /// A value kept in a customer's state. JSON `null` is not a value: it clears what stood there.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
@@ -11,7 +13,7 @@ pub enum Value {
     /// A finite number.
     Num(f64),
     /// A text.
-    Str(Box<str>),
+    Str(Text),
     /// A list.
     List(Box<[Self]>),
     /// An object, sorted by key, each key once.

@@ -236,7 +236,7 @@ fn included(task: &TaskAction, catalog: &Catalog, state: &CustomerState) -> Vec<
 
 fn text_of(value: Value) -> Option<Box<str>> {
     match value {
-        Value::Str(text) => Some(text),
+        Value::Str(text) => Some((&*text).into()),
         other => other.as_ref().to_name().map(|name| name.into_owned().into()),
     }
 }

@@ -35,7 +35,7 @@ use super::govern;
 use super::id::stable_hash;
 use super::input::{BlindGap, Body, Event, Input, Reach};
 use super::time::{Timestamp, Zone};
-use super::value::{Property, ValueRef};
+use super::value::{Property, Value};
 use fire::Firing;
 
 /// Applies one input to one customer.
@@ -213,7 +213,7 @@ pub fn warm(state: &CustomerState) -> u64 {
     let ledger = state.ledger.last().map_or(0, |contact| contact.decision);
     let mut sum = seen ^ timeline ^ due.unsigned_abs() ^ u64::from(progress) ^ ledger;
     for (_, value) in &state.traits {
-        if let ValueRef::Str(text) = value.as_ref() {
+        if let Value::Str(text) = value {
             sum ^= text.as_bytes().first().copied().map_or(0, u64::from);
         }
     }

@@ -124,7 +124,7 @@ impl Dice {
         match self.below(if depth < 3 { 5 } else { 3 }) {
             0 => Value::Bool(self.below(2) == 0),
             1 => Value::Num(self.number()),
-            2 => Value::Str(self.text()),
+            2 => Value::Str((&*self.text()).into()),
             3 => Value::List(self.list::<_, Vec<_>>(|dice| dice.value(depth + 1)).into()),
             _ => {
                 let fields: std::collections::BTreeMap<Box<str>, Value> =
