@@ -38,12 +38,35 @@ impl CustomerNumber {
 pub struct Customers {
     states: States,
     // Only looked up, never iterated.
-    by_id: HashTable<u32>,
-    hasher: foldhash::fast::FixedState,
+    by_id: HashTable<Place>,
     // Numbers of customers that were forgotten: their states are blank, with an empty id.
     free: Vec<u32>,
     /// Orders of lists, by number: kept apart, so that a list reads little memory.
     columns: Vec<Columns>,
+}
+
+/// Where a customer is found: with the hash of the id, so that the table can grow without a look at
+/// every state, and hardly ever a look at a wrong one is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    hash: IdHash,
+    number: u32,
+}
+
+/// Half of a hash: enough to tell ids apart as a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct IdHash(u32);
+
+impl IdHash {
+    fn of(id: &str) -> Self {
+        let hash = foldhash::fast::FixedState::default().hash_one(id);
+        Self(u32::try_from(hash >> u32::BITS).unwrap_or_default())
+    }
+
+    /// Spread over a whole word, as the table needs it.
+    const fn spread(self) -> u64 {
+        (self.0 as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+    }
 }
 
 /// What lists are ordered by.
@@ -68,17 +91,19 @@ impl Customers {
 
     /// The number of a customer.
     pub fn find(&self, id: &str) -> Option<CustomerNumber> {
-        let states = &self.states;
-        let is_it = |number: &u32| {
-            states.get(*number).is_some_and(|state| state.id.as_bytes() == id.as_bytes())
+        let (states, hash) = (&self.states, IdHash::of(id));
+        let is_it = |place: &Place| {
+            place.hash == hash
+                && states
+                    .get(place.number)
+                    .is_some_and(|state| state.id.as_bytes() == id.as_bytes())
         };
-        self.by_id.find(self.hasher.hash_one(id), is_it).copied().map(CustomerNumber)
+        self.by_id.find(hash.spread(), is_it).map(|place| CustomerNumber(place.number))
     }
 
     /// Makes room for so many more at once, where it is known how many will come.
     pub fn reserve(&mut self, count: usize) {
-        let (states, hasher) = (&self.states, &self.hasher);
-        self.by_id.reserve(count, |number| hash_at(states, hasher, *number));
+        self.by_id.reserve(count, |place| place.hash.spread());
         self.columns.reserve_exact(count);
     }
 
@@ -92,7 +117,7 @@ impl Customers {
 
     /// Adds a customer who is not there yet.
     pub fn insert(&mut self, state: CustomerState) -> CustomerNumber {
-        let hash = self.hasher.hash_one(state.id.as_str());
+        let hash = IdHash::of(state.id.as_str());
         let number = match self.free.pop() {
             Some(number) => {
                 if let Some(place) = self.states.get_mut(number) {
@@ -107,8 +132,8 @@ impl Customers {
                 number
             }
         };
-        let (states, hasher) = (&self.states, &self.hasher);
-        self.by_id.insert_unique(hash, number, |number| hash_at(states, hasher, *number));
+        let place = Place { hash, number };
+        self.by_id.insert_unique(hash.spread(), place, |place| place.hash.spread());
         CustomerNumber(number)
     }
 
@@ -125,8 +150,8 @@ impl Customers {
     /// Forgets a customer.
     pub fn remove(&mut self, number: CustomerNumber) {
         let Some(state) = self.states.get_mut(number.0) else { return };
-        let hash = self.hasher.hash_one(state.id.as_str());
-        if let Ok(entry) = self.by_id.find_entry(hash, |other| *other == number.0) {
+        let hash = IdHash::of(state.id.as_str()).spread();
+        if let Ok(entry) = self.by_id.find_entry(hash, |place| place.number == number.0) {
             entry.remove();
             *state = CustomerState::new(CustomerId::new(""), Timestamp::MIN);
             self.set_columns(number, Columns::NONE);
@@ -162,9 +187,12 @@ impl Customers {
     ///
     /// Each round is a short loop without decisions, so that its reads wait side by side.
     pub fn prefetch<'a>(&self, ids: impl Iterator<Item = &'a str>) -> u64 {
-        let hashes: SmallVec<[u64; TOGETHER]> = ids.map(|id| self.hasher.hash_one(id)).collect();
+        let hashes: SmallVec<[IdHash; TOGETHER]> = ids.map(IdHash::of).collect();
         // Most probably it is they: their states are not looked at to make sure.
-        let likely = |hash: &u64| self.by_id.find(*hash, |_| true).copied();
+        let likely = |hash: &IdHash| {
+            let place = self.by_id.find(hash.spread(), |place| place.hash == *hash);
+            place.map(|place| place.number)
+        };
         let numbers: SmallVec<[u32; TOGETHER]> = hashes.iter().filter_map(likely).collect();
         let states = || numbers.iter().filter_map(|number| self.states.get(*number));
         let mut sum = states().fold(0, |sum, state| sum ^ step::touch(state));
@@ -218,10 +246,6 @@ impl States {
         }
         self.count += 1;
     }
-}
-
-fn hash_at(states: &States, hasher: &impl BuildHasher, number: u32) -> u64 {
-    hasher.hash_one(states.get(number).map_or("", |state| state.id.as_str()))
 }
 
 fn is_blank(state: &CustomerState) -> bool {
