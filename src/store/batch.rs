@@ -162,6 +162,11 @@ impl States {
         })
     }
 
+    /// Bytes that it has room for.
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// Empties it, keeping its buffers.
     pub fn clear(&mut self) {
         self.bytes.clear();
@@ -178,6 +183,14 @@ impl Batch {
             && self.tasks.is_empty()
             && self.exposures.is_empty()
             && self.forgotten.is_empty())
+    }
+
+    /// How many keys its commit writes, about.
+    pub fn writes_about(&self) -> usize {
+        /// A ruling has its record and two ways to it; a task has one.
+        const EACH: usize = 3;
+        let few = self.settled.len() + self.exposures.len() + self.funnels.len() + 1;
+        self.states.len() + EACH * (self.rulings.len() + self.tasks.len()) + self.outbox.len() + few
     }
 
     /// What follows from it once it is durable; `None` when nothing does.

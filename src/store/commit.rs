@@ -1,8 +1,8 @@
 //! One atomic batch: states, decisions, outbox, tasks and the place in the log, or none of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use fjall::PersistMode;
+use fjall::{OwnedWriteBatch, PersistMode};
 
 use super::batch::{Batch, Mark, Ruled, StoredMark};
 use super::changes::{self, Change, Kind, Write};
@@ -25,7 +25,10 @@ impl Store {
     /// # Errors
     /// When it is not durable. The store is then broken and the process must stop.
     pub fn commit(&self, batches: &mut [Batch]) -> Result<(), Error> {
-        let mut write = Write::silent(self.db.batch());
+        // All rooms at once: a list that grows is copied at each step.
+        let count = batches.iter().map(Batch::writes_about).sum();
+        let batch = OwnedWriteBatch::with_capacity(self.db.clone(), count);
+        let mut write = Write::silent(batch);
         // Rows that are changed elsewhere must not come back after they were removed here.
         let _changing = self.change();
         self.write_all(&mut write, batches)?;
@@ -56,8 +59,8 @@ impl Store {
         if self.is_broken() {
             return Err(Error::Broken);
         }
-        let mut pending = Pending::default();
         strip_forgotten(batches);
+        let mut pending = Pending::of(batches);
         batches.iter_mut().try_for_each(|batch| self.write_batch(write, batch, &mut pending))
     }
 
@@ -69,8 +72,10 @@ impl Store {
     ) -> Result<(), Error> {
         let spaces = &self.spaces;
         write.of_shard(batch.shard);
+        let mut key = Vec::new();
         for (id, state) in batch.states.iter() {
-            write.insert(&spaces.customers, keys::customer(batch.shard, id), state);
+            keys::put_customer(&mut key, batch.shard, id);
+            write.insert(&spaces.customers, key.as_slice(), state);
             write.tell(Kind::Customer, id, Some(state));
         }
         for ruled in &mut batch.rulings {
@@ -139,14 +144,16 @@ impl Store {
             complete(&mut ruled.record, earlier);
         }
         let record = &ruled.record;
-        let value = json(record)?;
+        let mut value = std::mem::take(&mut pending.json);
+        put_json(&mut value, record)?;
         if changes::is_open(record) {
             write.tell(Kind::Decision, &record.id, Some(&value));
         } else if ruled.replaces.is_some() {
             write.tell(Kind::Decision, &record.id, None);
         }
-        self.write_decision(write, (ruled.id, decided_at), record, value);
-        pending.put(ruled.id, decided_at, record.clone());
+        self.write_decision(write, (ruled.id, decided_at), record, &value);
+        pending.json = value;
+        pending.put(ruled.id, decided_at, record);
         Ok(())
     }
 
@@ -155,7 +162,7 @@ impl Store {
         write: &mut Write,
         (id, decided_at): (DecisionId, Timestamp),
         record: &DecisionRecord,
-        value: Vec<u8>,
+        value: &[u8],
     ) {
         let place = keys::place(decided_at, id.as_bytes());
         let key = keys::of_customer(&record.customer, &place);
@@ -224,15 +231,31 @@ impl Prepared<'_> {
 
 /// Records of the batches at hand, which cannot be read from the database yet.
 #[derive(Default)]
-struct Pending(BTreeMap<DecisionId, (Timestamp, DecisionRecord)>);
+struct Pending {
+    /// Decisions that are ruled more than once in them: the records of the others are not asked for.
+    again: BTreeSet<DecisionId>,
+    records: BTreeMap<DecisionId, (Timestamp, DecisionRecord)>,
+    /// Room for the record that is written now.
+    json: Vec<u8>,
+}
 
 impl Pending {
-    fn take(&mut self, id: DecisionId) -> Option<(Timestamp, DecisionRecord)> {
-        self.0.remove(&id)
+    fn of(batches: &[Batch]) -> Self {
+        let rulings = batches.iter().flat_map(|batch| &batch.rulings);
+        let mut ids: Vec<DecisionId> = rulings.map(|ruled| ruled.id).collect();
+        ids.sort_unstable();
+        let again = ids.array_windows().filter(|[one, next]| one == next).map(|[id, _]| *id);
+        Self { again: again.collect(), ..Self::default() }
     }
 
-    fn put(&mut self, id: DecisionId, decided_at: Timestamp, record: DecisionRecord) {
-        self.0.insert(id, (decided_at, record));
+    fn take(&mut self, id: DecisionId) -> Option<(Timestamp, DecisionRecord)> {
+        self.records.remove(&id)
+    }
+
+    fn put(&mut self, id: DecisionId, decided_at: Timestamp, record: &DecisionRecord) {
+        if self.again.contains(&id) {
+            self.records.insert(id, (decided_at, record.clone()));
+        }
     }
 }
 
@@ -297,7 +320,14 @@ fn complete(record: &mut DecisionRecord, earlier: DecisionRecord) {
 
 /// A value as JSON.
 pub(super) fn json<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, Error> {
-    serde_json::to_vec(value).map_err(|error| Error::Storage(format!("not JSON: {error}")))
+    let mut json = Vec::new();
+    put_json(&mut json, value).map(|()| json)
+}
+
+/// The same in place of what stood there.
+fn put_json<T: serde::Serialize>(json: &mut Vec<u8>, value: &T) -> Result<(), Error> {
+    json.clear();
+    serde_json::to_writer(json, value).map_err(|error| Error::Storage(format!("not JSON: {error}")))
 }
 
 /// A stored value.

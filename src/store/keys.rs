@@ -34,9 +34,15 @@ pub(super) fn funnels(shard: u16) -> String {
 /// A customer within a shard.
 pub(super) fn customer(shard: u16, id: &str) -> Vec<u8> {
     let mut key = Vec::with_capacity(2 + id.len());
+    put_customer(&mut key, shard, id);
+    key
+}
+
+/// The same in place of what stood there.
+pub(super) fn put_customer(key: &mut Vec<u8>, shard: u16, id: &str) {
+    key.clear();
     key.extend_from_slice(&shard.to_be_bytes());
     key.extend_from_slice(id.as_bytes());
-    key
 }
 
 /// Bytes of a place in an order by time: the time turned round, so that the newest comes first,

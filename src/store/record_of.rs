@@ -59,6 +59,10 @@ impl<'a> Teller<'a> {
         ruling: &Ruling,
     ) -> DecisionRecord {
         let clock = WallClock::of(self.catalog, state);
+        let rules: Vec<_> =
+            ruling.findings.iter().map(|finding| self.rule(finding, &clock)).collect();
+        let held = rules.iter().filter(|rule| !rule.passed).map(|rule| rule.detail.as_str());
+        let why = self.why_with(ruling, &clock, held);
         let trigger = self.catalog.trigger(ruling.trigger);
         let purpose = trigger.and_then(|trigger| match &trigger.action {
             Action::Send(send) => Some(self.purpose(send.purpose)),
@@ -78,7 +82,7 @@ impl<'a> Teller<'a> {
             ruled_at: ruling.at.to_string(),
             verdict: ruling.verdict.kind().as_str().to_owned(),
             reason: ruling.verdict.reason().map(|reason| reason.as_str().to_owned()),
-            why: self.why(ruling, &clock),
+            why,
             until,
             purpose: purpose.map(str::to_owned),
             channel: self.channel_of(ruling, decision).map(str::to_owned),
@@ -86,7 +90,7 @@ impl<'a> Teller<'a> {
             arm: ruling.arm.as_deref().map(str::to_owned),
             content: content_of(decision, ruling.id).map(fields).unwrap_or_default(),
             conditions: ruling.conditions.iter().map(condition).collect(),
-            rules: ruling.findings.iter().map(|finding| self.rule(finding, &clock)).collect(),
+            rules,
             history: Vec::new(),
             versions: Versions {
                 trigger: trigger.map(|trigger| trigger.version.to_string()).unwrap_or_default(),

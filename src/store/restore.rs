@@ -101,7 +101,7 @@ impl Store {
             key: id.to_owned(),
             why: "its id or time cannot be read".to_owned(),
         })?;
-        self.write_decision(write, place, &record, value.to_vec());
+        self.write_decision(write, place, &record, value);
         Ok(())
     }
 

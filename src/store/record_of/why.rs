@@ -40,18 +40,33 @@ impl WallClock {
 }
 
 fn say_local(local: jiff::civil::DateTime) -> String {
-    local.strftime("%a %-d %b %H:%M").to_string()
+    const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let name = |names: &[&'static str], index: i8| {
+        usize::try_from(index).ok().and_then(|index| names.get(index)).copied().unwrap_or_default()
+    };
+    let weekday = name(&DAYS, local.weekday().to_sunday_zero_offset());
+    let month = name(&MONTHS, local.month() - 1);
+    format!("{weekday} {} {month} {:02}:{:02}", local.day(), local.hour(), local.minute())
 }
 
 impl Teller<'_> {
     /// The reason of a ruling, in one sentence.
     pub fn why(&self, ruling: &Ruling, clock: &WallClock) -> String {
-        let held = ruling.findings.iter().rev().filter(|finding| finding.passed == Passed::No);
-        let mut details: Vec<String> = held
-            .map(|finding| self.detail(finding, clock))
-            .filter(|detail| !detail.is_empty())
-            .collect();
-        details.reverse();
+        let held = ruling.findings.iter().filter(|finding| finding.passed == Passed::No);
+        let details: Vec<String> = held.map(|finding| self.detail(finding, clock)).collect();
+        self.why_with(ruling, clock, details.iter().map(String::as_str))
+    }
+
+    /// The same, where it is known already what the rules that held it back looked at.
+    pub(super) fn why_with<'d>(
+        &self,
+        ruling: &Ruling,
+        clock: &WallClock,
+        details: impl Iterator<Item = &'d str>,
+    ) -> String {
+        let details: Vec<&str> = details.filter(|detail| !detail.is_empty()).collect();
         let details = details.join("; ");
         let reason = ruling.verdict.reason().map(Reason::sentence).unwrap_or_default();
         let mut why = match &ruling.verdict {
