@@ -144,8 +144,8 @@ impl Commits {
             // Whoever waited may have been stopped.
             kept.send(()).unwrap_or_default();
         }
-        for (_, waiter) in waiters {
-            waiter.tell();
+        for ((_, waiter), batch) in waiters.into_iter().zip(&mut batches) {
+            waiter.tell(std::mem::take(&mut batch.states));
         }
         for committed in batches.into_iter().filter_map(Batch::into_committed) {
             // Whoever acts on it may have gone already: it is found in the store after a restart.

@@ -372,11 +372,11 @@ impl Source for Embedded {
     fn read(&self, shard: u16, from: u64, bytes_max: usize) -> Result<Vec<Entry>, Error> {
         let end = self.end(shard);
         let from = from.max(1);
-        let mut entries = Vec::new();
-        let Some(cursor) = self.cursors.get(usize::from(shard)) else { return Ok(entries) };
+        let Some(cursor) = self.cursors.get(usize::from(shard)) else { return Ok(Vec::new()) };
         if end < from {
-            return Ok(entries);
+            return Ok(Vec::new());
         }
+        let mut entries = Vec::with_capacity(super::entries_about(bytes_max, end - from + 1));
         let mut cursor = lock(cursor);
         if cursor.next != from {
             *cursor = Cursor { place: self.place_of(shard, from), ..Cursor::default() };

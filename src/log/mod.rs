@@ -83,6 +83,13 @@ pub trait Source: Send + Sync + std::fmt::Debug {
     }
 }
 
+/// About how many entries so many bytes are, when at most so many are left: for making room at
+/// once, because a list that grows is fetched from the system anew at each step.
+pub fn entries_about(bytes: usize, left: u64) -> usize {
+    const BYTES_EACH: usize = 256;
+    usize::try_from(left).unwrap_or(usize::MAX).min(bytes / BYTES_EACH)
+}
+
 /// A log: a source that can be appended to. Implementations: embedded (in the store's directory),
 /// in memory (tests).
 pub trait Log: Source {

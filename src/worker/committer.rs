@@ -1,14 +1,15 @@
 //! The one thread that commits for all shards: whatever waits is flushed together, and only then
 //! do effects leave.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc;
 
 use super::message::Mailbox;
 use crate::clock::Stopwatch;
+use crate::store::batch::States;
 use crate::store::{Batch, Committed, Error, Store};
 use crate::telemetry;
 
@@ -32,13 +33,44 @@ pub struct Waiter {
     /// Batches of the shard under way: one less when this one is done.
     pub(super) under_way: Arc<AtomicUsize>,
     pub(super) mailbox: Mailbox,
+    pub(super) spare: Arc<Spare>,
 }
 
 impl Waiter {
-    /// Says that the batch is committed.
-    pub fn tell(self) {
+    /// Says that the batch is committed, and gives back the buffers of what was written.
+    pub fn tell(self, written: States) {
+        self.spare.give(written);
         self.under_way.fetch_sub(1, Ordering::AcqRel);
         self.mailbox.wake();
+    }
+}
+
+/// Buffers of states that were committed, to be filled again: fresh ones would come from the system
+/// page by page, each of them cleared first.
+#[derive(Debug, Default)]
+pub(super) struct Spare(Mutex<Vec<States>>);
+
+impl Spare {
+    /// Buffers kept.
+    const KEPT_MAX: usize = 4;
+    /// Bytes of the largest that is kept.
+    const BYTES_MAX: usize = 2 * 1_024 * 1_024;
+
+    /// Empty states, with buffers where there are some.
+    pub(super) fn take(&self) -> States {
+        self.kept().pop().unwrap_or_default()
+    }
+
+    fn give(&self, mut states: States) {
+        let mut kept = self.kept();
+        if (1..=Self::BYTES_MAX).contains(&states.capacity()) && kept.len() < Self::KEPT_MAX {
+            states.clear();
+            kept.push(states);
+        }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Vec<States>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -127,7 +159,9 @@ impl Committer {
         if flushed {
             telemetry::Flushed { what: "store" }.emit();
         }
-        waiters.into_iter().for_each(Waiter::tell);
+        for (waiter, batch) in waiters.into_iter().zip(&mut batches) {
+            waiter.tell(std::mem::take(&mut batch.states));
+        }
         for committed in batches.into_iter().filter_map(Batch::into_committed) {
             // Whoever acts on it may have gone already: it is found in the store after a restart.
             drop(self.sink.blocking_send(committed));

@@ -1,5 +1,8 @@
 //! The batch that is being filled: what each step gave, in the form in which it is kept.
 
+use std::sync::Arc;
+
+use super::committer::Spare;
 use super::customers::CustomerNumber;
 use super::page::named_score;
 use super::shard::{Shard, Stepped};
@@ -42,6 +45,8 @@ pub(super) struct OpenBatch {
     unwritten: Unwritten,
     /// The first change of those it rules about, where the order of changes has lost it.
     held: Option<u64>,
+    /// Buffers of states that were committed.
+    spare: Arc<Spare>,
     /// What a written state takes, on average.
     state_bytes: usize,
     /// Position of the last input.
@@ -105,10 +110,16 @@ impl OpenBatch {
             hears,
             unwritten: Unwritten::default(),
             held: None,
+            spare: Arc::default(),
             state_bytes: 0,
             last: position,
             since: position.saturating_add(1),
         }
+    }
+
+    /// Where the buffers of states go once they are committed.
+    pub(super) fn spare(&self) -> Arc<Spare> {
+        self.spare.clone()
     }
 
     /// Takes in what an input gave.
@@ -259,6 +270,9 @@ impl OpenBatch {
         };
         let mut batch = std::mem::take(&mut self.batch);
         self.batch.shard = self.shard;
+        // As many may come again: a list that grows is copied at each step.
+        self.batch.rulings.reserve(batch.rulings.len());
+        batch.states = self.spare.take();
         batch.funnels = shard.take_changed_funnels();
         batch.scores = self.scored.take().iter().filter_map(|who| scores(shard, *who)).collect();
         for number in self.ruled.take() {
@@ -275,7 +289,8 @@ impl OpenBatch {
 
     /// Takes out a batch of states alone, of customers whom what is open does not rule about.
     pub(super) fn close_some(&mut self, shard: &mut Shard) -> Result<(Batch, u64), Error> {
-        let mut batch = Batch { shard: self.shard, ..Batch::default() };
+        let states = self.spare.take();
+        let mut batch = Batch { shard: self.shard, states, ..Batch::default() };
         batch.states.reserve(STATES_MAX, self.state_bytes);
         for _ in 0..STATES_MAX {
             let Some((since, number)) = self.unwritten.pop(Due::ALL) else { break };

@@ -391,7 +391,8 @@ impl Running {
         self.heartbeat = Stopwatch::start();
         self.under_way.fetch_add(1, Ordering::AcqRel);
         let (under_way, mailbox) = (self.under_way.clone(), self.worker.mailbox.clone());
-        if self.worker.parts.commits.send(batch, Waiter { under_way, mailbox }) {
+        let waiter = Waiter { under_way, mailbox, spare: self.open.spare() };
+        if self.worker.parts.commits.send(batch, waiter) {
             Ok(())
         } else {
             Err(Error::CommitterStopped)

@@ -99,7 +99,8 @@ impl Source for Recorded {
 
     fn read(&self, _: u16, from: u64, bytes_max: usize) -> Result<Vec<Entry>, log::Error> {
         let mut bytes = 0;
-        let mut entries = Vec::new();
+        let left = self.end(0).saturating_sub(from).saturating_add(1);
+        let mut entries = Vec::with_capacity(log::entries_about(bytes_max, left));
         while bytes < bytes_max
             && let Some(entry) = self.entry(from + entries.len() as u64)
         {

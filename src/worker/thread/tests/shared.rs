@@ -107,7 +107,8 @@ impl Stage {
             refused += batches[0].refused.len();
             let prepared = self.store.prepare(&mut batches, &[]).unwrap();
             prepared.commit(&[]).unwrap();
-            job.waiter.tell();
+            let [batch] = batches;
+            job.waiter.tell(batch.states);
         }
         refused
     }
