@@ -32,8 +32,9 @@ pub struct Decoder {
     scores: Box<[Arc<str>]>,
     purposes: Box<[Arc<str>]>,
     channels: Box<[Arc<str>]>,
-    // Lent out while an event is decoded, all missing in between.
+    // Lent out while an event is decoded, empty in between.
     table: Vec<Property<'static>>,
+    properties: usize,
     traits: Traits,
     name: String,
 }
@@ -55,11 +56,11 @@ impl<'d> Decoded<'d> {
     /// The input. `known` gives the traits that the customer has already: what says nothing new is
     /// left out, and what the sender wants set only once.
     pub fn input<'k>(self, known: impl Fn(TraitSlot) -> Option<&'k Value>) -> Input<'d> {
-        let mut body = self.body;
-        if let (Body::Event(event), Some((traits, singles))) = (&mut body, self.traits) {
+        let mut input = Input { at: self.at, position: self.position, body: self.body };
+        if let (Body::Event(event), Some((traits, singles))) = (&mut input.body, self.traits) {
             event.traits = traits.settle(singles, known);
         }
-        Input { at: self.at, position: self.position, body }
+        input
     }
 }
 
@@ -85,7 +86,8 @@ impl Decoder {
             scores: scores.into(),
             purposes: Box::default(),
             channels: Box::default(),
-            table: vec![Property::Missing; properties.len()],
+            table: Vec::new(),
+            properties: properties.len(),
             traits: Traits::default(),
             name: String::new(),
         }
@@ -164,6 +166,7 @@ impl Decoder {
     /// Lends the table, with every property missing.
     fn with_table<'a, R>(&mut self, work: impl FnOnce(&mut Self, &mut [Property<'a>]) -> R) -> R {
         let mut table: Vec<Property<'a>> = std::mem::take(&mut self.table);
+        table.resize(self.properties, Property::Missing);
         let worked = work(self, &mut table);
         self.table = relend(table);
         worked

@@ -165,18 +165,20 @@ impl<'a> Item<'a> {
             *place = self.count;
         }
         let index = usize::from(*place).wrapping_sub(1);
-        match self.found.get_mut(index) {
-            Some(found) => *found = raw,
-            None => self.put_more(index.wrapping_sub(FOUND), raw),
+        if FOUND <= index {
+            self.make_more();
+        }
+        // One place to write to, so that what is written comes straight from registers.
+        let found = self.found.get_mut(index);
+        if let Some(found) = found.or_else(|| self.more.get_mut(index.wrapping_sub(FOUND))) {
+            *found = raw;
         }
     }
 
+    /// Makes room for all fields that there can be.
     #[cold]
-    fn put_more(&mut self, index: usize, raw: Raw<'a>) {
-        match self.more.get_mut(index) {
-            Some(found) => *found = raw,
-            None => self.more.push(raw),
-        }
+    fn make_more(&mut self) {
+        self.more.resize(FIELDS - FOUND, Raw::Absent);
     }
 
     /// Forgets some fields: what they stand in comes again, and replaces all of it.

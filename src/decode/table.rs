@@ -268,6 +268,7 @@ fn alias(bare: &str) -> &str {
 
 /// Empties a table and lends it for other bytes. The collection is done in place, so a table is
 /// allocated once for all events.
-pub(super) fn relend<'b>(table: Vec<Property<'_>>) -> Vec<Property<'b>> {
+pub(super) fn relend<'b>(mut table: Vec<Property<'_>>) -> Vec<Property<'b>> {
+    table.clear();
     table.into_iter().map(|_| Property::Missing).collect()
 }

@@ -23,8 +23,10 @@ pub struct Decision {
     pub dropped: u32,
 }
 
-/// What became of an input.
+/// What became of an input. A whole word, because it ends every decision, which is moved often, and
+/// copies of single bytes stall.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u64)]
 pub enum Applied {
     /// It changed state.
     #[default]

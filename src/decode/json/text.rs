@@ -1,6 +1,8 @@
-//! Texts inside JSON: found eight bytes at a time, decoded only where they hold escapes.
+//! Texts inside JSON: found sixteen bytes at a time, decoded only where they hold escapes.
 
 use std::borrow::Cow;
+
+use wide::u8x16;
 
 use super::{Fault, FaultKind};
 
@@ -113,37 +115,48 @@ fn unescape(text: &str) -> String {
     out
 }
 
-const ONES: u64 = u64::from_le_bytes([1; 8]);
-const HIGHS: u64 = u64::from_le_bytes([0x80; 8]);
+/// Bytes looked at together: most texts end among the first of them.
+const TOGETHER: usize = 16;
 
 /// The first place from `from` on that holds a quote, a backslash or a control character.
 #[inline(always)]
 pub(super) fn plain_until(bytes: &[u8], from: usize) -> usize {
-    let (chunks, _) = bytes.get(from..).unwrap_or_default().as_chunks::<8>();
+    let (chunks, _) = bytes.get(from..).unwrap_or_default().as_chunks::<TOGETHER>();
     let mut at = from;
     for chunk in chunks {
-        let stops = stops(u64::from_le_bytes(*chunk));
+        let stops = stops(chunk);
         if stops != 0 {
-            return at + (stops.trailing_zeros() / 8) as usize;
+            return at + stops.trailing_zeros() as usize;
         }
-        at += 8;
+        at += TOGETHER;
     }
     plain_until_end(bytes, at)
 }
 
-#[cold]
+/// The same where less than [`TOGETHER`] bytes are left: the last of all stand for them, whatever
+/// of those was looked at before.
+#[inline(never)]
 fn plain_until_end(bytes: &[u8], from: usize) -> usize {
     let tail = bytes.get(from..).unwrap_or_default();
-    let stop = tail.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1F));
-    from + stop.unwrap_or(tail.len())
+    match bytes.last_chunk() {
+        Some(last) => {
+            let passed = TOGETHER.saturating_sub(tail.len());
+            let stops = stops(last) >> passed;
+            from + std::cmp::min(stops.trailing_zeros() as usize, tail.len())
+        }
+        None => {
+            let stop = tail.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1F));
+            from + stop.unwrap_or(tail.len())
+        }
+    }
 }
 
-/// The high bit of every byte that stops a plain run. A borrow can set bits of later bytes too,
-/// never of earlier ones, and only the first is used.
+/// A bit for each byte that stops a plain run.
 #[inline(always)]
-const fn stops(word: u64) -> u64 {
-    let quotes = (word ^ ONES.wrapping_mul(b'"' as u64)).wrapping_sub(ONES);
-    let backslashes = (word ^ ONES.wrapping_mul(b'\\' as u64)).wrapping_sub(ONES);
-    let controls = word.wrapping_sub(ONES.wrapping_mul(0x20));
-    (quotes | backslashes | controls) & !word & HIGHS
+fn stops(chunk: &[u8; TOGETHER]) -> u32 {
+    let bytes = u8x16::new(*chunk);
+    let quotes = bytes.simd_eq(u8x16::splat(b'"'));
+    let backslashes = bytes.simd_eq(u8x16::splat(b'\\'));
+    let controls = bytes.simd_eq(bytes.min(u8x16::splat(0x1F)));
+    (quotes | backslashes | controls).to_bitmask()
 }

@@ -63,10 +63,16 @@ impl<T: Copy> Track<T> {
     #[inline(always)]
     pub(super) fn find(&self, index: usize, bytes: &[u8], at: usize) -> Option<&Known<T>> {
         let known = self.members.get(index)?;
-        let mut differs = (word(bytes, at)? ^ known.lead[0]) & known.mask[0];
-        if HALF < known.len {
-            differs |= (word(bytes, at + HALF)? ^ known.lead[1]) & known.mask[1];
-        }
+        let rest = bytes.get(at..)?;
+        let differs = match rest.first_chunk::<LEAD_BYTES>().map(|chunk| chunk.as_chunks().0) {
+            Some([first, second]) => {
+                let differ =
+                    |half: &[u8; HALF], lead, mask| (u128::from_le_bytes(*half) ^ lead) & mask;
+                differ(first, known.lead[0], known.mask[0])
+                    | differ(second, known.lead[1], known.mask[1])
+            }
+            _ => known.differs_at_end(bytes, at)?,
+        };
         (differs == 0).then_some(known)
     }
 
@@ -101,6 +107,16 @@ impl<T: Copy> Track<T> {
 }
 
 impl<T> Known<T> {
+    /// The bits in which the lead differs from what stands near the end of a text.
+    #[inline(never)]
+    fn differs_at_end(&self, bytes: &[u8], at: usize) -> Option<u128> {
+        let mut differs = (word(bytes, at)? ^ self.lead[0]) & self.mask[0];
+        if HALF < self.len {
+            differs |= (word(bytes, at + HALF)? ^ self.lead[1]) & self.mask[1];
+        }
+        Some(differs)
+    }
+
     /// Whether this is the lead, whatever it leads to.
     fn begins_with(&self, lead: &[u8]) -> bool {
         let [first, second] = self.lead.map(u128::to_le_bytes);

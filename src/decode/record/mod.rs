@@ -109,8 +109,9 @@ pub enum Subject<'a> {
     Everyone,
 }
 
-/// Whether an event may cause anything.
+/// Whether an event may cause anything. A whole word, as what stands beside it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u64)]
 pub enum Freshness {
     /// It may.
     #[default]
@@ -119,11 +120,13 @@ pub enum Freshness {
     Historical,
 }
 
-/// Declares an enum whose variants are stored as numbers.
+/// Declares an enum whose variants are stored as numbers. In memory it is a whole word, because it
+/// is copied often beside others, and copies of single bytes stall.
 macro_rules! stored {
     ($(#[$doc:meta])* $vis:vis $name:ident { $($(#[$note:meta])* $variant:ident = $code:literal,)* }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u64)]
         $vis enum $name { $($(#[$note])* $variant,)* }
 
         impl $name {
