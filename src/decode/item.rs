@@ -175,7 +175,6 @@ impl<'a> Item<'a> {
         }
     }
 
-    /// Makes room for all fields that there can be.
     #[cold]
     fn make_more(&mut self) {
         self.more.resize(FIELDS - FOUND, Raw::Absent);
