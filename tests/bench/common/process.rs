@@ -56,6 +56,11 @@ impl Place {
 
     /// Starts the process and waits until it is ready; also says how long that took.
     pub(crate) fn start(&self) -> Fallible<(Process, Duration)> {
+        self.start_with(&[])
+    }
+
+    /// The same, told more than the folder says.
+    pub(crate) fn start_with(&self, more: &[&str]) -> Fallible<(Process, Duration)> {
         let said = fs::File::create(self.path().join(SAID))?;
         let watch = Stopwatch::start();
         let child = Command::new(env!("CARGO_BIN_EXE_heedful"))
@@ -63,11 +68,12 @@ impl Place {
             .env_clear()
             .envs(std::env::vars_os().filter(|(name, _)| name == "HEEDFUL_LOG_FILTER"))
             .args(["serve", "--listen", "127.0.0.1:0", "--data", "data", "--triggers", "triggers"])
+            .args(more)
             .stdin(Stdio::null())
             .stdout(said.try_clone()?)
             .stderr(said)
             .spawn()?;
-        let mut process = Process { child, address: ([127, 0, 0, 1], 0).into() };
+        let mut process = Process { child, address: ([127, 0, 0, 1], 0).into(), began: watch };
         loop {
             if let Some(address) = self.address()? {
                 process.address = address;
@@ -100,11 +106,17 @@ impl Place {
 pub(crate) struct Process {
     child: Child,
     address: SocketAddr,
+    began: Stopwatch,
 }
 
 impl Process {
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// How long ago it was started.
+    pub(crate) fn age(&self) -> Duration {
+        self.began.elapsed()
     }
 
     /// Processor time that it has taken.
