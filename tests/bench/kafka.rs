@@ -4,7 +4,6 @@
 //!
 //! `cargo bench --bench kafka [-- --events=300000]`. Needs a JDK and Maven, as the tests do. Ratios are
 //! made of processor time; the broker's is nobody's here.
-#![expect(clippy::print_stdout, reason = "a bench reports by printing")]
 
 #[path = "kafka/broker.rs"]
 mod broker;

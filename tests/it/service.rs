@@ -219,7 +219,6 @@ pub(crate) struct Process {
 
 impl Process {
     /// One that was started otherwise.
-    #[cfg(feature = "kafka")]
     pub(crate) fn of(child: Child) -> Self {
         Self { child }
     }

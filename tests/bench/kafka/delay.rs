@@ -11,6 +11,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::Message as _;
 use rdkafka::producer::Producer as _;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use serde::Deserialize;
 
 use super::topic;
 use crate::common::Fallible;
@@ -25,6 +26,15 @@ const PER_MARKER: u64 = 200;
 const BURST: Duration = Duration::from_millis(2);
 /// How long the last decisions are waited for.
 const LAST_MAX: Duration = Duration::from_secs(10);
+
+/// What is looked at of a decision.
+#[derive(Deserialize)]
+struct Told {
+    trigger: String,
+    ruled_at: String,
+    #[serde(default)]
+    history: Vec<serde_json::Value>,
+}
 
 /// Sends so many events a second and gives the delays of some, in milliseconds.
 pub(crate) fn measure(process: &Process, config: &KafkaConfig, rate: f64) -> Fallible<Vec<f64>> {
@@ -91,14 +101,12 @@ fn reader(config: &KafkaConfig) -> Fallible<BaseConsumer> {
 fn take(reader: &BaseConsumer, delays: &mut Vec<f64>) -> Fallible<()> {
     while let Some(message) = reader.poll(Duration::ZERO) {
         let message = message?;
-        let told: serde_json::Value =
-            serde_json::from_slice(message.payload().unwrap_or_default())?;
+        let told: Told = serde_json::from_slice(message.payload().unwrap_or_default())?;
         // Each is told again when its outcome is known.
-        let is_first = told["history"].as_array().is_none_or(|verdicts| verdicts.len() <= 1);
-        if told["trigger"] != "marker" || !is_first {
+        if told.trigger != "marker" || 1 < told.history.len() {
             continue;
         }
-        let at: Timestamp = told["ruled_at"].as_str().ok_or("a decision of no time")?.parse()?;
+        let at = Timestamp::parse(&told.ruled_at).ok_or("a decision of no time")?;
         delays.push((System.now() - at).as_millis() as f64);
     }
     Ok(())
