@@ -63,7 +63,8 @@ fn main() -> Fallible<()> {
     // Half of what one core does.
     let rate = count as f64 / decided.cpu.as_secs_f64() / 2.0;
     let delays = delay::measure(&process, &config, rate)?;
-    process.kill()?;
+    // By itself, or the next one would wait for the end of its session.
+    process.stop()?;
     let restored = restore(&place, all)?;
     let transactions = transactions(&config)?;
 
