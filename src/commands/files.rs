@@ -137,6 +137,31 @@ pub fn find(paths: &[PathBuf]) -> Result<FileSet, Error> {
     FileSet::read(&folders, paths.iter().map(|path| clean(path)).collect())
 }
 
+/// Where things are, when not where `heedful.yaml` says. Its command also has `--events`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Places {
+    /// The data of the stopped service; without it, where `heedful.yaml` says
+    #[arg(long, value_name = "DIR", conflicts_with = "events")]
+    data: Option<PathBuf>,
+    /// The folder of triggers; without it, where `heedful.yaml` says
+    #[arg(long, value_name = "DIR")]
+    triggers: Option<PathBuf>,
+    /// The folder of models; without it, where `heedful.yaml` says
+    #[arg(long, value_name = "DIR")]
+    models: Option<PathBuf>,
+}
+
+impl Places {
+    /// The configuration with these places in it.
+    ///
+    /// # Errors
+    /// As [`config`].
+    pub fn config(&self) -> Result<Config, Error> {
+        let Self { data, triggers, models } = self.clone();
+        config(&Flags { data, triggers, models, ..Flags::default() })
+    }
+}
+
 /// The configuration, where secrets that are not set on this machine do not matter.
 ///
 /// # Errors

@@ -14,22 +14,12 @@ use crate::stats::{Fault, additive};
 const HANDED_CELLS_MAX: usize = 50_000_000;
 /// Columns that a feature may become, about.
 const COLUMNS_EACH: usize = 24;
+
 /// How trees are grown; each part of the rows says when its trees are enough.
-const SETTINGS: Settings = Settings {
-    rounds: 600,
-    leaves: 6,
-    depth_max: 8,
-    rate: 0.05,
-    l2: 10.0,
-    rows_min: 20,
-    hessian_min: 1e-3,
-    gain_min: 0.0,
-    rows_share: 0.8,
-    columns_share: 0.5,
-    bins: 255,
-    patience: 40,
-    seed: 1,
-};
+fn settings(seed: u64) -> Settings {
+    let few = Settings { rounds: 600, leaves: 6, depth_max: 8, rate: 0.05, ..Settings::default() };
+    Settings { patience: 40, seed, ..few }
+}
 
 /// How a model is fitted.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -107,7 +97,7 @@ pub fn fit(
             let directions: Vec<Option<Direction>> =
                 treatments.iter().map(|treatment| treatment.direction).collect();
             let folds = choice::parts(table, seed)?;
-            let settings = Settings { seed, ..SETTINGS };
+            let settings = settings(seed);
             let boosted = trees::boost_folds(table, &directions, &folds, &settings)?;
             let logit = |chance: &f64| (chance / (1.0 - chance)).ln();
             let others = boosted.judged.iter().map(logit).collect();

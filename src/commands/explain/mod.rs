@@ -9,7 +9,6 @@ use super::console::{Console, DIM, Error, STRONG};
 use super::service::{Reply, Service};
 use super::{Ending, files};
 use crate::clock::{Clock, System};
-use crate::config::Flags;
 use crate::engine::catalog::Catalog;
 use crate::engine::slot::TriggerSlot;
 use crate::engine::time::Timestamp;
@@ -44,18 +43,11 @@ pub struct Args {
     /// The token of its API
     #[arg(long, value_name = "TOKEN", env = "HEEDFUL_API_TOKEN", hide_env_values = true)]
     token: Option<String>,
-    /// The data of the stopped service; without it, where `heedful.yaml` says
-    #[arg(long, value_name = "DIR", conflicts_with = "events")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    places: files::Places,
     /// Recorded events to replay instead, one per line, also compressed by gzip
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,
-    /// The folder of triggers; without it, where `heedful.yaml` says
-    #[arg(long, value_name = "DIR")]
-    triggers: Option<PathBuf>,
-    /// The folder of models; without it, where `heedful.yaml` says
-    #[arg(long, value_name = "DIR")]
-    models: Option<PathBuf>,
 }
 
 /// Runs the command.
@@ -67,13 +59,7 @@ pub fn run(args: &Args, console: &mut Console) -> Result<Ending, Error> {
         return ask(&Service::at(url, args.token.clone())?, args, console);
     }
     let at = args.at.as_deref().map(instant).transpose()?;
-    let flags = Flags {
-        data: args.data.clone(),
-        triggers: args.triggers.clone(),
-        models: args.models.clone(),
-        ..Flags::default()
-    };
-    let config = files::config(&flags)?;
+    let config = args.places.config()?;
     let catalog = files::catalog(&config, console)?;
     let Some(catalog) = catalog else { return Ok(Ending::Faults) };
     let trigger = args.trigger.as_deref().map(|name| find(&catalog, name)).transpose()?;

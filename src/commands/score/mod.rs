@@ -9,7 +9,6 @@ use std::sync::Arc;
 use super::console::{Console, Error, Format, GOOD};
 use super::{Ending, explain, files};
 use crate::clock::{Clock, System};
-use crate::config::Flags;
 use crate::engine::catalog::{Catalog, Score, ScoreSource};
 use crate::engine::customer::CustomerState;
 use crate::engine::evaluate::Scope;
@@ -45,15 +44,8 @@ pub struct Args {
     /// Recorded events: NDJSON or CSV, also compressed by gzip, in any order; may be given again
     #[arg(long, value_name = "FILE")]
     events: Vec<PathBuf>,
-    /// The data of the stopped service; without it, where `heedful.yaml` says
-    #[arg(long, value_name = "DIR", conflicts_with = "events")]
-    data: Option<PathBuf>,
-    /// The folder of triggers; without it, where `heedful.yaml` says
-    #[arg(long, value_name = "DIR")]
-    triggers: Option<PathBuf>,
-    /// The folder of models; without it, where `heedful.yaml` says
-    #[arg(long, value_name = "DIR")]
-    models: Option<PathBuf>,
+    #[command(flatten)]
+    places: files::Places,
     /// How to write what is known of one customer
     #[arg(long, value_enum, default_value_t, conflicts_with = "all")]
     format: Format,
@@ -75,14 +67,8 @@ struct Scored<'a> {
 /// # Errors
 /// When files cannot be read or written, or the model or customer is unknown.
 pub fn run(args: &Args, console: &mut Console) -> Result<Ending, Error> {
-    let flags = Flags {
-        data: args.data.clone(),
-        triggers: args.triggers.clone(),
-        models: args.models.clone(),
-        ..Flags::default()
-    };
     let at = args.at.as_deref().map(explain::instant).transpose()?;
-    let config = files::config(&flags)?;
+    let config = args.places.config()?;
     let Some(catalog) = files::catalog(&config, console)? else { return Ok(Ending::Faults) };
     let catalog = Arc::new(catalog);
     let models = wanted(&catalog, args.model.as_deref())?;

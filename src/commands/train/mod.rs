@@ -11,7 +11,7 @@ use super::files::FileSet;
 use super::history::History;
 use super::{Ending, check, files, progress};
 use crate::catalog::Folders;
-use crate::config::{Config, Flags};
+use crate::config::Config;
 use crate::declare::FITTED_SUFFIX;
 use crate::engine::catalog::{Catalog, ScoreSource};
 use crate::engine::classifier::Classifier;
@@ -44,15 +44,8 @@ pub struct Args {
     /// Recorded events: NDJSON or CSV, also compressed by gzip, in any order; may be given again
     #[arg(long, value_name = "FILE")]
     events: Vec<PathBuf>,
-    /// The data of the stopped service, whose log is read; without it, where `heedful.yaml` says
-    #[arg(long, value_name = "DIR", conflicts_with = "events")]
-    data: Option<PathBuf>,
-    /// The folder of triggers; without it, where `heedful.yaml` says
-    #[arg(long, value_name = "DIR")]
-    triggers: Option<PathBuf>,
-    /// The folder of models; without it, where `heedful.yaml` says
-    #[arg(long, value_name = "DIR")]
-    models: Option<PathBuf>,
+    #[command(flatten)]
+    places: files::Places,
     /// Where all chance comes from
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     seed: u64,
@@ -88,13 +81,7 @@ enum Challenger {
 /// # Errors
 /// When files cannot be read or written.
 pub fn run(args: &Args, console: &mut Console) -> Result<Ending, Error> {
-    let flags = Flags {
-        data: args.data.clone(),
-        triggers: args.triggers.clone(),
-        models: args.models.clone(),
-        ..Flags::default()
-    };
-    let config = files::config(&flags)?;
+    let config = args.places.config()?;
     let (triggers, models) = (config.triggers.clone(), config.models.clone());
     let set = FileSet::read(&Folders { triggers, models }, Vec::new())?;
     // What is wrong with an older model does not stop a new one.
