@@ -158,7 +158,7 @@ fn states_and_the_place_in_the_log_come_back_together() {
         other.shard = 1;
         store.commit(&mut [batch(3, &[("a", b"1"), ("b", b"2")]), other]).unwrap();
         let mut second = batch(9, &[("b", b"3")]);
-        second.mark.blind = vec![crate::engine::input::BlindGap { from: at(1), to: at(2) }];
+        second.mark.blind = vec![crate::engine::input::BlindGap::down(at(1), at(2))];
         second.mark.revision = "r2".into();
         store.commit(&mut [second]).unwrap();
         // Dropped without a word, as by a kill.
