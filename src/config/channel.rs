@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use secrecy::SecretString;
 
+use super::http::{self, HttpConfig};
 use super::node::{Kind, Node};
 use super::table::{Reading, Table};
 use crate::engine::time::Span;
@@ -44,6 +45,19 @@ pub enum ChannelKind {
     InApp,
     /// Posted to a server, signed.
     Webhook(WebhookConfig),
+    /// A call to anybody's API, as templates.
+    Http(Box<HttpConfig>),
+}
+
+impl ChannelConfig {
+    /// For how long after its decision a call whose result is not known may be made again; `None`
+    /// where it makes no difference.
+    pub fn retry_life(&self) -> Option<Span> {
+        match &self.kind {
+            ChannelKind::Http(http) => http.idempotency.as_ref().and_then(|known| known.life),
+            ChannelKind::Console | ChannelKind::InApp | ChannelKind::Webhook(_) => None,
+        }
+    }
 }
 
 /// A signed webhook.
@@ -116,6 +130,7 @@ enum Word {
     Console,
     InApp,
     Webhook,
+    Http,
 }
 
 /// Reads `channels:`.
@@ -136,8 +151,16 @@ fn channel(
     reading: &mut Reading<'_>,
 ) -> Option<ChannelConfig> {
     let mut table = reading.table(node);
-    let words = [("console", Word::Console), ("in_app", Word::InApp), ("webhook", Word::Webhook)];
+    let words = [
+        ("console", Word::Console),
+        ("in_app", Word::InApp),
+        ("webhook", Word::Webhook),
+        ("http", Word::Http),
+    ];
     let word = table.need("type", reading).and_then(|node| reading.word(&node, &words));
+    if matches!(word, Some(Word::Http)) {
+        http::fill(&mut table, reading);
+    }
     let concurrency =
         table.take("concurrency").and_then(|node| reading.number(&node, 1..=CONCURRENCY_MAX));
     let rate = table
@@ -149,18 +172,33 @@ fn channel(
         Some(Word::Console) => Some(ChannelKind::Console),
         Some(Word::InApp) => Some(ChannelKind::InApp),
         Some(Word::Webhook) => webhook(&mut table, reading).map(ChannelKind::Webhook),
+        Some(Word::Http) => {
+            http::http(&mut table, reading).map(|http| ChannelKind::Http(Box::new(http)))
+        }
         // Its other keys cannot be judged before its type is known.
         None => return None,
     };
     table.end(reading);
+    let kind = kind?;
     Some(ChannelConfig {
         name,
         place,
-        kind: kind?,
+        on_unknown: on_unknown.unwrap_or(unsaid(&kind)),
+        kind,
         concurrency: concurrency.unwrap_or(CONCURRENCY_DEFAULT),
         rate,
-        on_unknown: on_unknown.unwrap_or(OnUnknown::Retry),
     })
+}
+
+/// A second call reaches a customer twice, unless the other side knows it again.
+fn unsaid(kind: &ChannelKind) -> OnUnknown {
+    match kind {
+        ChannelKind::Http(http) if http.idempotency.is_none() => OnUnknown::Hold,
+        ChannelKind::Http(_)
+        | ChannelKind::Console
+        | ChannelKind::InApp
+        | ChannelKind::Webhook(_) => OnUnknown::Retry,
+    }
 }
 
 fn webhook(table: &mut Table, reading: &mut Reading<'_>) -> Option<WebhookConfig> {
@@ -172,6 +210,15 @@ fn webhook(table: &mut Table, reading: &mut Reading<'_>) -> Option<WebhookConfig
         secrets.extend(reading.secrets(node));
     }
     let headers = table.take("headers").map(|node| headers(node, reading)).unwrap_or_default();
+    let (timeout, egress) = (timeout(table, reading), egress(table, reading));
+    if !named || secrets.is_empty() {
+        return None;
+    }
+    Some(WebhookConfig { url: url?, secrets, headers, timeout, egress })
+}
+
+/// How long a call may take.
+pub(super) fn timeout(table: &mut Table, reading: &mut Reading<'_>) -> Span {
     let timeout = table.take("timeout").and_then(|node| {
         let span = reading.span(&node)?;
         if span <= WEBHOOK_TIMEOUT_MAX {
@@ -180,20 +227,15 @@ fn webhook(table: &mut Table, reading: &mut Reading<'_>) -> Option<WebhookConfig
         reading.fault(&node, format!("the longest timeout is {WEBHOOK_TIMEOUT_MAX}"), None);
         None
     });
-    let private = table.take("allow_private").and_then(|node| reading.yes(&node));
-    if !named || secrets.is_empty() {
-        return None;
+    timeout.unwrap_or(WEBHOOK_TIMEOUT_DEFAULT)
+}
+
+/// Which addresses may be called.
+pub(super) fn egress(table: &mut Table, reading: &mut Reading<'_>) -> Egress {
+    match table.take("allow_private").and_then(|node| reading.yes(&node)) {
+        Some(true) => Egress::AllowPrivate,
+        Some(false) | None => Egress::PublicOnly,
     }
-    Some(WebhookConfig {
-        url: url?,
-        secrets,
-        headers,
-        timeout: timeout.unwrap_or(WEBHOOK_TIMEOUT_DEFAULT),
-        egress: match private {
-            Some(true) => Egress::AllowPrivate,
-            Some(false) | None => Egress::PublicOnly,
-        },
-    })
 }
 
 fn headers(node: Node, reading: &mut Reading<'_>) -> Vec<(String, SecretString)> {

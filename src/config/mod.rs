@@ -5,8 +5,10 @@
 
 mod channel;
 mod fault;
+mod http;
 mod kafka;
 mod node;
+mod preset;
 mod registry;
 mod role;
 mod source;
@@ -25,6 +27,7 @@ pub use channel::{
     WEBHOOK_TIMEOUT_DEFAULT, WebhookConfig,
 };
 pub use fault::{Fault, Faults};
+pub use http::{AnswerConfig, HttpBody, HttpConfig, Idempotency, Length, Method};
 pub use kafka::KafkaConfig;
 pub use registry::{Login, RegistryConfig};
 pub use role::Role;

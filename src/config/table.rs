@@ -192,6 +192,25 @@ impl Table {
         Some(self.entries.remove(index).2)
     }
 
+    /// Looks at a key's value, if it has not been taken.
+    pub(super) fn get(&self, key: &str) -> Option<&Node> {
+        self.entries.iter().find(|(name, _, _)| name == key).map(|(_, _, value)| value)
+    }
+
+    /// Whether a key is there and has not been taken.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.get(key).is_some()
+    }
+
+    /// Puts in the keys of another block that this one does not have.
+    pub(super) fn fill(&mut self, other: Self) {
+        for entry in other.entries {
+            if !self.has(&entry.0) {
+                self.entries.push(entry);
+            }
+        }
+    }
+
     /// Takes all that is left: for blocks whose keys are names.
     pub(super) fn take_rest(&mut self) -> Vec<(String, Node, Node)> {
         std::mem::take(&mut self.entries)

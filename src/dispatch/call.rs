@@ -14,7 +14,7 @@ use crate::config::OnUnknown;
 use crate::engine::catalog::Sending;
 use crate::engine::id::DecisionId;
 use crate::engine::input::Delivery;
-use crate::engine::time::Timestamp;
+use crate::engine::time::{Span, Timestamp};
 use crate::store::record::OutboxRow;
 use crate::telemetry::{Called, Settled};
 
@@ -29,6 +29,8 @@ const FINISH_TRIES_MAX: u32 = 150;
 pub(super) struct Caller {
     pub(super) channel: Arc<dyn Channel>,
     pub(super) on_unknown: OnUnknown,
+    /// For how long after its decision the other side knows a call again, if not for ever.
+    pub(super) retry_life: Option<Span>,
     pub(super) sending: Sending,
     pub(super) ledger: Arc<dyn Ledger>,
     pub(super) gate: Arc<dyn Gate>,
@@ -86,7 +88,7 @@ impl Caller {
         }
         let held = Held { row, doubt: Doubt::None };
         let now = self.clock.now();
-        let (held, begun) = match attempt::next(&held, seen, self.on_unknown, now) {
+        let (held, begun) = match attempt::next(&held, seen, self.on_unknown(&held.row, now), now) {
             Next::Call => (held, Begun::Already),
             Next::Begin(held) => (held, Begun::Now),
             Next::Wait(row) => return (Health::NotCalled, self.wait(id, row).await),
@@ -99,6 +101,15 @@ impl Caller {
             return (Health::NotCalled, end);
         }
         self.call(id, &held).await
+    }
+
+    /// What to do with a row of which an attempt may have arrived.
+    fn on_unknown(&self, row: &OutboxRow, now: Timestamp) -> OnUnknown {
+        let decided_at = Timestamp::from_millis(row.decided_at_ms);
+        match self.retry_life {
+            Some(life) if decided_at + life < now => OnUnknown::Hold,
+            Some(_) | None => self.on_unknown,
+        }
     }
 
     /// Asks the governor and commits the attempt: what stops the call, if anything does.
@@ -148,7 +159,8 @@ impl Caller {
         .emit();
         let health = health(&result);
         let seen = Seen::Called(result);
-        let end = match attempt::next(held, seen, self.on_unknown, self.clock.now()) {
+        let now = self.clock.now();
+        let end = match attempt::next(held, seen, self.on_unknown(row, now), now) {
             Next::Finish(delivery) => self.finish(id, row, &delivery, word(&delivery)).await,
             Next::Wait(row) => self.wait(id, row).await,
             // A call has an end or a wait after it; anything else would be called again at once.

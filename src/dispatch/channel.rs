@@ -9,6 +9,7 @@ use crate::engine::time::Timestamp;
 use crate::store::record::OutboxRow;
 
 use super::console::Console;
+use super::http::Http;
 use super::in_app::InApp;
 use super::outcome::CallResult;
 use super::webhook::Webhook;
@@ -36,16 +37,12 @@ pub struct Unusable {
 /// # Errors
 /// Why it cannot be used.
 pub(super) fn make(config: &ChannelConfig, in_app: &InApp) -> Result<Arc<dyn Channel>, Unusable> {
+    let unusable =
+        |why| Unusable { channel: config.name.clone(), place: config.place.clone(), why };
     Ok(match &config.kind {
         ChannelKind::Console => Arc::new(Console::stdout()),
         ChannelKind::InApp => Arc::new(in_app.clone()),
-        ChannelKind::Webhook(webhook) => {
-            let made = Webhook::new(webhook).map_err(|why| Unusable {
-                channel: config.name.clone(),
-                place: config.place.clone(),
-                why,
-            });
-            Arc::new(made?)
-        }
+        ChannelKind::Webhook(webhook) => Arc::new(Webhook::new(webhook).map_err(unusable)?),
+        ChannelKind::Http(http) => Arc::new(Http::new(http).map_err(unusable)?),
     })
 }

@@ -10,13 +10,17 @@ pub mod breaker;
 mod call;
 mod channel;
 mod claims;
+mod client;
 pub mod console;
 pub mod egress;
+pub mod http;
 pub mod in_app;
 mod lane;
 pub mod outcome;
 mod pace;
 mod seam;
+#[cfg(test)]
+mod sink;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod webhook;
@@ -137,6 +141,7 @@ impl Dispatcher {
             let caller = Arc::new(Caller {
                 channel,
                 on_unknown: config.on_unknown,
+                retry_life: config.retry_life(),
                 sending: setup.sending,
                 ledger: Arc::clone(&setup.ledger),
                 gate: Arc::clone(&setup.gate),

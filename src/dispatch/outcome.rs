@@ -67,7 +67,7 @@ pub fn of_status(status: u16, retry_after: Option<&str>, now: Timestamp) -> Call
 }
 
 /// The instant of a `Retry-After`, in seconds or as a date, bounded.
-fn rest_until(text: &str, now: Timestamp) -> Option<Timestamp> {
+pub(super) fn rest_until(text: &str, now: Timestamp) -> Option<Timestamp> {
     let text = text.trim();
     let until = match text.parse::<i64>() {
         Ok(seconds) if 0 <= seconds => now + Span::SECOND.times(seconds),
@@ -81,7 +81,7 @@ fn rest_until(text: &str, now: Timestamp) -> Option<Timestamp> {
 }
 
 /// The status in words. What the body said is left out: it may repeat what was sent.
-fn said(status: u16) -> String {
+pub(super) fn said(status: u16) -> String {
     let words = match status {
         301 | 302 | 303 | 307 | 308 => " (redirect)",
         400 => " (bad request)",

@@ -14,7 +14,7 @@ use std::ops::Range;
 
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 
-pub use self::filters::{FILTERS, TESTS};
+pub use self::filters::{FILTERS, TESTS, truncate};
 use super::catalog::{Action, Trigger};
 use super::decision::Content;
 use super::evaluate::Scope;

@@ -264,6 +264,25 @@ impl Called<'_> {
     }
 }
 
+/// A channel took a call and says by what name it knows it.
+#[derive(Clone, Copy, Debug)]
+pub struct TakenAs<'a> {
+    /// The channel.
+    pub channel: &'a str,
+    /// The decision.
+    pub decision: &'a str,
+    /// The name.
+    pub external_id: &'a str,
+}
+
+impl TakenAs<'_> {
+    /// Logs it.
+    pub fn emit(self) {
+        let Self { channel, decision, external_id } = self;
+        tracing::debug!(channel, decision, external_id, "call accepted under another id");
+    }
+}
+
 /// A send came to its end.
 #[derive(Clone, Copy, Debug)]
 pub struct Settled<'a> {

@@ -232,7 +232,7 @@ fn push(made: &mut String, part: &str) -> Result<(), Error> {
 
 /// `{{ event.summary | truncate(80) }}`: at most so many characters, the last of them an ellipsis
 /// if something was cut off.
-fn truncate(text: &str, length: usize) -> String {
+pub fn truncate(text: &str, length: usize) -> String {
     if text.chars().count() <= length {
         return text.to_owned();
     }

@@ -1,0 +1,257 @@
+//! Calls anybody's API: address, headers and body are templates, what the answer means is said by
+//! expressions.
+
+mod answer;
+#[cfg(test)]
+mod presets;
+mod template;
+#[cfg(test)]
+mod tests;
+
+use std::fs;
+use std::path::PathBuf;
+
+use futures_util::future::BoxFuture;
+use minijinja::Value;
+use minijinja::value::Serde;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Client, Response, Url};
+use serde::de::IgnoredAny;
+
+use super::channel::Channel;
+use super::client::{self, header_name, header_value};
+use super::egress::check_url;
+use super::outcome::CallResult;
+use crate::config::{Egress, HttpBody, HttpConfig, Length, Method};
+use crate::engine::time::Timestamp;
+use crate::store::record::OutboxRow;
+use crate::telemetry::TakenAs;
+use answer::Judge;
+use template::{BODY, MESSAGE, Seen, Templates, URL};
+
+/// Largest file that holds a token, in bytes.
+const TOKEN_BYTES_MAX: u64 = 16 * 1024;
+/// Largest body that is sent.
+const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// Somebody's API.
+#[derive(Debug)]
+pub struct Http {
+    client: Client,
+    method: reqwest::Method,
+    egress: Egress,
+    templates: Templates,
+    /// What the URL comes to for a sample: no row may lead elsewhere.
+    sample: Url,
+    headers: Vec<(HeaderName, String)>,
+    bearer_file: Option<PathBuf>,
+    body: Body,
+    message_max: Option<Length>,
+    idempotency: Option<HeaderName>,
+    judge: Judge,
+}
+
+/// What is sent.
+#[derive(Debug)]
+enum Body {
+    Nothing,
+    Json,
+    /// The fields with the names of their templates.
+    Form(Vec<(String, String)>),
+}
+
+/// A call as it is written for one row.
+#[derive(Debug)]
+struct Written {
+    url: Url,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Http {
+    /// Checks the configuration, writes a sample, and makes the client.
+    ///
+    /// # Errors
+    /// What is wrong, in a sentence without secrets.
+    pub fn new(config: &HttpConfig) -> Result<Self, String> {
+        let mut templates = Templates::new(&config.with);
+        templates.add(URL, &config.url)?;
+        templates.add(MESSAGE, &config.message)?;
+        let mut headers = Vec::new();
+        for (name, value) in &config.headers {
+            let template = format!("headers.{name}");
+            templates.add(&template, value)?;
+            headers.push((header_name(name)?, template));
+        }
+        let body = match &config.body {
+            HttpBody::Nothing => Body::Nothing,
+            HttpBody::Json(source) => {
+                templates.add(BODY, source)?;
+                Body::Json
+            }
+            HttpBody::Form(fields) => {
+                let mut named = Vec::new();
+                for (name, source) in fields {
+                    let template = format!("form.{name}");
+                    templates.add(&template, source)?;
+                    named.push((name.clone(), template));
+                }
+                Body::Form(named)
+            }
+        };
+        let sample = templates.render(URL, &Value::from(Serde(templates.sample())))?;
+        let idempotency = config.idempotency.as_ref().map(|known| header_name(&known.header));
+        let made = Self {
+            client: client::client(config.timeout, config.egress)?,
+            method: method(config.method),
+            egress: config.egress,
+            sample: check_url(&sample, config.egress)?,
+            headers,
+            bearer_file: config.bearer_file.clone(),
+            body,
+            message_max: config.message_max,
+            idempotency: idempotency.transpose()?,
+            judge: Judge::new(&config.answer)?,
+            templates,
+        };
+        made.write(made.templates.sample(), "sample")?;
+        Ok(made)
+    }
+
+    /// Writes a call.
+    fn write(&self, mut seen: Seen, decision: &str) -> Result<Written, String> {
+        let message = self.templates.render(MESSAGE, &Value::from(Serde(&seen)))?;
+        self.check_length(&message)?;
+        seen.message = Some(message);
+        let seen = Value::from(Serde(&seen));
+        let url = self.url(&self.templates.render(URL, &seen)?)?;
+        let (kind, body) = self.body(&seen)?;
+        if BODY_BYTES_MAX < body.len() {
+            return Err(format!("its body is longer than {BODY_BYTES_MAX} bytes"));
+        }
+        let mut headers = HeaderMap::new();
+        if let Some(kind) = kind {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        }
+        for (name, template) in &self.headers {
+            let value = self.templates.render(template, &seen)?;
+            headers.insert(name.clone(), header_value(name.as_str(), &value)?);
+        }
+        if let Some(name) = &self.idempotency {
+            headers.insert(name.clone(), header_value(name.as_str(), decision)?);
+        }
+        Ok(Written { url, headers, body })
+    }
+
+    fn check_length(&self, message: &str) -> Result<(), String> {
+        let (length, most, unit) = match self.message_max {
+            None => return Ok(()),
+            Some(Length::Bytes(most)) => (message.len(), most, "bytes"),
+            Some(Length::Characters(most)) => (message.chars().count(), most, "characters"),
+        };
+        if length <= most {
+            return Ok(());
+        }
+        Err(format!("its message has {length} {unit}, and the channel takes {most}"))
+    }
+
+    /// The address of a call. What a row prints into it may be a part of it and no more.
+    fn url(&self, text: &str) -> Result<Url, String> {
+        let url = check_url(text, self.egress)?;
+        let written = text.split(['?', '#']).next().unwrap_or_default();
+        // `https://` has two of the slashes that are written.
+        let slashes = written.matches('/').count().saturating_sub(2);
+        let path = url.path().matches('/').count();
+        let same = url.origin() == self.sample.origin() && path == slashes.max(1);
+        if same { Ok(url) } else { Err("what is printed into its URL leads elsewhere".to_owned()) }
+    }
+
+    fn body(&self, seen: &Value) -> Result<(Option<&'static str>, Vec<u8>), String> {
+        match &self.body {
+            Body::Nothing => Ok((None, Vec::new())),
+            Body::Json => {
+                let text = self.templates.render(BODY, seen)?;
+                serde_json::from_str::<IgnoredAny>(&text).map_err(|error| {
+                    // The message of the parser shows no part of the text.
+                    format!(
+                        "`body` is not JSON: {error}; values bring their own quotes: write \
+                         `{{{{ message }}}}` without any"
+                    )
+                })?;
+                Ok((Some("application/json"), text.into_bytes()))
+            }
+            Body::Form(fields) => {
+                let mut form = form_urlencoded::Serializer::new(String::new());
+                for (name, template) in fields {
+                    let value = self.templates.render(template, seen)?;
+                    if !value.is_empty() {
+                        form.append_pair(name, &value);
+                    }
+                }
+                let text = form.finish();
+                Ok((Some("application/x-www-form-urlencoded"), text.into_bytes()))
+            }
+        }
+    }
+
+    async fn send(&self, row: &OutboxRow, now: Timestamp) -> CallResult {
+        let seen = self.templates.seen(row, now);
+        let Written { url, mut headers, body } = match self.write(seen, &row.decision) {
+            Ok(written) => written,
+            Err(why) => return CallResult::Rejected { why },
+        };
+        match self.bearer() {
+            Ok(None) => {}
+            Ok(Some(token)) => {
+                headers.insert(AUTHORIZATION, token);
+            }
+            // Whoever keeps it fresh may come back.
+            Err(why) => return CallResult::NotSent { why, not_before: None },
+        }
+        let request = self.client.request(self.method.clone(), url).headers(headers).body(body);
+        match request.send().await {
+            Ok(answer) => self.read(answer, row, now).await,
+            Err(error) => client::of_error(&error),
+        }
+    }
+
+    /// The token as it is in its file now: small, local, and read before a call over the network.
+    fn bearer(&self) -> Result<Option<HeaderValue>, String> {
+        let Some(path) = &self.bearer_file else { return Ok(None) };
+        let unreadable = |why: String| format!("`bearer_file` cannot be read: {why}");
+        let size = fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
+        if TOKEN_BYTES_MAX < size {
+            return Err(unreadable(format!("it is larger than {TOKEN_BYTES_MAX} bytes")));
+        }
+        let token = fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+        header_value("authorization", &format!("Bearer {}", token.trim())).map(Some)
+    }
+
+    async fn read(&self, mut answer: Response, row: &OutboxRow, now: Timestamp) -> CallResult {
+        if let Err(refused) = client::check_peer(&answer, self.egress) {
+            return CallResult::Rejected { why: refused.to_string() };
+        }
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        let rest = client::rest(&mut answer).await;
+        let judged = self.judge.read(status, &headers, &rest, now);
+        if let Some(external_id) = &judged.external_id {
+            TakenAs { channel: &row.channel, decision: &row.decision, external_id }.emit();
+        }
+        judged.result
+    }
+}
+
+impl Channel for Http {
+    fn call<'a>(&'a self, row: &'a OutboxRow, now: Timestamp) -> BoxFuture<'a, CallResult> {
+        Box::pin(self.send(row, now))
+    }
+}
+
+const fn method(method: Method) -> reqwest::Method {
+    match method {
+        Method::Post => reqwest::Method::POST,
+        Method::Put => reqwest::Method::PUT,
+        Method::Patch => reqwest::Method::PATCH,
+        Method::Get => reqwest::Method::GET,
+    }
+}
