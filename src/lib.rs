@@ -21,6 +21,7 @@ pub mod ingest;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod learn;
+pub mod links;
 pub mod log;
 pub mod rehearse;
 pub mod stats;

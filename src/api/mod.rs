@@ -10,6 +10,7 @@ mod live;
 mod query;
 pub mod source;
 mod tasks;
+pub mod unsubscribe;
 
 use std::sync::Arc;
 

@@ -12,6 +12,7 @@ mod guard;
 mod home;
 mod http;
 mod hub;
+mod keys;
 mod probe;
 mod source;
 mod stop;
@@ -44,6 +45,7 @@ use crate::dispatch::{Dispatcher, Setup, Unusable};
 use crate::engine::decision::VerdictKind;
 use crate::engine::id::DecisionId;
 use crate::ingest::{Ingest, Keys, Now};
+use crate::links::Links;
 use crate::log::Source as _;
 use crate::log::appender::{self, Appender};
 use crate::log::embedded::Embedded;
@@ -293,6 +295,7 @@ struct Built {
     saves: mpsc::Receiver<books::Save>,
     in_app: InApp,
     dispatcher: Dispatcher,
+    links: Arc<Links>,
     works: Vec<crate::dispatch::Work>,
     /// Sends that an earlier run left.
     left: Vec<DecisionId>,
@@ -317,12 +320,14 @@ impl Built {
             (home.sends(), home.keep()),
         );
         let in_app = InApp::new(Arc::new(books.clone()));
+        let links = Arc::new(keys::links(config)?);
         let (dispatcher, works) = Dispatcher::new(&Setup {
             channels: &config.channels,
             sending: config.sending,
             ledger: Arc::new(books.clone()),
             gate: Arc::new(books.clone()),
             in_app: in_app.clone(),
+            links: Arc::clone(&links),
             clock: Arc::clone(clock),
         })
         .map_err(Error::Channels)?;
@@ -339,6 +344,7 @@ impl Built {
             saves,
             in_app,
             dispatcher,
+            links,
             works,
             left,
         })
@@ -446,7 +452,13 @@ impl Built {
             shown: self.home.shown(),
         };
         let reading = from_fn_with_state(Arc::clone(&guard), guard::readers);
-        let api = self.home.shown_the_way(api::routes(Arc::new(answers)));
+        let answers: api::Shared = Arc::new(answers);
+        let customers = api::unsubscribe::routes(
+            Arc::clone(&answers),
+            Arc::clone(&self.links),
+            Arc::clone(clock),
+        );
+        let api = self.home.shown_the_way(api::routes(answers));
         let readers = match config.roles.contains(&Role::Api) {
             true => api.merge(pages).route_layer(reading.clone()),
             false => Router::new(),
@@ -462,7 +474,7 @@ impl Built {
         let now = Arc::clone(clock);
         let events = Ingest::new(self.books.clone(), keys, None, Now::new(move || now.now()));
         let events = match config.roles.contains(&Role::Ingest) {
-            true => events.router(),
+            true => events.router().merge(customers),
             false => Router::new(),
         };
         let probes = probe::routes(Arc::clone(life), Arc::clone(&self.catalogs));

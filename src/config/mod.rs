@@ -15,6 +15,7 @@ mod source;
 mod table;
 #[cfg(test)]
 mod tests;
+mod unsubscribe;
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -32,6 +33,8 @@ pub use kafka::KafkaConfig;
 pub use registry::{Login, RegistryConfig};
 pub use role::Role;
 pub use source::{Naming, Place, SourceConfig, SourceFormat};
+
+pub use unsubscribe::UnsubscribeConfig;
 
 use crate::engine::catalog::Sending;
 use crate::engine::time::Span;
@@ -75,6 +78,8 @@ pub struct Config {
     pub roles: Vec<Role>,
     /// Kafka, when it is the log; without it the log is embedded in the store.
     pub kafka: Option<KafkaConfig>,
+    /// The links by which customers ask for less.
+    pub unsubscribe: UnsubscribeConfig,
     /// Bounds of the HTTP server.
     pub limits: Limits,
     /// How long records are kept.
@@ -159,6 +164,7 @@ impl Default for Config {
             channels: Vec::new(),
             roles: Role::ALL.to_vec(),
             kafka: None,
+            unsubscribe: UnsubscribeConfig::default(),
             limits: Limits { connections: 1024, request: Span::from_millis(30_000) },
             retention: Retention {
                 decisions: Span::DAY.times(90),
@@ -187,6 +193,7 @@ impl Config {
         config.read_secrets(env, &mut faults);
         config.take_flags(flags, &mut faults);
         config.check_open(&mut faults);
+        config.check_links(&mut faults);
         if faults.is_empty() { Ok(config) } else { Err(faults) }
     }
 
@@ -254,6 +261,9 @@ impl Config {
         if let Some(node) = table.take("kafka") {
             self.kafka = kafka::kafka(node, reading);
         }
+        if let Some(node) = table.take("unsubscribe") {
+            self.unsubscribe = unsubscribe::unsubscribe(node, reading);
+        }
         if let Some(node) = table.take("limits") {
             self.limits.read(node, reading);
         }
@@ -301,6 +311,16 @@ impl Config {
                 faults.push(Fault::of("--shards", message));
             }
             None => {}
+        }
+    }
+
+    /// A link that one node made is read by any other.
+    fn check_links(&self, faults: &mut Faults) {
+        if self.kafka.is_some() && self.unsubscribe.url.is_some() && self.unsubscribe.key.is_none()
+        {
+            let message = "several nodes must sign links with the same `key`";
+            let help = "set it to the output of `openssl rand -hex 32`, the same on every node";
+            faults.push(Fault::of("unsubscribe", message).help(help));
         }
     }
 

@@ -19,6 +19,8 @@ pub(crate) struct Names {
     pub(crate) offer: Known,
     /// Variables that arms set: `arm.<name>`.
     pub(crate) arm: Vec<Box<str>>,
+    /// Whether it is a message that somebody can unsubscribe from: `unsubscribe_url`.
+    pub(crate) unsubscribe: Known,
     /// Whether there is a date to count to: `days_left`.
     pub(crate) days_left: Known,
     /// Names that are not always there: each with why not, for a sentence that begins with it.
@@ -134,6 +136,7 @@ impl Compiler<'_, '_> {
             }
             ("days_left", "") => known(self.names.days_left, "days_left"),
             ("reasons", _) | ("now", "") => None,
+            ("unsubscribe_url", "") => known(self.names.unsubscribe, "unsubscribe_url"),
             _ => {
                 let help = suggest::help(root, ROOTS.iter().copied());
                 Some((format!("nothing is called `{root}` here"), help))
@@ -220,8 +223,18 @@ impl Compiler<'_, '_> {
 }
 
 /// Names that texts may begin with.
-pub(crate) const ROOTS: &[&str] =
-    &["customer", "event", "score", "health", "offer", "arm", "days_left", "reasons", "now"];
+pub(crate) const ROOTS: &[&str] = &[
+    "customer",
+    "event",
+    "score",
+    "health",
+    "offer",
+    "arm",
+    "days_left",
+    "reasons",
+    "now",
+    "unsubscribe_url",
+];
 fn alone(root: &str, example: &str) -> (String, Option<String>) {
     (format!("`{root}` alone is no text"), Some(format!("name what you mean: {{{{ {example} }}}}")))
 }
@@ -380,6 +393,7 @@ mod tests {
                 sight: Sight::CustomerAndEvent,
                 offer: Known::No("`send` names no `offer`"),
                 arm: vec!["title".into()],
+                unsubscribe: Known::No("the trigger writes to nobody"),
                 days_left: Known::No("the trigger is not about a date"),
                 gaps: vec![("arm.title".into(), "arm `b` sets no `title`".to_owned())],
                 asked: "customer.plan == 1".to_owned(),

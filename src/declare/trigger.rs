@@ -150,6 +150,10 @@ fn names(raw: &Raw, sight: Sight, when: Option<&When>) -> Names {
         asked: asked(raw),
         offer: if offers { Known::Yes } else { Known::No("`send` names no `offer`") },
         arm,
+        unsubscribe: match raw.send {
+            Some(_) => Known::Yes,
+            None => Known::No("the trigger writes to nobody"),
+        },
         days_left: match when {
             Some(When::Date { .. }) | None => Known::Yes,
             Some(_) => Known::No("the trigger is not about a date"),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::attempt::{self, Doubt, Held, Next, Seen};
 use super::channel::Channel;
 use super::claims::Claims;
+use super::fill;
 use super::lane::Item;
 use super::outcome::CallResult;
 use super::seam::{Gate, Ledger, Saved, Trouble};
@@ -15,6 +16,7 @@ use crate::engine::catalog::Sending;
 use crate::engine::id::DecisionId;
 use crate::engine::input::Delivery;
 use crate::engine::time::{Span, Timestamp};
+use crate::links::Links;
 use crate::store::record::OutboxRow;
 use crate::telemetry::{Called, Settled};
 
@@ -34,6 +36,7 @@ pub(super) struct Caller {
     pub(super) sending: Sending,
     pub(super) ledger: Arc<dyn Ledger>,
     pub(super) gate: Arc<dyn Gate>,
+    pub(super) links: Arc<Links>,
     pub(super) claims: Arc<Claims>,
     pub(super) clock: Clock,
 }
@@ -147,7 +150,10 @@ impl Caller {
     async fn call(&self, id: DecisionId, held: &Held) -> (Health, End) {
         let row = &held.row;
         let watch = Stopwatch::start();
-        let result = self.channel.call(row, self.clock.now()).await;
+        let result = match fill::fill(row, &self.links) {
+            Ok(filled) => self.channel.call(&filled, self.clock.now()).await,
+            Err(why) => CallResult::Rejected { why },
+        };
         Called {
             channel: &row.channel,
             decision: &row.decision,

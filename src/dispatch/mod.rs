@@ -13,6 +13,7 @@ mod claims;
 mod client;
 pub mod console;
 pub mod egress;
+mod fill;
 pub mod http;
 pub mod in_app;
 mod lane;
@@ -42,6 +43,7 @@ use crate::config::{CONCURRENCY_DEFAULT, ChannelConfig, ChannelKind, OnUnknown};
 use crate::engine::catalog::Sending;
 use crate::engine::id::DecisionId;
 use crate::engine::time::Timestamp;
+use crate::links::Links;
 use crate::store::record::OutboxRow;
 use attempt::Seen;
 use call::Caller;
@@ -74,6 +76,8 @@ pub struct Setup<'a> {
     pub gate: Arc<dyn Gate>,
     /// The in-app channel.
     pub in_app: InApp,
+    /// The links in messages.
+    pub links: Arc<Links>,
     /// The clock.
     pub clock: Clock,
 }
@@ -145,6 +149,7 @@ impl Dispatcher {
                 sending: setup.sending,
                 ledger: Arc::clone(&setup.ledger),
                 gate: Arc::clone(&setup.gate),
+                links: Arc::clone(&setup.links),
                 claims: Arc::clone(&claims),
                 clock: Arc::clone(&setup.clock),
             });

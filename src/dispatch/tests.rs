@@ -161,6 +161,7 @@ mod whole {
                 ledger: world.clone(),
                 gate: world.clone(),
                 in_app: InApp::new(world.clone()),
+                links: Arc::new(Links::new(&[1; 32], None, Span::DAY).unwrap()),
                 clock: clock.clone(),
             };
             let make = |_: &ChannelConfig| -> Result<Arc<dyn Channel>, Unusable> {

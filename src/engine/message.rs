@@ -26,6 +26,9 @@ const FUEL: u64 = 50_000;
 pub const FIELD_BYTES_MAX: usize = 16 * 1_024;
 /// Longest text of a field that is a whole document: `html`, `mjml`.
 pub const DOCUMENT_BYTES_MAX: usize = 256 * 1_024;
+/// What `unsubscribe_url` prints until whoever sends the message puts the customer's own link there:
+/// it is secret, and no part of a decision.
+pub const UNSUBSCRIBE_URL: &str = "unsubscribe-url.heedful.invalid";
 /// What makes a text a template.
 const TAGS: [&str; 3] = ["{{", "{%", "{#"];
 /// Longest template taken.

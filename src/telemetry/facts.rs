@@ -423,6 +423,20 @@ impl Answered<'_> {
     }
 }
 
+/// Somebody used the link in a message.
+#[derive(Clone, Copy, Debug)]
+pub struct Unsubscribed {
+    /// `shown`, `done`, `forged`, `expired`, `unclear`, `failed`.
+    pub result: &'static str,
+}
+
+impl Unsubscribed {
+    /// Counts it.
+    pub fn emit(self) {
+        counter!(metric::UNSUBSCRIBED, "result" => self.result).increment(1);
+    }
+}
+
 /// How many HTTP connections are open.
 #[derive(Clone, Copy, Debug)]
 pub struct Connections {

@@ -27,6 +27,7 @@ pub(super) const LOAD_FAILED: &str = "heedful_catalog_load_failed";
 pub(super) const TRIGGERS: &str = "heedful_catalog_triggers";
 pub(super) const PSI: &str = "heedful_model_psi";
 pub(super) const HTTP: &str = "heedful_http_requests_total";
+pub(super) const UNSUBSCRIBED: &str = "heedful_unsubscribe_total";
 pub(super) const CONNECTIONS: &str = "heedful_http_connections";
 
 /// Upper bounds of what is measured in seconds.
@@ -85,5 +86,6 @@ pub(super) fn describe() {
     );
     describe_gauge!(TRIGGERS, "Triggers in force");
     describe_counter!(HTTP, "HTTP requests, by route and status class");
+    describe_counter!(UNSUBSCRIBED, "Uses of the links in messages, by result");
     describe_gauge!(CONNECTIONS, "HTTP connections open");
 }

@@ -14,7 +14,7 @@ const LAYERS: &[&[&str]] = &[
     &["cluster"],
     &["ingest", "worker", "dispatch", "api"],
     &["log", "store", "catalog", "kafka"],
-    &["telemetry", "config", "clock"],
+    &["telemetry", "config", "clock", "links"],
     &["rehearse", "learn"],
     &["declare", "decode", "stats"],
     &["engine"],

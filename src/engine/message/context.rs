@@ -51,6 +51,7 @@ pub(super) fn build(
         .iter()
         .map(|plain| Node::Members([leaf("plain", plain)].into_iter().collect()).into_shown());
     put("reasons", Node::Leaf(reasons.collect()));
+    put("unsubscribe_url", Node::Leaf(super::UNSUBSCRIBE_URL.into()));
     put("now", Node::Leaf(scope.now.to_string().into()));
     if let Some(days) = extras.days_left {
         put("days_left", Node::Leaf(days.into()));

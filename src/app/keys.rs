@@ -1,0 +1,77 @@
+//! The key of the data folder, made once.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use secrecy::ExposeSecret as _;
+
+use super::Error;
+use crate::config::Config;
+use crate::links::Links;
+
+/// The file of the key that signs links, inside the data folder.
+const FILE: &str = "links.key";
+/// Length of the key.
+const KEY_BYTES: usize = 32;
+
+/// The links as configured. On one machine that nobody else reaches they lead to that machine.
+pub(super) fn links(config: &Config) -> Result<Links, Error> {
+    let said = &config.unsubscribe;
+    let key = match &said.key {
+        Some(key) => key.expose_secret().as_bytes().to_vec(),
+        None => kept(&config.data)
+            .map_err(|error| Error::Data { path: config.data.join(FILE), error })?,
+    };
+    let local = (config.is_local() && config.listen.port() != 0)
+        .then(|| format!("http://{}", config.listen));
+    let base = said.url.clone().or(local);
+    Links::new(&key, base.as_deref(), said.life).map_err(Error::Asked)
+}
+
+/// The key in the folder; a new one where there is none.
+fn kept(folder: &Path) -> io::Result<Vec<u8>> {
+    let path = folder.join(FILE);
+    match fs::read(&path) {
+        Ok(key) if key.len() == KEY_BYTES => return Ok(key),
+        Ok(_) => {
+            let what = format!("it does not have {KEY_BYTES} bytes: restore it, or take it away");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    fs::create_dir_all(folder)?;
+    let mut key = vec![0; KEY_BYTES];
+    getrandom::fill(&mut key).map_err(|error| io::Error::other(error.to_string()))?;
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&path)?;
+    file.write_all(&key)?;
+    file.sync_all()?;
+    Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_made_once_and_for_its_owner_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let key = kept(&data).unwrap();
+        assert_eq!((key.len(), &kept(&data).unwrap()), (KEY_BYTES, &key));
+        assert_ne!(key, kept(&folder.path().join("other")).unwrap());
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = fs::metadata(data.join(FILE)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+        fs::write(data.join(FILE), "short").unwrap();
+        assert!(kept(&data).is_err(), "a key that was damaged is not replaced");
+    }
+}
