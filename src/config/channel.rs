@@ -7,6 +7,7 @@ use secrecy::SecretString;
 
 use super::http::{self, HttpConfig};
 use super::node::{Kind, Node};
+use super::smtp::{self, SmtpConfig};
 use super::table::{Reading, Table};
 use crate::engine::time::Span;
 
@@ -47,6 +48,8 @@ pub enum ChannelKind {
     Webhook(WebhookConfig),
     /// A call to anybody's API, as templates.
     Http(Box<HttpConfig>),
+    /// A mail server.
+    Smtp(Box<SmtpConfig>),
 }
 
 impl ChannelConfig {
@@ -55,7 +58,10 @@ impl ChannelConfig {
     pub fn retry_life(&self) -> Option<Span> {
         match &self.kind {
             ChannelKind::Http(http) => http.idempotency.as_ref().and_then(|known| known.life),
-            ChannelKind::Console | ChannelKind::InApp | ChannelKind::Webhook(_) => None,
+            ChannelKind::Console
+            | ChannelKind::InApp
+            | ChannelKind::Webhook(_)
+            | ChannelKind::Smtp(_) => None,
         }
     }
 }
@@ -131,6 +137,7 @@ enum Word {
     InApp,
     Webhook,
     Http,
+    Smtp,
 }
 
 /// Reads `channels:`.
@@ -156,6 +163,7 @@ fn channel(
         ("in_app", Word::InApp),
         ("webhook", Word::Webhook),
         ("http", Word::Http),
+        ("smtp", Word::Smtp),
     ];
     let word = table.need("type", reading).and_then(|node| reading.word(&node, &words));
     if matches!(word, Some(Word::Http)) {
@@ -175,6 +183,9 @@ fn channel(
         Some(Word::Http) => {
             http::http(&mut table, reading).map(|http| ChannelKind::Http(Box::new(http)))
         }
+        Some(Word::Smtp) => {
+            smtp::smtp(&mut table, reading).map(|smtp| ChannelKind::Smtp(Box::new(smtp)))
+        }
         // Its other keys cannot be judged before its type is known.
         None => return None,
     };
@@ -193,6 +204,7 @@ fn channel(
 /// A second call reaches a customer twice, unless the other side knows it again.
 fn unsaid(kind: &ChannelKind) -> OnUnknown {
     match kind {
+        ChannelKind::Smtp(_) => OnUnknown::Hold,
         ChannelKind::Http(http) if http.idempotency.is_none() => OnUnknown::Hold,
         ChannelKind::Http(_)
         | ChannelKind::Console

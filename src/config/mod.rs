@@ -11,6 +11,7 @@ mod node;
 mod preset;
 mod registry;
 mod role;
+mod smtp;
 mod source;
 mod table;
 #[cfg(test)]
@@ -32,6 +33,7 @@ pub use http::{AnswerConfig, HttpBody, HttpConfig, Idempotency, Length, Method};
 pub use kafka::KafkaConfig;
 pub use registry::{Login, RegistryConfig};
 pub use role::Role;
+pub use smtp::{SmtpConfig, SmtpTls};
 pub use source::{Naming, Place, SourceConfig, SourceFormat};
 
 pub use unsubscribe::UnsubscribeConfig;

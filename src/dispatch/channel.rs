@@ -12,6 +12,7 @@ use super::console::Console;
 use super::http::Http;
 use super::in_app::InApp;
 use super::outcome::CallResult;
+use super::smtp::Smtp;
 use super::webhook::Webhook;
 
 /// A way to reach a customer. One call is one attempt; trying again is not its concern.
@@ -44,5 +45,6 @@ pub(super) fn make(config: &ChannelConfig, in_app: &InApp) -> Result<Arc<dyn Cha
         ChannelKind::InApp => Arc::new(in_app.clone()),
         ChannelKind::Webhook(webhook) => Arc::new(Webhook::new(webhook).map_err(unusable)?),
         ChannelKind::Http(http) => Arc::new(Http::new(http).map_err(unusable)?),
+        ChannelKind::Smtp(smtp) => Arc::new(Smtp::new(smtp).map_err(unusable)?),
     })
 }

@@ -22,6 +22,7 @@ mod pace;
 mod seam;
 #[cfg(test)]
 mod sink;
+pub mod smtp;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod webhook;
