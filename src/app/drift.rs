@@ -1,16 +1,19 @@
 //! Looks now and then whether the customers of learned models still look like those that they were
-//! learned from, and says so when they do not.
+//! learned from, and says so when they do not: as numbers, in a warning, and as an event of the
+//! model.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::drifted::{self, Measured};
 use crate::clock::Shared as Clock;
 use crate::engine::catalog::{Catalog, ScoreSource};
 use crate::engine::drift::{Drift, SCORE_PSI_MAX};
 use crate::engine::evaluate::Scope;
 use crate::engine::time::Timestamp;
+use crate::log::appender::Appender;
 use crate::telemetry::{Beyond, ModelDrift};
 use crate::worker::Workers;
 use crate::worker::shard::Shard;
@@ -25,15 +28,31 @@ const CUSTOMERS_MAX: usize = 2_000;
 const CUSTOMERS_MIN: u64 = 200;
 
 /// Looks until it is told to stop.
-pub(super) async fn keep_watch(workers: Workers, clock: Clock, stop: CancellationToken) {
+pub(super) async fn keep_watch(
+    workers: Workers,
+    appender: Appender,
+    clock: Clock,
+    stop: CancellationToken,
+) {
     let mut beyond = BTreeMap::new();
     let mut pause = FIRST;
     while tokio::time::timeout(pause, stop.cancelled()).await.is_err() {
         pause = EVERY;
+        // What the log holds already must not be said again.
+        if !workers.have_caught_up() {
+            pause = FIRST;
+            continue;
+        }
         let now = clock.now();
         // Shards that do not answer are on their way to another node, or ending.
-        if let Ok(counted) = workers.inspect_all(move |shard| count(shard, now)).await {
-            tell(counted, &mut beyond);
+        let Ok(counted) = workers.inspect_all(move |shard| count(shard, now)).await else {
+            continue;
+        };
+        let models = added(counted);
+        tell(&models, &mut beyond);
+        for (model, counted) in &models {
+            drifted::tell((&workers, &appender), now, model, &counted.owner, counted.measured())
+                .await;
         }
     }
 }
@@ -48,6 +67,21 @@ struct Counted {
     baseline: crate::engine::drift::Baseline,
     features: Vec<String>,
     feature_psi: f64,
+    owner: Option<String>,
+}
+
+impl Counted {
+    /// Where scores and features stand; nothing while there are too few customers to tell.
+    fn measured(&self) -> Vec<Measured> {
+        if self.drift.customers < CUSTOMERS_MIN {
+            return Vec::new();
+        }
+        let psi = self.drift.psi(&self.baseline);
+        let features = self.features.iter().zip(&psi.features);
+        let features = features.map(|(of, psi)| (of.as_str(), *psi, self.feature_psi));
+        let all = [("score", psi.score, SCORE_PSI_MAX)].into_iter().chain(features);
+        all.map(|(of, psi, most)| Measured { of: of.to_owned(), psi, most }).collect()
+    }
 }
 
 /// Counts some customers of a shard for each learned model.
@@ -72,13 +106,14 @@ fn count(shard: &Shard, now: Timestamp) -> Vec<Counted> {
             baseline: baseline.clone(),
             features: classifier.features.iter().map(|own| own.name.to_string()).collect(),
             feature_psi: classifier.terms.feature_psi,
+            owner: classifier.owner.as_deref().map(str::to_owned),
         });
     }
     all
 }
 
-/// Adds up what the shards counted, and shows it.
-fn tell(counted: Vec<Vec<Counted>>, beyond: &mut BTreeMap<(String, String), Beyond>) {
+/// Adds up what the shards counted, by model.
+fn added(counted: Vec<Vec<Counted>>) -> BTreeMap<String, Counted> {
     let mut models: BTreeMap<String, Counted> = BTreeMap::new();
     for counted in counted.into_iter().flatten() {
         match models.get_mut(&counted.model) {
@@ -90,17 +125,16 @@ fn tell(counted: Vec<Vec<Counted>>, beyond: &mut BTreeMap<(String, String), Beyo
             }
         }
     }
-    for (model, counted) in &models {
-        if counted.drift.customers < CUSTOMERS_MIN {
-            continue;
-        }
-        let psi = counted.drift.psi(&counted.baseline);
-        let features = counted.features.iter().zip(&psi.features);
-        let parts = features.map(|(name, psi)| (name.as_str(), *psi, counted.feature_psi));
-        for (of, psi, most) in [("score", psi.score, SCORE_PSI_MAX)].into_iter().chain(parts) {
-            let key = (format!("{model}@{}", counted.definition), of.to_owned());
+    models
+}
+
+/// Shows where scores and features stand.
+fn tell(models: &BTreeMap<String, Counted>, beyond: &mut BTreeMap<(String, String), Beyond>) {
+    for (model, counted) in models {
+        for Measured { of, psi, most } in counted.measured() {
+            let key = (format!("{model}@{}", counted.definition), of.clone());
             let before = beyond.get(&key).copied().unwrap_or(Beyond::No);
-            beyond.insert(key, ModelDrift { model, of, psi, most, before }.emit());
+            beyond.insert(key, ModelDrift { model, of: &of, psi, most, before }.emit());
         }
     }
     let is_here = |key: &(String, String)| {

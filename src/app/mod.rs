@@ -5,6 +5,7 @@ mod alarm;
 mod books;
 mod current;
 mod drift;
+mod drifted;
 pub mod front;
 #[cfg(feature = "kafka")]
 mod group;
@@ -385,7 +386,12 @@ impl Built {
             Arc::clone(clock),
             background.clone(),
         );
-        let drifts = drift::keep_watch(workers.clone(), Arc::clone(clock), background.clone());
+        let drifts = drift::keep_watch(
+            workers.clone(),
+            appender.clone(),
+            Arc::clone(clock),
+            background.clone(),
+        );
         let begin = begin(ready, (dispatcher.clone(), self.left), Arc::clone(&life));
         let served = http::serve(listener, router, config.limits.connections, closing.clone());
         let pump = hub::pump(self.committed, dispatcher.clone(), Arc::clone(&hub));

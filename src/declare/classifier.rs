@@ -154,6 +154,7 @@ fn classifier(raw: &Raw, symbols: &mut Symbols, faults: &mut Faults<'_>) -> Opti
         series.into_iter().filter_map(|slot| symbols.event_of_series(slot)).collect();
     Some(Classifier {
         about: raw.about.0.as_ref().map(|about| about.text.clone()).unwrap_or_default(),
+        owner: raw.owner.as_ref().map(|owner| owner.text.clone()),
         predicts: predicts(raw).into(),
         never_use: banned(raw).into_iter().map(Box::from).collect(),
         every: raw.every.as_ref().map_or(EVERY_DEFAULT, |every| every.value),

@@ -111,6 +111,10 @@ pub(super) fn judge<'a>(
         Shape::Own => own::read(item)?,
     };
     judge_broadcast(item, meaning.customer.as_deref())?;
+    if meaning.customer.as_deref().is_some_and(|id| id.starts_with(CustomerId::OWN)) {
+        let what = "ids that begin with `heedful:` are Heedful's own: call the customer otherwise";
+        return Err(Refusal::new(Refused::BadCustomer, what));
+    }
     content.read(item, shape, meaning.call)?;
     content.check(item)?;
     Ok(Some(Judged {

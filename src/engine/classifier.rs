@@ -16,6 +16,8 @@ use super::value::ValueRef;
 pub struct Classifier {
     /// What it says, in a sentence.
     pub about: Box<str>,
+    /// Who answers for it.
+    pub owner: Option<Box<str>>,
     /// What it predicts and of whom, in words.
     pub predicts: Box<str>,
     /// What must never be used.
@@ -130,6 +132,9 @@ pub enum Eligibility {
 impl Classifier {
     /// Whether a customer is judged at the scope's instant.
     pub fn eligibility(&self, scope: &Scope<'_>) -> Eligibility {
+        if scope.state.id.is_own() {
+            return Eligibility::Outside;
+        }
         if scope.now - scope.state.first_seen < self.ignore_first {
             return Eligibility::TooNew;
         }

@@ -25,6 +25,19 @@ enum Text {
 impl CustomerId {
     /// Longest id taken, in bytes.
     pub const BYTES_MAX: usize = 255;
+    /// How the ids of what is no customer but a part of Heedful begin: nobody else may use them.
+    pub const OWN: &str = "heedful:";
+
+    /// The id under which a model is heard of itself.
+    pub fn of_model(name: &str) -> Self {
+        Self::new(format!("{}model:{name}", Self::OWN))
+    }
+
+    /// Whether this is no customer but a part of Heedful: nobody who could be written to, counted,
+    /// or judged by a model.
+    pub fn is_own(&self) -> bool {
+        self.as_bytes().starts_with(Self::OWN.as_bytes())
+    }
 
     /// Wraps a text that `ingest` has checked (1 to [`Self::BYTES_MAX`] bytes, no control characters).
     pub fn new(text: impl AsRef<str>) -> Self {

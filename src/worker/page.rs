@@ -28,7 +28,7 @@ const TREND_DAYS: (u8, u8) = (7, 28);
 
 /// Whether a customer passes a filter.
 pub(super) fn passes(shard: &Shard, number: CustomerNumber, filter: &CustomerFilter) -> bool {
-    let Some(state) = shard.state(number) else { return false };
+    let Some(state) = shard.state(number).filter(|state| !state.id.is_own()) else { return false };
     let known = shard.catalog().known;
     if let Some(owner) = &filter.owner
         && state.text_trait(known.owner) != Some(owner)

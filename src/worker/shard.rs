@@ -409,6 +409,9 @@ impl Core {
         let mut changed = Vec::new();
         for number in self.customers.numbers() {
             let Some(state) = self.customers.get_mut(number) else { continue };
+            if state.id.is_own() {
+                continue;
+            }
             // What is due first may change what the event meets.
             let is_due = state.next_due().is_some_and(|due| due <= input.at);
             if let Body::Event(event) = &input.body

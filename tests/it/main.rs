@@ -32,4 +32,6 @@ mod tidy;
 #[cfg(test)]
 mod train;
 #[cfg(test)]
+mod watching;
+#[cfg(test)]
 mod workload;

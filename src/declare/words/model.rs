@@ -13,7 +13,7 @@ use crate::engine::time::Span;
 
 record! {
     /// A model: something that gives each customer a score.
-    #[expect(dead_code, reason = "who answers for it and what is shown with it is for people")]
+    #[expect(dead_code, reason = "what is shown with it is for people")]
     Model {
         /// Its name. Conditions use it as `score.<name>`; the one called `health` as
         /// `health.score`, `health.band`, `health.trend_7d` and `health.trend_28d` too.

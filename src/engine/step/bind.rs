@@ -20,6 +20,10 @@ use super::{timers, zone};
 /// nothing that happened to the customer.
 pub fn bind(catalog: &Catalog, state: &mut CustomerState, now: Timestamp) {
     timers::disarm(state, |kind| is_gone(catalog, kind));
+    // Dates, calendars and scores are of customers.
+    if state.id.is_own() {
+        return release_orphans(catalog, state, now);
+    }
     for slot in catalog.index.roster.all_dates() {
         arm_dates(catalog, state, slot, now);
     }
