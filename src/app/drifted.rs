@@ -142,9 +142,9 @@ fn event(
     news: &News,
     told: &BTreeMap<String, Told>,
 ) -> Json {
-    let all = told.iter().map(|(of, told)| {
-        (of.clone(), json!({"times": told.times, "now": told.is_beyond}))
-    });
+    let all = told
+        .iter()
+        .map(|(of, told)| (of.clone(), json!({"times": told.times, "now": told.is_beyond})));
     let News { event, of: Measured { of, psi, most }, .. } = news;
     json!({
         "customer": id.as_str(),
@@ -160,7 +160,79 @@ fn event(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::declare::{Source, SourceKind, load};
+    use crate::engine::catalog::{Catalog, Sending};
+    use crate::engine::decision::VerdictKind;
+    use crate::worker::shard::Stepped;
+
+    /// Triggers that would concern the model if it were a customer, and one that does.
+    fn catalog() -> Arc<Catalog> {
+        let file =
+            |kind, path: &str, text: &str| Source { kind, path: path.into(), text: text.into() };
+        let trigger = |name: &str, kind: &str, when: &str| {
+            let text = format!(
+                "trigger: {name}\nkind: {kind}\nabout: a\nowner: a@b.example\nwhen: {when}\n\
+                 task: {{in: tasks, title: x}}\n"
+            );
+            file(SourceKind::Trigger, &format!("{name}.yaml"), &text)
+        };
+        let sources = [
+            trigger("a", "lifecycle", "{schedule: daily}"),
+            trigger("b", "status", "{event: Outage, affects: \"customer.name != 'x'\"}"),
+            trigger("c", "status", "{changes: customer.owner}"),
+            trigger("d", "behavior", "{session: started}"),
+            trigger("e", "status", "{event: Model Drifted}"),
+            file(SourceKind::Policy, "policy.yaml", "holdout: 100%\n"),
+            file(
+                SourceKind::Model,
+                "m.yaml",
+                "model: health\ntype: scorecard\nabout: a\nmeasures: \
+                 {n: {weight: 1, value: 'count(\"A\", \"7d\")', scale: {0: 0, 1: 100}}}\n",
+            ),
+        ];
+        Arc::new(load(&sources, Sending::On).unwrap().catalog)
+    }
+
+    #[test]
+    fn a_model_is_heard_of_and_is_no_customer() {
+        let mut shard = Shard::new(catalog());
+        let now = Timestamp::parse("2026-03-02T12:00:00Z").unwrap();
+        let id = CustomerId::of_model("churn");
+        let stands = Told { times: 1, is_beyond: true };
+        let mut all = BTreeMap::from([("score".to_owned(), stands)]);
+        let [of, _] = <[Measured; 2]>::try_from(at(0.3)).unwrap();
+        let news = News { event: DRIFTED, of, stands };
+        let json = event(&id, "e1", now, ("churn", Some("ann")), &news, &all).to_string();
+        let broadcast = "{\"broadcast\":true,\"event\":\"Outage\",\"id\":\"o\"}";
+        let records =
+            [(Subject::Customer(id.as_str()), "e1", &*json), (Subject::Everyone, "o", broadcast)];
+        let mut stepped = (1..).zip(records).map(|(position, (subject, id, json))| {
+            let record = Record::Event(EventRecord {
+                subject,
+                id,
+                occurred_at: now,
+                received_at: now,
+                shape: Shape::Own,
+                call: Call::Track,
+                freshness: Freshness::Live,
+                json,
+            });
+            shard.apply(&record, now, position).unwrap()
+        });
+        let Some(Stepped::One(_, decision)) = stepped.next() else { panic!() };
+        let ruled: Vec<_> = decision.rulings.iter().map(|ruling| ruling.verdict.kind()).collect();
+        assert_eq!(ruled, [VerdictKind::Task], "its own event alone, and in no holdout");
+        assert!(stepped.next().unwrap().iter().next().is_none(), "an outage does not concern it");
+        drop(stepped);
+        let state = shard.find(id.as_str()).unwrap();
+        assert_eq!((state.timers.len(), state.rare.scores.len()), (0, 0));
+        assert_eq!(told(&shard, Some(state)), all, "what was said is known");
+        all.clear();
+        assert_eq!(told(&shard, None), all);
+    }
 
     fn at(psi: f64) -> Vec<Measured> {
         let logins = Measured { of: "logins".to_owned(), psi: 0.0, most: 0.2 };
@@ -170,7 +242,7 @@ mod tests {
     #[test]
     fn it_is_told_once_until_it_has_come_back_far_enough() {
         let mut told = BTreeMap::new();
-        let mut seen = |psi: f64| {
+        let mut seen = |psi: f64| -> Vec<String> {
             let news = news(&told, at(psi));
             told.extend(news.iter().map(|new| (new.of.of.clone(), new.stands)));
             let say = |new: &News| format!("{} {} {}", new.event, new.of.of, new.stands.times);

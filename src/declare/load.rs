@@ -296,7 +296,8 @@ impl<'t> ReadFiles<'t> {
             let id: Arc<str> = Arc::from(&*name.text);
             once(&mut places, &id, "model", name.extent, &mut faults);
             let bands = model::bands(&file.raw).into_iter().map(|(band, _)| band).collect();
-            symbols.scores.push(KnownScore { name: id.clone(), bands });
+            let days = model::days(&file.raw, &mut faults);
+            symbols.scores.push(KnownScore { name: id.clone(), bands, days });
             if let Some(kind) = &file.raw.r#type.0 {
                 names.push((id, kind.value));
             }
@@ -340,6 +341,11 @@ impl<'t> ReadFiles<'t> {
         };
         let mut scores: Vec<Score> = self.models.iter().filter_map(build).collect();
         follow_cards(&mut scores);
+        // What any file asks about, all of them have asked about by now.
+        for score in &mut scores {
+            let known = symbols.scores.iter().find(|known| known.name == score.name);
+            score.days = known.map_or(score.days, |known| known.days);
+        }
         scores
     }
 

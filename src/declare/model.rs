@@ -11,7 +11,7 @@ use super::read::{Entries, Faults};
 use super::symbols::Symbols;
 use super::words::model::{MeasureWords, MissingWords, Model as Raw, RiskWord, TypeWord};
 use crate::engine::catalog::{RiskEnd, Score, ScoreSource};
-use crate::engine::health::{Measure, Missing, Scorecard};
+use crate::engine::health::{self, Measure, Missing, Scorecard};
 use crate::engine::time::Span;
 
 /// Most measures of a scorecard, corners of a scale, or bands.
@@ -29,6 +29,20 @@ pub(crate) fn bands(raw: &Raw) -> Vec<(Arc<str>, f64)> {
         .collect();
     bands.sort_by(|left, right| right.1.total_cmp(&left.1));
     bands
+}
+
+/// Days before today of which the score's value is remembered, by the model's own word.
+pub(crate) fn days(raw: &Raw, faults: &mut Faults<'_>) -> u16 {
+    let Some(history) = &raw.history else { return health::DAYS };
+    let days = history.value.as_millis() / Span::DAY.as_millis();
+    match u16::try_from(days).ok().filter(|days| (1..=health::DAYS_MAX).contains(days)) {
+        Some(days) if Span::DAY.times(i64::from(days)) == history.value => days.max(health::DAYS),
+        _ => {
+            let message = format!("a history is kept by whole days, 1d to {}d", health::DAYS_MAX);
+            faults.error("E014", history.extent, message, None);
+            health::DAYS
+        }
+    }
 }
 
 /// Checks one model.
@@ -61,6 +75,7 @@ pub(crate) fn build(
         source: source?,
         bands: bands(raw).into(),
         risk,
+        days: health::DAYS,
     })
 }
 

@@ -47,6 +47,8 @@ pub(crate) struct KnownScore {
     pub(crate) name: Arc<str>,
     /// Its bands.
     pub(crate) bands: Vec<Arc<str>>,
+    /// Days before today of which its value is remembered.
+    pub(crate) days: u16,
 }
 
 type MeasureKey = (u8, u16);
@@ -99,6 +101,13 @@ impl Symbols {
     pub(crate) fn score(&self, name: &str) -> Option<ScoreSlot> {
         let index = self.scores.iter().position(|score| &*score.name == name)?;
         u16::try_from(index).ok().map(ScoreSlot)
+    }
+
+    /// So many days of a score must be remembered.
+    pub(crate) fn remember(&mut self, score: ScoreSlot, days: u16) {
+        if let Some(score) = self.scores.get_mut(score.index()) {
+            score.days = score.days.max(days);
+        }
     }
 
     /// The series that keeps this of an event, made if no other expression needs it yet.

@@ -514,6 +514,8 @@ pub struct Score {
     pub bands: Box<[(Arc<str>, f64)]>,
     /// Which end is bad.
     pub risk: RiskEnd,
+    /// Days before today of which its value is remembered.
+    pub days: u16,
 }
 
 /// Where a score comes from.

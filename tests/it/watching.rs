@@ -16,7 +16,8 @@ fn drift_is_a_task_for_the_owner_of_the_model_once_and_never_a_message() {
     running.place.write("triggers/model-drifted.yaml", &trigger);
     // It would be written to by anything that writes to whoever an event is about.
     let (head, _) = trigger.split_once("\ntask:").unwrap();
-    let send = "send:\n  purpose: transactional\n  via: [webhook]\n  message:\n    en: {body: Hello.}\n";
+    let send =
+        "send:\n  purpose: transactional\n  via: [webhook]\n  message:\n    en: {body: Hello.}\n";
     let send = format!("{head}\n{send}").replace("model-drifted", "model-written-to");
     running.place.write("triggers/model-written-to.yaml", &send);
     until("the triggers are in force", || {

@@ -10,6 +10,7 @@ use crate::declare::scalar::{parse_local, span_help};
 use crate::declare::suggest;
 use crate::engine::catalog::Measure;
 use crate::engine::condition::{Condition, Ever, Expr, History, TextTest};
+use crate::engine::health::{self, Over};
 use crate::engine::slot::SeriesSlot;
 use crate::engine::time::{Span, Timestamp};
 use crate::engine::value::Value;
@@ -87,6 +88,7 @@ impl Checker<'_, '_> {
                 let (slot, span) = self.counted(event, window, rest.first(), 2)?;
                 number(Expr::History(History::Change(slot, span)))
             }
+            ("avg" | "min" | "max", [score, window]) => self.score_over(name, score, window),
             ("sum" | "avg" | "min" | "max", [event, property, window, rest @ ..])
                 if rest.len() <= 1 && is_ever(window) =>
             {
@@ -307,6 +309,31 @@ impl Checker<'_, '_> {
         }
         self.fault("E013", node, wanted, None);
         None
+    }
+
+    /// `min(score.churn, "7d")` and its kin: over the values of some days.
+    fn score_over(&mut self, name: &str, of: &IdedExpr, window: &IdedExpr) -> Option<Typed> {
+        let typed = self.lower(of)?;
+        let Expr::Score(score) = typed.expr else {
+            let help = format!("write {name}(\"Event\", \"property\", \"28d\")");
+            let message = format!("`{name}` of two arguments is of a score: score.churn");
+            self.fault("E013", of, message, Some(help));
+            return None;
+        };
+        let span = self.window(window)?;
+        let days = u16::try_from(span.as_millis() / Span::DAY.as_millis()).unwrap_or(u16::MAX);
+        if Span::DAY.times(i64::from(days)) != span || !(1..=health::DAYS_MAX).contains(&days) {
+            let message = format!("scores are kept by whole days, at most {}", health::DAYS_MAX);
+            self.fault("E014", window, message, None);
+            return None;
+        }
+        self.symbols.remember(score, days);
+        let over = match name {
+            "min" => Over::Least,
+            "max" => Over::Greatest,
+            _ => Over::Mean,
+        };
+        Some(Typed { expr: Expr::ScoreOver { score, days, over }, kind: Kind::Number })
     }
 
     fn window(&mut self, node: &IdedExpr) -> Option<Span> {

@@ -31,6 +31,9 @@ record! {
         every: Option<Located<Span>>,
         /// Which end is bad: `low` for health, `high` for a risk.
         risk: Option<RiskWord>,
+        /// How many days of the score are kept, at least: the value at the end of each day. 28
+        /// days, or what conditions ask about, if it does not say; at most 365.
+        history: Option<Located<Span>>,
         /// Ranges of the score by their lower edge: `{healthy: 70, watch: 45, at_risk: 0}`.
         bands: Option<Entries<Located<f64>>>,
         /// What a scorecard measures.

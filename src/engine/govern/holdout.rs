@@ -10,8 +10,7 @@ use crate::engine::policy::HoldoutRule;
 /// Whether a customer is in the global holdout.
 pub(super) fn is_global(catalog: &Catalog, state: &CustomerState) -> bool {
     // What concerns no customer takes part in no comparison of them.
-    !state.id.is_own()
-        && experiment::globally_held_out(catalog.policy.holdout, state.id.as_str())
+    !state.id.is_own() && experiment::globally_held_out(catalog.policy.holdout, state.id.as_str())
 }
 
 /// The global holdout comes first and leaves the trigger's experiment untouched: its members would

@@ -47,7 +47,7 @@ pub fn bind(catalog: &Catalog, state: &mut CustomerState, now: Timestamp) {
             let then = state.now;
             let scope = Scope { catalog, state, properties: &[], now: then };
             if let Some(value) = score.source.score(&scope) {
-                record_score(&mut state.rare.scores, slot, value, then);
+                record_score(catalog, state, slot, value, then);
             }
             settle_latches(catalog, state, slot);
         }

@@ -1,7 +1,7 @@
 //! Traits that change and scores that cross a line.
 
-use super::super::catalog::{Crossing, ScoreSource, TraitPath, When};
-use super::super::customer::{Latch, ScoreState, spare_room};
+use super::super::catalog::{Catalog, Crossing, ScoreSource, TraitPath, When};
+use super::super::customer::{CustomerState, Latch, ScoreState, spare_room};
 use super::super::health;
 use super::super::id::stable_hash;
 use super::super::input::Event;
@@ -11,7 +11,6 @@ use super::super::timer::TimerKind;
 use super::super::value::{Value, ValueRef};
 use super::behavior::Found;
 use super::{Step, timers};
-use thin_vec::ThinVec;
 
 /// The least time between two computations of a scorecard, whatever its file says.
 const RESCORE_MIN: Span = Span::SECOND;
@@ -74,7 +73,7 @@ impl Step<'_> {
     /// Takes over a score and fires the triggers whose line it crosses.
     pub(super) fn set_score(&mut self, slot: ScoreSlot, value: f64, at: Timestamp) {
         let Some(Changed { before, value }) =
-            record_score(&mut self.state.rare.scores, slot, value, at)
+            record_score(self.catalog, self.state, slot, value, at)
         else {
             return;
         };
@@ -148,7 +147,8 @@ pub(super) struct Changed {
 
 /// Enters a value, rounded to 4 decimals; `None` when it says nothing new.
 pub(super) fn record_score(
-    scores: &mut ThinVec<ScoreState>,
+    catalog: &Catalog,
+    state: &mut CustomerState,
     slot: ScoreSlot,
     value: f64,
     at: Timestamp,
@@ -158,6 +158,8 @@ pub(super) fn record_score(
     }
     // Adding zero turns -0 into 0, which prints and hashes otherwise.
     let value = health::rounded(value) + 0.0;
+    let days = catalog.scores.get(slot.index()).map_or(health::DAYS, |score| score.days);
+    let scores = &mut state.rare.scores;
     match scores.binary_search_by_key(&slot, |state| state.score) {
         Ok(index) => {
             let known = scores.get_mut(index)?;
@@ -168,12 +170,12 @@ pub(super) fn record_score(
             known.was = Some(before);
             known.value = value;
             known.changed_at = at;
-            health::note(&mut known.daily, at, value);
+            health::note(&mut known.daily, at, value, days);
             Some(Changed { before: Some(before), value })
         }
         Err(index) => {
             let mut daily = None;
-            health::note(&mut daily, at, value);
+            health::note(&mut daily, at, value, days);
             let state = ScoreState { score: slot, value, was: None, changed_at: at, daily };
             spare_room(scores);
             scores.insert(index, state);
