@@ -3,11 +3,15 @@
 //! model.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::contest::{self, Bouts};
 use super::drifted::{self, Measured};
+use super::models::{Model, Noticed};
+use crate::catalog::Catalogs;
 use crate::clock::Shared as Clock;
 use crate::engine::catalog::{Catalog, ScoreSource};
 use crate::engine::drift::{Drift, SCORE_PSI_MAX};
@@ -15,8 +19,8 @@ use crate::engine::evaluate::Scope;
 use crate::engine::time::Timestamp;
 use crate::log::appender::Appender;
 use crate::telemetry::{Beyond, ModelDrift};
-use crate::worker::Workers;
 use crate::worker::shard::Shard;
+use crate::worker::{Workers, workers};
 
 /// How long after the start it is looked first.
 const FIRST: Duration = Duration::from_secs(5);
@@ -27,32 +31,73 @@ const CUSTOMERS_MAX: usize = 2_000;
 /// Customers below which nothing can be said.
 const CUSTOMERS_MIN: u64 = 200;
 
-/// Looks until it is told to stop.
-pub(super) async fn keep_watch(
-    workers: Workers,
-    appender: Appender,
-    clock: Clock,
-    stop: CancellationToken,
-) {
-    let mut beyond = BTreeMap::new();
-    let mut pause = FIRST;
-    while tokio::time::timeout(pause, stop.cancelled()).await.is_err() {
-        pause = EVERY;
-        // What the log holds already must not be said again.
-        if !workers.have_caught_up() {
-            pause = FIRST;
-            continue;
+/// Who watches the models.
+pub(super) struct Watch {
+    pub(super) workers: Workers,
+    pub(super) appender: Appender,
+    /// Whose files may be changed, if they may.
+    pub(super) catalogs: Option<Arc<Catalogs>>,
+    pub(super) clock: Clock,
+    pub(super) noticed: Arc<Noticed>,
+}
+
+impl Watch {
+    /// Looks until it is told to stop.
+    pub(super) async fn keep(self, stop: CancellationToken) {
+        let mut beyond = BTreeMap::new();
+        let mut pause = FIRST;
+        while tokio::time::timeout(pause, stop.cancelled()).await.is_err() {
+            // What the log holds already must not be said again.
+            let looked = self.workers.have_caught_up() && self.look(&mut beyond).await.is_ok();
+            pause = if looked { EVERY } else { FIRST };
         }
-        let now = clock.now();
-        // Shards that do not answer are on their way to another node, or ending.
-        let Ok(counted) = workers.inspect_all(move |shard| count(shard, now)).await else {
-            continue;
-        };
+    }
+
+    /// Shards that do not answer are on their way to another node, or ending.
+    async fn look(
+        &self,
+        beyond: &mut BTreeMap<(String, String), Beyond>,
+    ) -> Result<(), workers::Error> {
+        let now = self.clock.now();
+        let counted = self.workers.inspect_all(move |shard| count(shard, now)).await?;
+        let bouts = contest::added(self.workers.inspect_all(contest::count).await?);
         let models = added(counted);
-        tell(&models, &mut beyond);
+        tell(&models, beyond);
+        let mut noticed: BTreeMap<String, Model> = BTreeMap::new();
         for (model, counted) in &models {
-            drifted::tell((&workers, &appender), now, model, &counted.owner, counted.measured())
-                .await;
+            let drift = counted.measured();
+            let log = (&self.workers, &self.appender);
+            drifted::tell(log, now, model, counted.owner.as_ref(), &drift).await;
+            noticed.entry(model.clone()).or_default().drift = drift;
+        }
+        for (model, bouts) in &bouts {
+            let compared = bouts.compared();
+            if compared.is_better {
+                self.better(bouts).await;
+            }
+            noticed.entry(model.clone()).or_default().challenger = Some(compared);
+        }
+        self.noticed.set(noticed);
+        Ok(())
+    }
+
+    /// A challenger is better: it takes over, if it may.
+    async fn better(&self, bouts: &Bouts) {
+        let (model, pair) = (bouts.model.clone(), bouts.pair);
+        let catalogs = self.catalogs.clone().filter(|_| bouts.may_promote());
+        let Some(catalogs) = catalogs else {
+            tracing::info!(model, "the challenger is better: `heedful train --promote`");
+            return;
+        };
+        let named = model.clone();
+        let promote = move || contest::promote(&catalogs, &named, pair);
+        match tokio::task::spawn_blocking(promote).await {
+            Ok(Ok(true)) => tracing::info!(model, "the challenger was better and is in force"),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, model, "a better challenger cannot be put in force");
+            }
+            // The files are others by now, or the service is ending.
+            Ok(Ok(false)) | Err(_) => {}
         }
     }
 }

@@ -56,8 +56,8 @@ pub(super) async fn tell(
     (workers, appender): (&Workers, &Appender),
     now: Timestamp,
     model: &str,
-    owner: &Option<String>,
-    measured: Vec<Measured>,
+    owner: Option<&String>,
+    measured: &[Measured],
 ) {
     if measured.is_empty() {
         return;
@@ -73,7 +73,7 @@ pub(super) async fn tell(
         // Each says what has been said with it: one that is lost is said again.
         told.insert(news.of.of.clone(), news.stands);
         let event_id = format!("{}:{model}:{}:{}", news.event, news.of.of, news.stands.times);
-        let json = event(&id, &event_id, now, (model, owner.as_deref()), &news, &told);
+        let json = event(&id, &event_id, now, (model, owner.map(String::as_str)), &news, &told);
         let record = Record::Event(EventRecord {
             subject: Subject::Customer(id.as_str()),
             id: &event_id,
@@ -116,7 +116,7 @@ fn read(value: ValueRef<'_>) -> Option<Told> {
 }
 
 /// What is new.
-fn news(told: &BTreeMap<String, Told>, measured: Vec<Measured>) -> Vec<News> {
+fn news(told: &BTreeMap<String, Told>, measured: &[Measured]) -> Vec<News> {
     let mut all = Vec::new();
     for of in measured {
         let known = told.get(&of.of).copied().unwrap_or(Told { times: 0, is_beyond: false });
@@ -128,7 +128,7 @@ fn news(told: &BTreeMap<String, Told>, measured: Vec<Measured>) -> Vec<News> {
             true | false => continue,
         };
         let event = if next.is_beyond { DRIFTED } else { SETTLED };
-        all.push(News { event, of, stands: next });
+        all.push(News { event, of: of.clone(), stands: next });
     }
     all
 }
@@ -243,7 +243,7 @@ mod tests {
     fn it_is_told_once_until_it_has_come_back_far_enough() {
         let mut told = BTreeMap::new();
         let mut seen = |psi: f64| -> Vec<String> {
-            let news = news(&told, at(psi));
+            let news = news(&told, &at(psi));
             told.extend(news.iter().map(|new| (new.of.of.clone(), new.stands)));
             let say = |new: &News| format!("{} {} {}", new.event, new.of.of, new.stands.times);
             news.iter().map(say).collect()

@@ -3,6 +3,7 @@
 
 mod alarm;
 mod books;
+mod contest;
 mod current;
 mod drift;
 mod drifted;
@@ -13,6 +14,7 @@ mod guard;
 mod home;
 mod http;
 mod hub;
+mod models;
 mod probe;
 mod source;
 mod stop;
@@ -60,6 +62,7 @@ use futures_util::future::BoxFuture;
 use guard::Guard;
 use home::{Here, Home, Start};
 use hub::Hub;
+use models::Noticed;
 use probe::{Life, Phase};
 use source::Answers;
 
@@ -358,7 +361,8 @@ impl Built {
         let hub = Arc::new(Hub::new());
         let background = CancellationToken::new();
         let closing = CancellationToken::new();
-        let router = self.router(config, clock, pages, &life, &hub);
+        let noticed = Arc::new(Noticed::default());
+        let router = self.router(config, clock, pages, (&life, &hub, &noticed));
         let Self { store, catalogs, workers, appender, in_app, dispatcher, mut home, .. } = self;
         let ready = home.ready();
         let (log, keep) = (home.embedded(), home.keep());
@@ -386,12 +390,15 @@ impl Built {
             Arc::clone(clock),
             background.clone(),
         );
-        let drifts = drift::keep_watch(
-            workers.clone(),
-            appender.clone(),
-            Arc::clone(clock),
-            background.clone(),
-        );
+        let watch = drift::Watch {
+            workers: workers.clone(),
+            appender: appender.clone(),
+            // Among nodes files are handed out by people.
+            catalogs: config.kafka.is_none().then(|| Arc::clone(&catalogs)),
+            clock: Arc::clone(clock),
+            noticed,
+        };
+        let drifts = watch.keep(background.clone());
         let begin = begin(ready, (dispatcher.clone(), self.left), Arc::clone(&life));
         let served = http::serve(listener, router, config.limits.connections, closing.clone());
         let pump = hub::pump(self.committed, dispatcher.clone(), Arc::clone(&hub));
@@ -436,8 +443,7 @@ impl Built {
         config: &Config,
         clock: &Clock,
         pages: Router,
-        life: &Arc<Life>,
-        hub: &Arc<Hub>,
+        (life, hub, noticed): (&Arc<Life>, &Arc<Hub>, &Arc<Noticed>),
     ) -> Router {
         let guard = Arc::new(Guard::new(config.api_token.as_ref()));
         let answers = Answers {
@@ -450,6 +456,7 @@ impl Built {
             in_app: self.in_app.clone(),
             keep: self.home.keep(),
             shown: self.home.shown(),
+            noticed: Arc::clone(noticed),
         };
         let reading = from_fn_with_state(Arc::clone(&guard), guard::readers);
         let api = self.home.shown_the_way(api::routes(Arc::new(answers)));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::cases::Reading;
-use super::classifier::Learning;
+use super::classifier::{self, Learning};
 use super::fault::{Extent, Fault, Severity, Text};
 use super::model;
 use super::node::Node;
@@ -33,6 +33,8 @@ const TRIGGERS_MAX: usize = 5_000;
 const MODELS_MAX: usize = 256;
 /// How the files of what was learned end.
 pub const FITTED_SUFFIX: &str = ".model.json";
+/// How the files of what was learned to be watched beside it end.
+pub const CHALLENGER_SUFFIX: &str = ".challenger.json";
 /// Longest text of a `template:` file, in bytes.
 const ASSET_BYTES_MAX: usize = 256 * 1024;
 
@@ -98,12 +100,6 @@ fn sorted(sources: &[Source]) -> Vec<(SourceKind, Text)> {
     texts
 }
 
-/// The model that a `<name>.model.json` was learned for.
-fn fitted_name(path: &str) -> Option<&str> {
-    let file = path.rsplit(['/', '\\']).next()?;
-    file.strip_suffix(FITTED_SUFFIX)
-}
-
 /// A file that was read, whatever is wrong inside.
 struct ReadFile<'t, T> {
     text: &'t Text,
@@ -118,6 +114,7 @@ struct ReadFiles<'t> {
     assets: BTreeMap<&'t str, &'t str>,
     // What was learned, by the names of models.
     fitted: BTreeMap<&'t str, &'t Text>,
+    challengers: BTreeMap<&'t str, &'t Text>,
     // Kinds of files that could not be read at all.
     unread: Vec<SourceKind>,
 }
@@ -131,6 +128,7 @@ impl<'t> ReadFiles<'t> {
             policy: None,
             assets: BTreeMap::new(),
             fitted: BTreeMap::new(),
+            challengers: BTreeMap::new(),
             unread: Vec::new(),
         };
         for (kind, text) in texts {
@@ -152,8 +150,11 @@ impl<'t> ReadFiles<'t> {
             return;
         }
         if kind == SourceKind::Fitted {
-            if let Some(name) = fitted_name(&text.path) {
+            let file = text.path.rsplit(['/', '\\']).next().unwrap_or_default();
+            if let Some(name) = file.strip_suffix(FITTED_SUFFIX) {
                 self.fitted.insert(name, text);
+            } else if let Some(name) = file.strip_suffix(CHALLENGER_SUFFIX) {
+                self.challengers.insert(name, text);
             }
             return;
         }
@@ -334,9 +335,18 @@ impl<'t> ReadFiles<'t> {
                 Faults { text, list }.error("E080", Extent::default(), message, help);
             }
         }
+        for (name, text) in &self.challengers {
+            if !self.fitted.contains_key(name) {
+                let message = format!("there is no `{name}{FITTED_SUFFIX}` to watch this beside");
+                Faults { text, list }.warning("W007", Extent::default(), message, None);
+            }
+        }
         let build = |file: &ReadFile<'_, RawModel>| {
             let mut faults = Faults { text: file.text, list };
-            let fitted = model_name(&file.raw).and_then(|name| self.fitted.get(&*name)).copied();
+            let name = model_name(&file.raw);
+            let of = |files: &BTreeMap<&str, &'t Text>| files.get(&**name.as_ref()?).copied();
+            let fitted =
+                classifier::Files { fitted: of(&self.fitted), rival: of(&self.challengers) };
             model::build(&file.raw, file.text, models, (learning, fitted), symbols, &mut faults)
         };
         let mut scores: Vec<Score> = self.models.iter().filter_map(build).collect();

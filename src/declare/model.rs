@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::classifier::{self, Learning};
+use super::classifier::{self, Files, Learning};
 use super::condition::{self, Sight};
 use super::fault::{Extent, Located, Text};
 use super::node::Key;
@@ -50,7 +50,7 @@ pub(crate) fn build(
     raw: &Raw,
     text: &Text,
     models: &[(Arc<str>, TypeWord)],
-    (learning, fitted): (Learning<'_>, Option<&Text>),
+    (learning, fitted): (Learning<'_>, Files<'_>),
     symbols: &mut Symbols,
     faults: &mut Faults<'_>,
 ) -> Option<Score> {

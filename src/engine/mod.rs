@@ -26,6 +26,7 @@ pub mod model;
 pub mod names;
 pub mod policy;
 pub mod recent;
+pub mod rival;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod schedule;

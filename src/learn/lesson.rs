@@ -33,6 +33,8 @@ pub struct Wish {
     pub seed: u64,
     /// Features that may tell as much as they do.
     pub trusted: Vec<String>,
+    /// What is fitted, if not what the model's file asks for.
+    pub method: Option<Method>,
     /// What is tried beside what the model's file asks for.
     pub challenger: Option<Method>,
 }
@@ -112,7 +114,7 @@ pub fn learn(
         fit::calibrate(&mut fitted, &older, window, terms.calibrate)?;
         Ok::<_, Refusal>((recipe, fit::chances(&fitted.body, &newer)))
     };
-    let (mut recipe, mut chances) = try_one(terms.method, (0.0, 0.5))?;
+    let (mut recipe, mut chances) = try_one(wish.method.unwrap_or(terms.method), (0.0, 0.5))?;
     let mut duel = None;
     if let Some(method) = wish.challenger {
         let (other, others) = try_one(method, (0.5, 0.7))?;

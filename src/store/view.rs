@@ -68,6 +68,8 @@ pub struct CustomerPage {
     pub health_history: Vec<DayValue>,
     /// Each score at the end of each of the days that are kept, by model, oldest first.
     pub score_history: BTreeMap<String, Vec<DayValue>>,
+    /// What challengers say that are watched beside models: no trigger hears it.
+    pub challengers: Vec<NamedScore>,
     /// Consent and preferences.
     pub consents: Vec<ConsentView>,
     /// No outreach but exempt purposes until then (RFC 3339).

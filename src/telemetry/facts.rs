@@ -445,3 +445,23 @@ impl ModelDrift<'_> {
         now
     }
 }
+
+/// How a challenger does against the model in force.
+#[derive(Clone, Copy, Debug)]
+pub struct Contest<'a> {
+    /// The model.
+    pub model: &'a str,
+    /// Predictions of both whose labels are known.
+    pub closed: u64,
+    /// The challenger's log-loss less that of the model in force.
+    pub difference: f64,
+}
+
+impl Contest<'_> {
+    /// Shows it.
+    pub fn emit(self) {
+        let Self { model, closed, difference } = self;
+        gauge!(metric::CONTEST_CLOSED, "model" => model.to_owned()).set(float(closed));
+        gauge!(metric::CONTEST, "model" => model.to_owned()).set(difference);
+    }
+}

@@ -10,6 +10,7 @@ use crate::engine::govern;
 use crate::engine::health::{self, Assessment};
 use crate::engine::input::Answer;
 use crate::engine::names::Names;
+use crate::engine::rival::Rival;
 use crate::engine::slot::TriggerSlot;
 use crate::engine::time::{Span, Timestamp};
 use crate::engine::timer::TimerKind;
@@ -133,6 +134,13 @@ pub(super) fn named_score(catalog: &Catalog, score: &ScoreState) -> Option<Named
     })
 }
 
+/// What a challenger says, which nothing but people hears.
+fn rival(catalog: &Catalog, rival: &Rival) -> Option<NamedScore> {
+    let (of, value) = (catalog.scores.get(rival.score.index())?, rival.value?);
+    let band = health::band(of, value).map(ToString::to_string);
+    Some(NamedScore { model: of.name.to_string(), value, band })
+}
+
 /// Everything about a customer but their decisions, which the store has.
 pub fn page(shard: &Shard, id: &str, now: Timestamp) -> Option<CustomerPage> {
     let state = shard.find(id)?;
@@ -154,6 +162,7 @@ pub fn page(shard: &Shard, id: &str, now: Timestamp) -> Option<CustomerPage> {
                 Some((of.name.to_string(), history(score, now)))
             })
             .collect(),
+        challengers: state.rare.rivals.iter().filter_map(|own| rival(catalog, own)).collect(),
         consents: consents(state, &teller),
         paused_until: state.rare.paused_until.filter(|until| now < *until).map(|at| at.to_string()),
         timeline: state

@@ -11,10 +11,12 @@ use super::files::FileSet;
 use super::history::History;
 use super::{Ending, check, files, progress};
 use crate::catalog::Folders;
+use crate::catalog::fitted::{self, Places, before};
 use crate::config::Config;
 use crate::declare::FITTED_SUFFIX;
 use crate::engine::catalog::{Catalog, ScoreSource};
 use crate::engine::classifier::Classifier;
+use crate::engine::fitted::Content;
 use crate::engine::terms::Method;
 use crate::engine::time::Timestamp;
 use crate::learn::harvest::PassedOver;
@@ -56,8 +58,15 @@ pub struct Args {
     /// and the other one only when it is clearly better
     #[arg(long, value_enum, value_name = "METHOD")]
     challenger: Option<Challenger>,
+    /// Learn with this method and write it beside the model in force, as a challenger: the service
+    /// lets both judge everybody, only the model in force is heard, and what came of both is compared
+    #[arg(long, value_enum, value_name = "METHOD", conflicts_with = "challenger")]
+    beside: Option<Challenger>,
+    /// Put the challenger in force that is watched beside the model; `--rollback` undoes it
+    #[arg(long, conflicts_with_all = ["events", "data", "trust", "challenger", "beside", "dry_run"])]
+    promote: bool,
     /// Go back to the model that was in force before the last one; again, and it is undone
-    #[arg(long, conflicts_with_all = ["events", "data", "trust", "challenger", "dry_run"])]
+    #[arg(long, conflicts_with_all = ["events", "data", "trust", "challenger", "beside", "promote", "dry_run"])]
     rollback: bool,
     /// Say how good it would be and write nothing
     #[arg(long)]
@@ -95,8 +104,17 @@ pub fn run(args: &Args, console: &mut Console) -> Result<Ending, Error> {
     };
     let classifier = classifier(&catalog, &args.model)?;
     let (model, card) = paths(&set, &config, &args.model);
+    let places = Places::of(&args.model, model.clone());
     if args.rollback {
         return back(&model, &card, console);
+    }
+    if args.promote {
+        return promote(&places, classifier, console);
+    }
+    if args.beside.is_some() && !model.exists() {
+        let what = format!("there is no `{}` to watch a challenger beside", model.display());
+        let help = format!("learn it first: `heedful train {}`", args.model);
+        return Err(Error::refused(what, help));
     }
     trusted(args, classifier)?;
     let history = match args.events.as_slice() {
@@ -110,13 +128,18 @@ pub fn run(args: &Args, console: &mut Console) -> Result<Ending, Error> {
             let hash = blake3::hash(text.as_bytes()).to_hex().to_string();
             if !args.dry_run {
                 let told = card::card(&learned.lesson, classifier, &hash);
-                // Both are on the disk before either is seen, and what was in force is kept.
-                let (ready, told) = (write::ready(&model, &text)?, write::ready(&card, &told)?);
-                write::keep(&model, &before(&model))?;
-                write::keep(&card, &before(&card))?;
-                ready.replace()?;
-                told.replace()?;
+                match args.beside {
+                    None => write::both((&model, &text), (&card, &told))?,
+                    Some(_) => {
+                        let Places { challenger, challenger_card, .. } = &places;
+                        write::beside((challenger, &text), (challenger_card, &told))?;
+                    }
+                }
             }
+            let (model, card) = match args.beside {
+                None => (&model, &card),
+                Some(_) => (&places.challenger, &places.challenger_card),
+            };
             let written = (!args.dry_run).then_some((model.as_path(), card.as_path()));
             output::learned(&learned, written, args.format, console)?;
             Ok(Ending::Clean)
@@ -188,11 +211,16 @@ fn learn(
     let Some((rows, passed)) = harvested(catalog, harvest, &mut history, (last, most))? else {
         return Ok(Err(Refusal::TooManyRows { most }));
     };
-    let challenger = args.challenger.map(|challenger| match challenger {
+    let method = |challenger: Challenger| match challenger {
         Challenger::Logistic => Method::Logistic,
         Challenger::Trees => Method::Trees,
-    });
-    let wish = Wish { seed: args.seed, trusted: args.trust.clone(), challenger };
+    };
+    let wish = Wish {
+        seed: args.seed,
+        trusted: args.trust.clone(),
+        method: args.beside.map(method),
+        challenger: args.challenger.map(method),
+    };
     let bar = progress::over_parts("learning");
     let harvested = Harvested { rows: &rows, passed, looks: count };
     let mut part = |part: f64| progress::set_part(&bar, part);
@@ -236,10 +264,24 @@ fn paths(set: &FileSet, config: &Config, model: &str) -> (PathBuf, PathBuf) {
     (file, card)
 }
 
-/// Where what was in force before is kept, under a name that nobody loads.
-fn before(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.before"))
+/// Puts the challenger in force.
+fn promote(
+    places: &Places,
+    classifier: &Classifier,
+    console: &mut Console,
+) -> Result<Ending, Error> {
+    let refused = |why: &dyn std::fmt::Display| {
+        let what = format!("`{}` cannot be put in force: {why}", places.challenger.display());
+        Error::refused(what, "learn one: `heedful train MODEL --beside trees`")
+    };
+    let text = std::fs::read_to_string(&places.challenger).map_err(|error| refused(&error))?;
+    let content = Content::parse(&text).map_err(|why| refused(&why))?;
+    if *content.definition != *classifier.definition {
+        return Err(refused(&"it was learned for another definition of this model"));
+    }
+    places.promote()?;
+    console.line(format!("  {GOOD}in force{GOOD:#}  {}", places.model.display()))?;
+    Ok(Ending::Clean)
 }
 
 /// Puts what was in force before in force again, and keeps what is.
@@ -253,8 +295,8 @@ fn back(model: &Path, card: &Path, console: &mut Console) -> Result<Ending, Erro
         let kept = before(path);
         if kept.exists() {
             let text = std::fs::read_to_string(&kept).map_err(|e| Error::read(&kept, e))?;
-            let ready = write::ready(path, &text)?;
-            write::keep(path, &kept)?;
+            let ready = fitted::ready(path, &text)?;
+            fitted::keep(path, &kept)?;
             ready.replace()?;
             console.line(format!("  {GOOD}back{GOOD:#}  {}", path.display()))?;
         }

@@ -141,6 +141,10 @@ record! {
         drift: Option<Drift>,
         /// How often it is learned anew.
         retrain: Option<SnapshotWord>,
+        /// What becomes of a challenger that is clearly better on what came since: `by_hand`
+        /// (default: it waits for `heedful train --promote`) or `when_better` (on one machine it
+        /// takes over).
+        promote: Option<PromoteWord>,
         /// Traits that may never become features.
         never_use: Option<OneOrMany<Words>>,
     }
@@ -211,6 +215,14 @@ choice! {
         Weekly = "weekly",
         /// Each month.
         Monthly = "monthly",
+    }
+
+    /// Who puts a better challenger in force.
+    PromoteWord {
+        /// A person.
+        ByHand = "by_hand",
+        /// The service.
+        WhenBetter = "when_better",
     }
 
     /// How it is calibrated.

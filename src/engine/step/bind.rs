@@ -3,6 +3,7 @@
 use super::super::catalog::{Catalog, When};
 use super::super::customer::{CustomerState, Latch};
 use super::super::evaluate::Scope;
+use super::super::rival::{self, Glance};
 use super::super::slot::{ScoreSlot, TriggerSlot};
 use super::super::time::Timestamp;
 use super::super::timer::TimerKind;
@@ -50,8 +51,10 @@ pub fn bind(catalog: &Catalog, state: &mut CustomerState, now: Timestamp) {
                 record_score(catalog, state, slot, value, then);
             }
             settle_latches(catalog, state, slot);
+            rival::contend(catalog, state, slot, then, Glance::Between);
         }
     }
+    rival::forget_gone(catalog, state);
     release_orphans(catalog, state, now);
 }
 

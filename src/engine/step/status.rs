@@ -5,6 +5,7 @@ use super::super::customer::{CustomerState, Latch, ScoreState, spare_room};
 use super::super::health;
 use super::super::id::stable_hash;
 use super::super::input::Event;
+use super::super::rival::{self, Glance};
 use super::super::slot::{ScoreSlot, TraitSlot, TriggerSlot};
 use super::super::time::{Span, Timestamp};
 use super::super::timer::TimerKind;
@@ -46,6 +47,7 @@ impl Step<'_> {
                 && let Some(value) = score.source.score(&self.scope(&[], at))
             {
                 self.set_score(slot, value, at);
+                rival::contend(catalog, self.state, slot, at, Glance::Between);
             }
         }
     }
@@ -59,6 +61,8 @@ impl Step<'_> {
         if let Some(value) = score.source.score(&self.scope(&[], now)) {
             self.set_score(slot, value, now);
         }
+        // Also of somebody who is not judged any more: what was said of them comes true or not.
+        rival::contend(self.catalog, self.state, slot, now, Glance::InTurn);
     }
 
     /// Takes over a score that came from elsewhere, unless a model of our own speaks here.
