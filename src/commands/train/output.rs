@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Learned;
 use crate::commands::console::{Console, DIM, Error, Format, GOOD, STRONG, WARM};
-use crate::learn::card::{fought, measures, recipe};
+use crate::learn::card::{aged, fought, measures, recipe};
 use crate::learn::duel::Winner;
 use crate::learn::looks::date;
 use crate::learn::{Lesson, Refusal};
@@ -41,6 +41,7 @@ fn human(
         console.line(format!("{WARM}{refused} events were refused{WARM:#}"))?;
     }
     console.line(recipe(&lesson.recipe))?;
+    console.line(aged(lesson.half_life))?;
     if let Some(duel) = &lesson.duel {
         console.line(fought(duel))?;
     }
