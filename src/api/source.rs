@@ -87,6 +87,11 @@ pub struct ModelView {
     pub days: u16,
     /// How far scores and features have drifted from those that it was learned from.
     pub drift: Vec<DriftView>,
+    /// Days since what it knows ends, where its file says how often it should be learned anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub age_days: Option<f64>,
+    /// Whether it should be learned anew by now.
+    pub is_due: bool,
     /// The challenger that is watched beside it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub challenger: Option<ChallengerView>,

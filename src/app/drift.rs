@@ -9,16 +9,17 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::contest::{self, Bouts};
-use super::drifted::{self, Measured};
+use super::drifted::{self, AGE, Measured, Own, SCORE};
 use super::models::{Model, Noticed};
 use crate::catalog::Catalogs;
 use crate::clock::Shared as Clock;
 use crate::engine::catalog::{Catalog, ScoreSource};
 use crate::engine::drift::{Drift, SCORE_PSI_MAX};
 use crate::engine::evaluate::Scope;
-use crate::engine::time::Timestamp;
+use crate::engine::terms::Cadence;
+use crate::engine::time::{Span, Timestamp};
 use crate::log::appender::Appender;
-use crate::telemetry::{Beyond, ModelDrift};
+use crate::telemetry::{Beyond, ModelAge, ModelDrift};
 use crate::worker::shard::Shard;
 use crate::worker::{Workers, workers};
 
@@ -65,10 +66,16 @@ impl Watch {
         tell(&models, beyond);
         let mut noticed: BTreeMap<String, Model> = BTreeMap::new();
         for (model, counted) in &models {
-            let drift = counted.measured();
+            let (drift, age) = (counted.measured(), counted.age(now));
             let log = (&self.workers, &self.appender);
-            drifted::tell(log, now, model, counted.owner.as_ref(), &drift).await;
-            noticed.entry(model.clone()).or_default().drift = drift;
+            let own = Own { model, owner: counted.owner.as_deref(), names: &counted.names() };
+            let all: Vec<Measured> = drift.iter().chain(&age).cloned().collect();
+            drifted::tell(log, now, &own, &all).await;
+            if let Some(Measured { psi: days, most, .. }) = &age {
+                ModelAge { model, days: *days, most: *most }.emit();
+            }
+            let noticed = noticed.entry(model.clone()).or_default();
+            (noticed.drift, noticed.age) = (drift, age);
         }
         for (model, bouts) in &bouts {
             let compared = bouts.compared();
@@ -113,9 +120,24 @@ struct Counted {
     features: Vec<String>,
     feature_psi: f64,
     owner: Option<String>,
+    /// Up to when it was known what came, and how long that may be ago.
+    age: Option<(Timestamp, Span)>,
 }
 
 impl Counted {
+    /// Days since it was known what came, and how many they may be.
+    fn age(&self, now: Timestamp) -> Option<Measured> {
+        let days = |span: Span| span.as_millis() as f64 / Span::DAY.as_millis() as f64;
+        let (known_to, most) = self.age?;
+        let (psi, most) = (days(now - known_to), days(most));
+        Some(Measured { of: AGE.to_owned(), psi, most })
+    }
+
+    /// All that can be told of it.
+    fn names(&self) -> Vec<&str> {
+        [SCORE, AGE].into_iter().chain(self.features.iter().map(String::as_str)).collect()
+    }
+
     /// Where scores and features stand; nothing while there are too few customers to tell.
     fn measured(&self) -> Vec<Measured> {
         if self.drift.customers < CUSTOMERS_MIN {
@@ -124,7 +146,7 @@ impl Counted {
         let psi = self.drift.psi(&self.baseline);
         let features = self.features.iter().zip(&psi.features);
         let features = features.map(|(of, psi)| (of.as_str(), *psi, self.feature_psi));
-        let all = [("score", psi.score, SCORE_PSI_MAX)].into_iter().chain(features);
+        let all = [(SCORE, psi.score, SCORE_PSI_MAX)].into_iter().chain(features);
         all.map(|(of, psi, most)| Measured { of: of.to_owned(), psi, most }).collect()
     }
 }
@@ -152,6 +174,7 @@ fn count(shard: &Shard, now: Timestamp) -> Vec<Counted> {
             features: classifier.features.iter().map(|own| own.name.to_string()).collect(),
             feature_psi: classifier.terms.feature_psi,
             owner: classifier.owner.as_deref().map(str::to_owned),
+            age: learned.known_to.zip(classifier.terms.relearn.map(Cadence::span)),
         });
     }
     all

@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 
 use crate::decode::{Call, EventRecord, Freshness, Record, Shape, Subject, shard_of};
 use crate::engine::customer::CustomerState;
-use crate::engine::drift::{DRIFTED, REARM_SHARE, SETTLED};
+use crate::engine::drift::{DRIFTED, DUE, LEARNED, REARM_SHARE, SETTLED};
 use crate::engine::health;
 use crate::engine::id::CustomerId;
 use crate::engine::time::Timestamp;
@@ -23,14 +23,28 @@ use crate::worker::shard::Shard;
 /// The trait of a model that holds what was said.
 const TOLD: &str = "drift";
 
+/// The scores of a model.
+pub(super) const SCORE: &str = "score";
+/// How long what a model knows is ago; no feature is called so.
+pub(super) const AGE: &str = "@age";
+
+/// A model, as it is told of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Own<'a> {
+    pub(super) model: &'a str,
+    pub(super) owner: Option<&'a str>,
+    /// All that can be told of it.
+    pub(super) names: &'a [&'a str],
+}
+
 /// Where something of a model stands.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Measured {
     /// `score`, or a feature's name.
     pub(super) of: String,
-    /// Its population stability index.
+    /// Its population stability index; of an age, days.
     pub(super) psi: f64,
-    /// From where on it has drifted.
+    /// Beyond which it is to be told.
     pub(super) most: f64,
 }
 
@@ -40,6 +54,14 @@ struct Told {
     /// How often it has drifted.
     times: u32,
     is_beyond: bool,
+}
+
+impl Measured {
+    /// Whether it has come back far enough to be told again. An age does not waver.
+    fn is_back(&self) -> bool {
+        let share = if self.of == AGE { 1.0 } else { REARM_SHARE };
+        self.psi < share * self.most
+    }
 }
 
 /// Something to be said.
@@ -55,25 +77,25 @@ struct News {
 pub(super) async fn tell(
     (workers, appender): (&Workers, &Appender),
     now: Timestamp,
-    model: &str,
-    owner: Option<&String>,
+    own: &Own<'_>,
     measured: &[Measured],
 ) {
     if measured.is_empty() {
         return;
     }
+    let model = own.model;
     let id = CustomerId::of_model(model);
     let Ok(mut told) = workers.inspect(id.as_str(), |shard, state| told(shard, state)).await else {
         return;
     };
     // Of features that are no more, nothing is kept.
-    told.retain(|of, _| measured.iter().any(|own| own.of == *of));
+    told.retain(|of, _| own.names.contains(&&**of));
     let mut records = Vec::new();
     for news in news(&told, measured) {
         // Each says what has been said with it: one that is lost is said again.
         told.insert(news.of.of.clone(), news.stands);
         let event_id = format!("{}:{model}:{}:{}", news.event, news.of.of, news.stands.times);
-        let json = event(&id, &event_id, now, (model, owner.map(String::as_str)), &news, &told);
+        let json = event(&id, &event_id, now, own, &news, &told);
         let record = Record::Event(EventRecord {
             subject: Subject::Customer(id.as_str()),
             id: &event_id,
@@ -124,10 +146,15 @@ fn news(told: &BTreeMap<String, Told>, measured: &[Measured]) -> Vec<News> {
             false if of.most < of.psi => {
                 Told { times: known.times.saturating_add(1), is_beyond: true }
             }
-            true if of.psi < REARM_SHARE * of.most => Told { is_beyond: false, ..known },
+            true if of.is_back() => Told { is_beyond: false, ..known },
             true | false => continue,
         };
-        let event = if next.is_beyond { DRIFTED } else { SETTLED };
+        let event = match (next.is_beyond, &*of.of) {
+            (true, AGE) => DUE,
+            (false, AGE) => LEARNED,
+            (true, _) => DRIFTED,
+            (false, _) => SETTLED,
+        };
         all.push(News { event, of: of.clone(), stands: next });
     }
     all
@@ -138,7 +165,7 @@ fn event(
     id: &CustomerId,
     event_id: &str,
     now: Timestamp,
-    (model, owner): (&str, Option<&str>),
+    own: &Own<'_>,
     news: &News,
     told: &BTreeMap<String, Told>,
 ) -> Json {
@@ -146,13 +173,19 @@ fn event(
         .iter()
         .map(|(of, told)| (of.clone(), json!({"times": told.times, "now": told.is_beyond})));
     let News { event, of: Measured { of, psi, most }, .. } = news;
+    let (model, owner, value) = (own.model, own.owner, health::rounded(*psi));
+    let with = if of == AGE {
+        json!({"model": model, "days": value, "every": most, "owner": owner})
+    } else {
+        json!({"model": model, "of": of, "psi": value, "line": most, "owner": owner})
+    };
     json!({
         "customer": id.as_str(),
         "event": event,
         "id": event_id,
         "at": now.to_string(),
         "context": {"active": false},
-        "with": {"model": model, "of": of, "psi": health::rounded(*psi), "line": most, "owner": owner},
+        "with": with,
         "traits": {"name": format!("model {model}"), "owner": owner,
                    TOLD: all.collect::<serde_json::Map<_, _>>()},
     })
@@ -202,10 +235,11 @@ mod tests {
         let now = Timestamp::parse("2026-03-02T12:00:00Z").unwrap();
         let id = CustomerId::of_model("churn");
         let stands = Told { times: 1, is_beyond: true };
+        let own = Own { model: "churn", owner: Some("ann"), names: &[] };
         let mut all = BTreeMap::from([("score".to_owned(), stands)]);
         let [of, _] = <[Measured; 2]>::try_from(at(0.3)).unwrap();
         let news = News { event: DRIFTED, of, stands };
-        let json = event(&id, "e1", now, ("churn", Some("ann")), &news, &all).to_string();
+        let json = event(&id, "e1", now, &own, &news, &all).to_string();
         let broadcast = "{\"broadcast\":true,\"event\":\"Outage\",\"id\":\"o\"}";
         let records =
             [(Subject::Customer(id.as_str()), "e1", &*json), (Subject::Everyone, "o", broadcast)];
@@ -257,5 +291,22 @@ mod tests {
         assert_eq!(seen(0.19), ["Model Settled score 1"]);
         assert_eq!(seen(0.19), nothing);
         assert_eq!(seen(0.3), ["Model Drifted score 2"]);
+    }
+
+    #[test]
+    fn a_model_is_due_once_and_then_learned() {
+        let mut told = BTreeMap::new();
+        let mut seen = |days: f64| -> Vec<&str> {
+            let age = Measured { of: AGE.to_owned(), psi: days, most: 30.0 };
+            let news = news(&told, &[age]);
+            told.extend(news.iter().map(|new| (new.of.of.clone(), new.stands)));
+            news.iter().map(|new| new.event).collect()
+        };
+        assert_eq!(seen(29.0), Vec::<&str>::new());
+        assert_eq!(seen(31.0), ["Model Due"]);
+        assert_eq!(seen(45.0), Vec::<&str>::new());
+        // Learned from what was known until a while ago, and yet anew.
+        assert_eq!(seen(28.0), ["Model Learned"]);
+        assert_eq!(seen(31.0), ["Model Due"]);
     }
 }

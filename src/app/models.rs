@@ -17,6 +17,8 @@ pub(super) struct Noticed(ArcSwap<BTreeMap<String, Model>>);
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Model {
     pub(super) drift: Vec<Measured>,
+    /// Days since it was known what came.
+    pub(super) age: Option<Measured>,
     pub(super) challenger: Option<ChallengerView>,
 }
 
@@ -49,6 +51,8 @@ impl Noticed {
                 version: score.version.to_string(),
                 days: score.days,
                 drift: drift.collect(),
+                age_days: own.age.as_ref().map(|age| health::rounded(age.psi)),
+                is_due: own.age.as_ref().is_some_and(|age| age.most < age.psi),
                 challenger: own.challenger,
             }
         };

@@ -24,7 +24,7 @@ use crate::engine::learned::Learned;
 use crate::engine::rival::Challenger;
 use crate::engine::slot::SeriesSlot;
 use crate::engine::stand_in::StandIn;
-use crate::engine::time::Span;
+use crate::engine::time::{Span, Timestamp};
 
 /// Most features of a model.
 const FEATURES_MAX: usize = 256;
@@ -83,8 +83,10 @@ pub(crate) fn source(
     let misses = classifier.terms.least.misses(&content.quality);
     if misses.is_empty() {
         let (fitted, baseline) = (content.body.into(), content.baseline);
+        let last = format!("{}T00:00:00Z", content.learned_from.last);
+        let known_to = Timestamp::parse(&last).map(|last| classifier.label.closes(last));
         let challenger = rival.and_then(|rival| challenger(text, rival, &classifier, faults));
-        let learned = Learned { classifier, fitted, baseline, challenger };
+        let learned = Learned { classifier, fitted, baseline, known_to, challenger };
         return Some(ScoreSource::Learned(Box::new(learned)));
     }
     // The terms have become stricter since it was learned.

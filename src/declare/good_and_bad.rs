@@ -162,8 +162,9 @@ fn a_message_about_what_happens_to_a_model_is_loaded_with_a_warning() {
         let warnings = loaded(std::slice::from_ref(&source)).warnings;
         warnings.into_iter().map(|fault| fault.code).collect()
     };
-    assert_eq!(told("Model Drifted"), ["W001"]);
-    assert_eq!(told("Model Settled"), ["W001"]);
+    for event in crate::engine::drift::EVENTS {
+        assert_eq!(told(event), ["W001"], "{event}");
+    }
     assert_eq!(told("Order Completed"), Vec::<&str>::new());
 }
 

@@ -30,6 +30,7 @@ pub(crate) fn terms(raw: &Raw, faults: &mut Faults<'_>) -> Option<Terms> {
     if let Some(Watch { promote: Some(PromoteWord::WhenBetter), .. }) = &raw.watch {
         terms.promotion = Promotion::WhenBetter;
     }
+    terms.relearn = raw.watch.as_ref().and_then(|watch| watch.retrain).map(cadence);
     (faults.list.len() == before).then_some(terms)
 }
 
@@ -38,11 +39,7 @@ fn learned(learn: &Learn, terms: &mut Terms, faults: &mut Faults<'_>) {
         None | Some(LearnWord::Logistic) => Method::Logistic,
         Some(LearnWord::Trees) => Method::Trees,
     };
-    terms.snapshots = match learn.snapshots {
-        Some(SnapshotWord::Daily) => Cadence::Daily,
-        None | Some(SnapshotWord::Weekly) => Cadence::Weekly,
-        Some(SnapshotWord::Monthly) => Cadence::Monthly,
-    };
+    terms.snapshots = learn.snapshots.map_or(Cadence::Weekly, cadence);
     terms.calibrate = match learn.calibrate {
         None => Calibrate::Line,
         Some(CalibrateWord::Platt) => Calibrate::Platt,
@@ -61,6 +58,14 @@ fn learned(learn: &Learn, terms: &mut Terms, faults: &mut Faults<'_>) {
         refuse_below(least, &mut terms.least, faults);
     }
     terms.until_then = learn.until_then.as_ref().map(|words| (*words.text).into());
+}
+
+const fn cadence(word: SnapshotWord) -> Cadence {
+    match word {
+        SnapshotWord::Daily => Cadence::Daily,
+        SnapshotWord::Weekly => Cadence::Weekly,
+        SnapshotWord::Monthly => Cadence::Monthly,
+    }
 }
 
 fn refuse_below(words: &RefuseBelow, least: &mut Least, faults: &mut Faults<'_>) {
@@ -123,7 +128,8 @@ mod tests {
         let said = "learn: {with: trees, snapshots: monthly, validate: {last: 4w, gap: 40d}, \
                     calibrate: isotonic, refuse_below: {auc: 0.7, labels: 9, \
                     calibration_error_at_most: 0.1}}\nexplain: {reasons: 2}\n\
-                    watch: {drift: {feature_psi: 0.1}, promote: when_better}\n";
+                    watch: {drift: {feature_psi: 0.1}, promote: when_better, \
+                    retrain: monthly}\n";
         let terms = Terms {
             method: Method::Trees,
             snapshots: Cadence::Monthly,
@@ -135,6 +141,7 @@ mod tests {
             feature_psi: 0.1,
             until_then: None,
             promotion: Promotion::WhenBetter,
+            relearn: Some(Cadence::Monthly),
         };
         assert_eq!(load(said), Ok(terms));
     }

@@ -16,7 +16,7 @@ use super::when;
 use super::words::trigger::{KindWord, Suppress, Trigger as Raw};
 use crate::engine::catalog::{Kind, Suppression, Trigger, TriggerState, When};
 use crate::engine::condition::{Condition, Place};
-use crate::engine::drift::{DRIFTED, SETTLED};
+use crate::engine::drift;
 use crate::engine::id::TriggerId;
 use crate::engine::message::Texts;
 use crate::engine::slot::PropertySlot;
@@ -109,7 +109,7 @@ pub(crate) fn build(
 /// What happens to a model happens to no customer: a message about it would reach nobody.
 fn of_nobody(raw: &Raw, faults: &mut Faults<'_>) {
     let event = raw.when.0.as_ref().and_then(|when| when.event.as_ref());
-    let event = event.filter(|event| [DRIFTED, SETTLED].contains(&&*event.text));
+    let event = event.filter(|event| drift::EVENTS.contains(&&*event.text));
     if let (Some(event), Some(send)) = (event, &raw.send) {
         let message = format!("this can never be sent: `{}` concerns no customer", event.text);
         let help = "hand it to the owner of the model: `task:`".to_owned();

@@ -12,6 +12,12 @@ pub const SCORE_PSI_MAX: f64 = 0.25;
 pub const DRIFTED: &str = "Model Drifted";
 /// The event of a model of which something has come back.
 pub const SETTLED: &str = "Model Settled";
+/// The event of a model that should be learned anew by what its file says.
+pub const DUE: &str = "Model Due";
+/// The event of a model that was due and has been learned anew.
+pub const LEARNED: &str = "Model Learned";
+/// All events of models.
+pub const EVENTS: [&str; 4] = [DRIFTED, SETTLED, DUE, LEARNED];
 /// How far below its line something must come back before it can drift again, as a share of it.
 pub const REARM_SHARE: f64 = 0.8;
 /// Share given to an empty bin, so that its logarithm exists.

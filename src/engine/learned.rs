@@ -9,6 +9,7 @@ use super::evaluate::Scope;
 use super::health::{self, Assessment, Contribution};
 use super::model::{Additive, Forest, ShapScratch, Shape};
 use super::rival::Challenger;
+use super::time::Timestamp;
 use super::value::ValueRef;
 
 /// Features of most models: rows of so many are made without allocation.
@@ -25,6 +26,8 @@ pub struct Learned {
     pub fitted: Fitted,
     /// What the rows that it was learned from looked like.
     pub baseline: Option<Baseline>,
+    /// Up to when it was known what came, when it was learned.
+    pub known_to: Option<Timestamp>,
     /// Another one that was learned for the same definition, and is only watched.
     pub challenger: Option<Box<Challenger>>,
 }

@@ -28,6 +28,8 @@ pub struct Terms {
     pub until_then: Option<Arc<str>>,
     /// Who puts a better challenger in force.
     pub promotion: Promotion,
+    /// How often it should be learned anew.
+    pub relearn: Option<Cadence>,
 }
 
 /// Who puts a better challenger in force.
@@ -107,6 +109,7 @@ impl Default for Terms {
             feature_psi: 0.25,
             until_then: None,
             promotion: Promotion::ByHand,
+            relearn: None,
         }
     }
 }

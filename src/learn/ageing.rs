@@ -31,7 +31,7 @@ pub fn half_life(
 ) -> Result<f64, Fault> {
     let mut table = some(table, seed);
     let is_enough = |rows: &[usize]| {
-        let labels = crate::stats::table::pick(&table.labels, rows);
+        let labels = labels_of(&table, rows);
         let happened = labels.iter().filter(|label| 0.5 < **label).count();
         RARER_MIN <= happened.min(labels.len() - happened)
     };
@@ -43,7 +43,7 @@ pub fn half_life(
         return Ok(HALF_LIFE_DAYS);
     }
     let judged = folds.iter().flat_map(|fold| fold.judge.iter().copied()).collect::<Vec<_>>();
-    let labels = crate::stats::table::pick(&table.labels, &judged);
+    let labels = labels_of(&table, &judged);
     let mut said = Vec::with_capacity(HALF_LIVES.len());
     for half_life in HALF_LIVES {
         age(&mut table, half_life);
@@ -65,6 +65,10 @@ pub fn half_life(
     Ok(best.0)
 }
 
+fn labels_of(table: &Table, rows: &[usize]) -> Vec<f64> {
+    rows.iter().filter_map(|row| table.labels.get(*row).copied()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,7 +82,8 @@ mod tests {
         for day in (0..400).step_by(10) {
             for customer in 0..60 {
                 let value = f64::from(random.u8(0..10));
-                let chance = if day < 400 - turned { 0.9 - value * 0.08 } else { 0.1 + value * 0.08 };
+                let chance =
+                    if day < 400 - turned { 0.9 - value * 0.08 } else { 0.1 + value * 0.08 };
                 table.labels.push(f64::from(u8::from(random.f64() < chance)));
                 table.groups.push(customer);
                 table.days.push(day);

@@ -465,3 +465,25 @@ impl Contest<'_> {
         gauge!(metric::CONTEST, "model" => model.to_owned()).set(difference);
     }
 }
+
+/// How long what a model knows is ago.
+#[derive(Clone, Copy, Debug)]
+pub struct ModelAge<'a> {
+    /// The model.
+    pub model: &'a str,
+    /// Days.
+    pub days: f64,
+    /// How many there may be.
+    pub most: f64,
+}
+
+impl ModelAge<'_> {
+    /// Shows it.
+    pub fn emit(self) {
+        let Self { model, days, most } = self;
+        gauge!(metric::AGE, "model" => model.to_owned()).set(days);
+        if most < days {
+            tracing::warn!(model, days, most, "a model should be learned anew: `heedful train`");
+        }
+    }
+}

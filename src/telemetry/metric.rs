@@ -25,6 +25,7 @@ pub(super) const RELOADS: &str = "heedful_catalog_reloads_total";
 pub(super) const LOAD_FAILED: &str = "heedful_catalog_load_failed";
 pub(super) const TRIGGERS: &str = "heedful_catalog_triggers";
 pub(super) const PSI: &str = "heedful_model_psi";
+pub(super) const AGE: &str = "heedful_model_age_days";
 pub(super) const CONTEST: &str = "heedful_model_challenger_log_loss_difference";
 pub(super) const CONTEST_CLOSED: &str = "heedful_model_challenger_closed";
 pub(super) const HTTP: &str = "heedful_http_requests_total";
@@ -62,6 +63,7 @@ pub(super) fn describe() {
         Unit::Seconds,
         "Age of the last input applied while a shard is behind its log"
     );
+    describe_gauge!(AGE, "Days since what a model knows ends, where its file says `retrain`");
     describe_gauge!(
         CONTEST,
         "Log-loss of a model's challenger less that of the model in force: below 0 it is better"

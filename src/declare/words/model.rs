@@ -135,11 +135,11 @@ record! {
     }
 
     /// What raises an alarm.
-    #[expect(dead_code, reason = "when to learn anew is for people")]
     Watch {
         /// Features that drift.
         drift: Option<Drift>,
-        /// How often it is learned anew.
+        /// How often it should be learned anew: `daily`, `weekly` or `monthly`. When what it knows
+        /// is older, there is a warning, and a `Model Due` that a trigger can make a task of.
         retrain: Option<SnapshotWord>,
         /// What becomes of a challenger that is clearly better on what came since: `by_hand`
         /// (default: it waits for `heedful train --promote`) or `when_better` (on one machine it
