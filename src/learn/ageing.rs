@@ -37,12 +37,12 @@ pub fn half_life(
     };
     let folds: Vec<folds::Fold> = folds::forward(&table, within, 0, JUDGES)
         .into_iter()
-        .filter(|fold| is_enough(&fold.learn) && is_enough(&fold.judge))
+        .filter(|fold| is_enough(&fold.learn))
         .collect();
-    if folds.is_empty() {
+    let judged = folds.iter().flat_map(|fold| fold.judge.iter().copied()).collect::<Vec<_>>();
+    if !is_enough(&judged) {
         return Ok(HALF_LIFE_DAYS);
     }
-    let judged = folds.iter().flat_map(|fold| fold.judge.iter().copied()).collect::<Vec<_>>();
     let labels = labels_of(&table, &judged);
     let mut said = Vec::with_capacity(HALF_LIVES.len());
     for half_life in HALF_LIVES {
