@@ -332,7 +332,7 @@ mod tests {
         pass(&mut shard, 12);
         let kept = shard.find("ada").unwrap().rare.rivals.clone();
         assert_eq!((kept.len(), kept[0].closed.len()), (1, 1));
-        let mut reload = |shard: &mut Shard, champion, challenger, day| {
+        let reload = |shard: &mut Shard, champion, challenger, day| {
             let (next, _) = shard.bound_to(catalog(champion, challenger), day_at(day)).unwrap();
             shard.become_next(next);
             shard.find("ada").unwrap().rare.rivals.clone()
@@ -350,7 +350,7 @@ mod tests {
 
     fn bouts(count: u32, challenger: impl Fn(bool) -> f64) -> Bouts {
         let rows = 0..count;
-        let happened = |row: u32| row % 4 == 0;
+        let happened = |row: u32| row.is_multiple_of(4);
         Bouts {
             model: "churn".to_owned(),
             pair: 1,

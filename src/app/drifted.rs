@@ -85,7 +85,7 @@ pub(super) async fn tell(
     }
     let model = own.model;
     let id = CustomerId::of_model(model);
-    let Ok(mut told) = workers.inspect(id.as_str(), |shard, state| told(shard, state)).await else {
+    let Ok(mut told) = workers.inspect(id.as_str(), told).await else {
         return;
     };
     // Of features that are no more, nothing is kept.

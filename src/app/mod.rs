@@ -361,8 +361,8 @@ impl Built {
         let hub = Arc::new(Hub::new());
         let background = CancellationToken::new();
         let closing = CancellationToken::new();
-        let noticed = Arc::new(Noticed::default());
-        let router = self.router(config, clock, pages, (&life, &hub, &noticed));
+        let watch = self.watch(config, clock);
+        let router = self.router(config, clock, pages, (&life, &hub, &watch.noticed));
         let Self { store, catalogs, workers, appender, in_app, dispatcher, mut home, .. } = self;
         let ready = home.ready();
         let (log, keep) = (home.embedded(), home.keep());
@@ -390,15 +390,6 @@ impl Built {
             Arc::clone(clock),
             background.clone(),
         );
-        let watch = drift::Watch {
-            workers: workers.clone(),
-            appender: appender.clone(),
-            // Among nodes files are handed out by people.
-            catalogs: config.kafka.is_none().then(|| Arc::clone(&catalogs)),
-            clock: Arc::clone(clock),
-            noticed,
-        };
-        let drifts = watch.keep(background.clone());
         let begin = begin(ready, (dispatcher.clone(), self.left), Arc::clone(&life));
         let served = http::serve(listener, router, config.limits.connections, closing.clone());
         let pump = hub::pump(self.committed, dispatcher.clone(), Arc::clone(&hub));
@@ -408,7 +399,7 @@ impl Built {
                 alarm.task("catalog", current.keep(background.clone())),
                 alarm.task("metrics", current::keep_metrics(Metrics::start(), background.clone())),
                 alarm.task("tidy", tidy),
-                alarm.task("drift", drifts),
+                alarm.task("drift", watch.keep(background.clone())),
                 alarm.task("begin", cancellable(begin, background.clone())),
             ],
             dispatch: self
@@ -435,6 +426,17 @@ impl Built {
             threads,
             home,
         })
+    }
+
+    /// Who watches the models. Among nodes files are handed out by people.
+    fn watch(&self, config: &Config, clock: &Clock) -> drift::Watch {
+        drift::Watch {
+            workers: self.workers.clone(),
+            appender: self.appender.clone(),
+            catalogs: config.kafka.is_none().then(|| Arc::clone(&self.catalogs)),
+            clock: Arc::clone(clock),
+            noticed: Arc::new(Noticed::default()),
+        }
     }
 
     /// All routes: events with their own keys, probes for everyone, the rest for readers.

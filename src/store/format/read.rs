@@ -84,6 +84,7 @@ fn sort(state: &mut CustomerState) {
     state.progress.sort_by_key(|progress| (progress.trigger, progress.object));
     state.progress.dedup_by_key(|progress| (progress.trigger, progress.object));
     if !state.rare.scores.is_empty() {
+        state.rare.scores.retain(|score| score.score.0 < Strangers::FIRST_SLOT);
         state.rare.scores.sort_by_key(|score| score.score);
         state.rare.scores.dedup_by_key(|score| score.score);
     }
@@ -94,9 +95,6 @@ fn sort(state: &mut CustomerState) {
 fn forget_gone(state: &mut CustomerState) {
     let gone = |slot: TriggerSlot| Strangers::FIRST_SLOT <= slot.0;
     state.progress.retain(|progress| !gone(progress.trigger));
-    if !state.rare.scores.is_empty() {
-        state.rare.scores.retain(|score| score.score.0 < Strangers::FIRST_SLOT);
-    }
     state.timers.retain(|timer| match &timer.kind {
         TimerKind::Absence { trigger, .. }
         | TimerKind::Date { trigger, .. }
