@@ -256,7 +256,11 @@ fn spellable(name: &str, extent: Extent, what: &str, faults: &mut Faults<'_>) {
     let starts = better.starts_with(|first: char| first.is_ascii_lowercase());
     let better = if starts { better } else { format!("a_{better}") };
     let message = format!("`{name}` cannot be the name of a {what} that conditions ask about texts");
-    let help = format!("use lower-case letters, digits and `_`: `{}`", better.trim_end_matches('_'));
+    let better = better.trim_end_matches('_');
+    let mut help = format!("use lower-case letters, digits and `_`: `{better}`");
+    if what == "class" {
+        help.push_str(&format!("; and say what rows say for it: `{{{better}: {name}}}`"));
+    }
     faults.error("E005", extent, message, help);
 }
 

@@ -133,6 +133,11 @@ impl Scheme {
         1 << self.bits.min(20)
     }
 
+    /// A piece of a text by its bucket, as people read it.
+    pub fn piece(self, text: &str, bucket: u32) -> Option<Box<str>> {
+        spelled(text, self).into_iter().find(|piece| piece.bucket == bucket).map(|piece| piece.text)
+    }
+
     /// Whether it can be served.
     ///
     /// # Errors
