@@ -52,9 +52,8 @@ pub(crate) fn build(
     };
     let risk = match (raw.risk, kind.value) {
         (Some(RiskWord::Low), _) | (None, TypeWord::Scorecard) => RiskEnd::Low,
-        (Some(RiskWord::High), _) | (None, TypeWord::Pushed | TypeWord::Classifier | TypeWord::Text) => {
-            RiskEnd::High
-        }
+        (Some(RiskWord::High), _)
+        | (None, TypeWord::Pushed | TypeWord::Classifier | TypeWord::Text) => RiskEnd::High,
     };
     raw.about.0.as_ref()?;
     Some(Score {

@@ -72,8 +72,10 @@ pub(crate) fn build(
         (_, Some(fitted)) => learned(fitted, &name.text, &classes, &lesson, faults),
         (_, None) => {
             if is_asked && learning == Learning::Nothing {
-                let message = format!("`{}` has learned nothing yet: what it says is missing", name.text);
-                let help = format!("bring labelled texts: `heedful train {} --rows FILE`", name.text);
+                let message =
+                    format!("`{}` has learned nothing yet: what it says is missing", name.text);
+                let help =
+                    format!("bring labelled texts: `heedful train {} --rows FILE`", name.text);
                 faults.warning("W007", name.extent, message, help);
             }
             None
@@ -255,7 +257,8 @@ fn spellable(name: &str, extent: Extent, what: &str, faults: &mut Faults<'_>) {
     better = better.trim_matches('_').to_owned();
     let starts = better.starts_with(|first: char| first.is_ascii_lowercase());
     let better = if starts { better } else { format!("a_{better}") };
-    let message = format!("`{name}` cannot be the name of a {what} that conditions ask about texts");
+    let message =
+        format!("`{name}` cannot be the name of a {what} that conditions ask about texts");
     let better = better.trim_end_matches('_');
     let mut help = format!("use lower-case letters, digits and `_`: `{better}`");
     if what == "class" {
@@ -268,7 +271,10 @@ fn least(raw: &Raw, faults: &mut Faults<'_>) -> TextLeast {
     let mut least = TextLeast { accuracy: 0.0, labels: LABELS, calibration_error_at_most: 1.0 };
     let learn = raw.learn.as_ref();
     let Some(words) = learn.and_then(|learn| learn.refuse_below.as_ref()) else { return least };
-    let parts = [("accuracy", words.accuracy), ("calibration_error_at_most", words.calibration_error_at_most)];
+    let parts = [
+        ("accuracy", words.accuracy),
+        ("calibration_error_at_most", words.calibration_error_at_most),
+    ];
     for (name, number) in parts {
         if number.is_some_and(|number| !(0.0..=1.0).contains(&number)) {
             faults.error("E005", words.extent, format!("`{name}` is from 0 to 1"), None);
@@ -280,7 +286,8 @@ fn least(raw: &Raw, faults: &mut Faults<'_>) -> TextLeast {
     if let Some(labels) = &words.labels {
         least.labels = u64::from(labels.0);
         if least.labels < LABELS_MIN {
-            let message = format!("from fewer than {LABELS_MIN} texts of a class nothing is learned");
+            let message =
+                format!("from fewer than {LABELS_MIN} texts of a class nothing is learned");
             faults.error("E005", words.extent, message, None);
         }
     }
@@ -345,3 +352,6 @@ pub(crate) fn no_class(known: &KnownText, written: &str) -> (String, Option<Stri
     let help = suggest::help(written, known.classes.iter().map(|class| &**class));
     (format!("model `{}` has no class `{written}`", known.name), help)
 }
+
+#[cfg(test)]
+mod tests;

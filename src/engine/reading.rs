@@ -193,9 +193,7 @@ impl Readers {
                 ValueRef::Num(chance) => {
                     chances.get(class).is_some_and(|own| own.total_cmp(&chance).is_eq())
                 }
-                ValueRef::Str(name) => {
-                    reader.classes.get(class).is_some_and(|own| **own == *name)
-                }
+                ValueRef::Str(name) => reader.classes.get(class).is_some_and(|own| **own == *name),
                 _ => false,
             };
             is_so.then(|| Some((class, reader.text(reads, properties)?.into_owned())))?
@@ -318,3 +316,6 @@ impl Asked {
         self.likeliest == Some(slot) || self.chances.iter().any(|(_, own)| *own == slot)
     }
 }
+
+#[cfg(test)]
+mod tests;

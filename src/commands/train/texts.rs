@@ -139,7 +139,8 @@ fn table(
         headings.iter().position(|own| own == column).ok_or_else(|| {
             let what = format!("`{}` has no column `{column}`", path.display());
             let known = headings.join("`, `");
-            let help = format!("it has `{known}`: say `learn: {{columns: {{text: ..., label: ...}}}}`");
+            let help =
+                format!("it has `{known}`: say `learn: {{columns: {{text: ..., label: ...}}}}`");
             Error::refused(what, help)
         })
     };
@@ -161,10 +162,8 @@ fn of_lines(text: &str, reader: &Reader, gathering: &mut Gathering<'_>) -> u64 {
     let mut refused = 0;
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
         match serde_json::from_str::<Map<String, Value>>(line) {
-            Ok(row) => gathering.add(
-                &word(row.get(&*reader.lesson.text)),
-                &word(row.get(&*reader.lesson.label)),
-            ),
+            Ok(row) => gathering
+                .add(&word(row.get(&*reader.lesson.text)), &word(row.get(&*reader.lesson.label))),
             Err(_) => refused += 1,
         }
     }

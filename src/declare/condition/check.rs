@@ -408,19 +408,12 @@ impl Checker<'_, '_> {
     /// The bytes of the file that a node came from.
     pub(super) fn extent(&self, node: &IdedExpr) -> Extent {
         // A name is underlined from its root on.
-        let mut first = node;
-        let mut last = node;
+        let (mut first, mut members) = (node, 0);
         while let Cel::Select(select) = &first.expr {
-            last = if std::ptr::eq(last, node) { first } else { last };
-            first = &select.operand;
+            (first, members) = (&select.operand, members + 1);
         }
         let (start, end) = self.tree.extent(first);
-        let (_, last_end) = self.tree.extent(last);
-        let tail = match &node.expr {
-            // The node of a member is placed at its dot; the member follows.
-            Cel::Select(select) => last_end.max(end) + select.field.len(),
-            _ => end,
-        };
+        let tail = self.tree.end_of_members(start, members).unwrap_or(end);
         self.text.extent_of(start, tail.max(end))
     }
 }

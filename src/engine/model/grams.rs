@@ -102,10 +102,16 @@ pub(super) fn spelled(text: &str, scheme: Scheme) -> Vec<Piece> {
     let mut spelling = Spelling::default();
     read(text, scheme, &mut spelling);
     let Spelling { chars, words, pieces } = spelling;
+    let is_letter = |at: &usize| chars.get(*at).is_some_and(|char| char.is_alphanumeric());
     let whole = |place: Range<usize>, kind| {
         if kind != PieceKind::Chars {
             return place;
         }
+        // `t ` and `d,` belong to the words that end there.
+        let place = match (place.clone().find(is_letter), place.clone().rfind(is_letter)) {
+            (Some(first), Some(last)) => first..last + 1,
+            _ => place,
+        };
         let around = words.partition_point(|word| word.end < place.end);
         let word = words.get(around).filter(|word| word.start <= place.start);
         word.cloned().unwrap_or(place)

@@ -106,8 +106,7 @@ impl TextModel {
         pieces.iter().for_each(|piece| *occurs.entry(piece.bucket).or_default() += 1.0);
         let mut parts: BTreeMap<Box<str>, f64> = BTreeMap::new();
         for piece in pieces {
-            let (Some(times), Some(occurs)) =
-                (cells.get(&piece.bucket), occurs.get(&piece.bucket))
+            let (Some(times), Some(occurs)) = (cells.get(&piece.bucket), occurs.get(&piece.bucket))
             else {
                 continue;
             };

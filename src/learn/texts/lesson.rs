@@ -252,10 +252,8 @@ fn line(logits: &[Vec<f64>], classes: &[usize]) -> Line {
         let labels: Vec<f64> =
             classes.iter().map(|class| if *class == 0 { 0.0 } else { 1.0 }).collect();
         let found = calibrate::platt(&own, &labels);
-        return found.map_or(as_is, |found| Line {
-            slope: found.slope,
-            intercept: found.intercept,
-        });
+        return found
+            .map_or(as_is, |found| Line { slope: found.slope, intercept: found.intercept });
     }
     let loss = |log: f64| {
         let line = Line { slope: log.exp(), intercept: 0.0 };

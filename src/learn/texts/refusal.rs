@@ -6,7 +6,9 @@ use crate::stats::Fault;
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum TextRefusal {
     /// There are no rows.
-    #[error("there are no labelled texts: {rows} rows, {short} of them without a text that is long enough, {unlabelled} without a label")]
+    #[error(
+        "there are no labelled texts: {rows} rows, {short} of them without a text that is long enough, {unlabelled} without a label"
+    )]
     Nothing {
         /// Rows.
         rows: usize,
@@ -41,7 +43,9 @@ pub enum TextRefusal {
         need: u64,
     },
     /// A piece that gives the label away.
-    #[error("`{piece}` stands in every text that is `{class}` and in no other: it looks as if labels stood in the texts")]
+    #[error(
+        "`{piece}` stands in every text that is `{class}` and in no other: it looks as if labels stood in the texts"
+    )]
     Leak {
         /// The piece.
         piece: Box<str>,
