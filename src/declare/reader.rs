@@ -11,7 +11,7 @@ use super::symbols::{KnownText, Symbols};
 use super::words::model::{Model as Raw, TypeWord};
 use crate::engine::fitted_text::TextContent;
 use crate::engine::model::{NAME_BYTES_MAX, TextModel};
-use crate::engine::reading::{Asked, Length, Reader, Reads, TextLeast, TextTerms};
+use crate::engine::reading::{Asked, Length, Reader, Reads, Said, TextLeast, TextTerms};
 
 /// Classes of a model that reads texts, at most.
 const CLASSES_MAX: usize = 128;
@@ -204,7 +204,7 @@ fn lesson(raw: &Raw, faults: &mut Faults<'_>) -> Option<TextTerms> {
 }
 
 /// What labels say for each class.
-fn said(raw: &Raw, faults: &mut Faults<'_>) -> Option<Box<[Box<[Box<str>]>]>> {
+fn said(raw: &Raw, faults: &mut Faults<'_>) -> Option<Box<[Said]>> {
     let Some(classes) = &raw.classes else {
         let help = "say what a text may be: `classes: [content, upset]`".to_owned();
         faults.lacks(raw, "E003", "`classes` are missing here", help);
@@ -325,7 +325,7 @@ fn length(raw: &Raw, faults: &mut Faults<'_>) -> Length {
 }
 
 /// Everything by which a row would mean something else, as one hash.
-fn definition(raw: &Raw, said: &[Box<[Box<str>]>]) -> Arc<str> {
+fn definition(raw: &Raw, said: &[Said]) -> Arc<str> {
     let mut text = String::new();
     let mut add = |part: &str| {
         text.push_str(&part.len().to_string());

@@ -23,8 +23,14 @@ pub struct Readers {
     all: Box<[Reader]>,
     /// Of each event the readers that have something to read and somebody who asks, with the place
     /// among what they read.
-    of_event: Box<[Box<[(usize, usize)]>]>,
+    of_event: Box<[Box<[Reading]>]>,
 }
+
+/// A reader, and the place among what it reads.
+type Reading = (usize, usize);
+
+/// What labels say for one class.
+pub type Said = Box<[Box<str>]>;
 
 /// A model that reads texts.
 #[derive(Debug)]
@@ -90,7 +96,7 @@ pub struct TextTerms {
     /// The column of labels.
     pub label: Box<str>,
     /// What labels say for each class, in their order.
-    pub said: Box<[Box<[Box<str>]>]>,
+    pub said: Box<[Said]>,
     /// From which quality on it may speak.
     pub least: TextLeast,
 }

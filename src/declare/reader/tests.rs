@@ -152,7 +152,7 @@ fn what_was_learned_is_taken_for_this_definition_only() {
         // What is to be learned anew is not stopped by that.
         assert!(load_to_learn(&set, "mood").is_ok());
     }
-    for broken in [fitted.replace("0.55", "0.56"), fitted[..fitted.len() / 2].to_owned()] {
+    for broken in [fitted.replace("0.55", "0.56"), fitted.split_at(fitted.len() / 2).0.to_owned()] {
         let told = load(&set(MOOD, asked, Some(&broken)), Sending::DryRun).map(|_| ()).unwrap_err();
         assert_eq!(told[0].code, "E080");
     }

@@ -186,9 +186,11 @@ fn texts(figures: &mut Figures) -> Fallible<()> {
     let readers = readers(model);
     let own: Vec<[Property<'_>; 2]> =
         reviews.iter().map(|review| [Property::Str(review), Property::Missing]).collect();
-    let seconds = quickest(|| Ok(own.iter().map(|own| told(&readers, EventSlot(0), own)).sum()))?;
+    let seconds =
+        quickest(|| Ok(own.iter().map(|own| told(&readers, EventSlot(0), own)).sum::<f64>()))?;
     figures.add("event with a text, microseconds", seconds / count * 1e6, Some(Goal::AtMost(20.0)));
-    let seconds = quickest(|| Ok(own.iter().map(|own| told(&readers, EventSlot(1), own)).sum()))?;
+    let seconds =
+        quickest(|| Ok(own.iter().map(|own| told(&readers, EventSlot(1), own)).sum::<f64>()))?;
     figures.add("event without, nanoseconds", seconds / count * 1e9, Some(Goal::AtMost(10.0)));
     Ok(())
 }
