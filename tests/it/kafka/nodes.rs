@@ -56,10 +56,10 @@ impl Group {
         let folder = tempfile::tempdir().unwrap();
         let mut text = format!(
             "kafka:\n  brokers: {}\n  group: {prefix}\n  prefix: {prefix}\n  events: {events}\n  \
-             partitions: {partitions}\n  replication: 1\n  properties:\n    \
+             partitions: {partitions}\n  replication: {}\n  properties:\n    \
              session.timeout.ms: \"{SESSION_MS}\"\n    heartbeat.interval.ms: \"1000\"\n    \
              topic.metadata.refresh.interval.ms: \"2000\"\n",
-            config.brokers
+            config.brokers, config.replication
         );
         if let Some(sink) = files.sink {
             let address = Place::address_of(sink);
