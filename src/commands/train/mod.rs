@@ -1,6 +1,7 @@
 //! `heedful train`: a model of one's own, learned from recorded events.
 
 mod output;
+mod texts;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -24,11 +25,12 @@ use crate::learn::lesson::{self, Harvested};
 use crate::learn::looks::{day, days, looks};
 use crate::learn::{Harvest, Refusal, Rows, Wish, card};
 use crate::worker::replay::Replay;
+use write::both as write_both;
 
 /// Cells at most, a row of features per customer and look: 320 MB, a few times over.
 const CELLS_MAX: usize = 40_000_000;
 
-/// Learn a model from recorded events
+/// Learn a model from recorded events, or from labelled texts
 ///
 /// Replays the events through the code that serves, looks at everybody at each snapshot, and learns
 /// from what came of it what the model's file asks for. The newest time judges. Writes
@@ -36,23 +38,31 @@ const CELLS_MAX: usize = 40_000_000;
 /// over at once, and nothing fires because of it. Without a good enough model nothing is written,
 /// and what is in force stays.
 ///
-/// The same events and seed give the same bytes.
+/// A model of `type: text` learns from labelled rows instead (`--rows`); each text is judged by a
+/// model that did not learn from it.
+///
+/// The same events or rows and seed give the same bytes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = super::EXIT_CODES)]
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub struct Args {
-    /// The model: its file is `type: classifier`
+    /// The model: its file is `type: classifier` or `type: text`
     model: String,
     /// Recorded events: NDJSON or CSV, also compressed by gzip, in any order; may be given again
     #[arg(long, value_name = "FILE")]
     events: Vec<PathBuf>,
+    /// Labelled texts, for a model of `type: text`: CSV or NDJSON with the columns that its file
+    /// names (`text` and `label`), also compressed by gzip; may be given again
+    #[arg(long, value_name = "FILE", conflicts_with = "events")]
+    rows: Vec<PathBuf>,
     #[command(flatten)]
     places: files::Places,
     /// Where all chance comes from
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     seed: u64,
-    /// A feature that may tell as much as it does, after you made sure that it is known in time
-    #[arg(long, value_name = "FEATURE")]
+    /// A feature, or a piece of texts, that may tell as much as it does, after you made sure that it
+    /// is known in time
+    #[arg(long, value_name = "NAME")]
     trust: Vec<String>,
     /// Try this beside what the model's file asks for, on the same rows; the better one is written,
     /// and the other one only when it is clearly better
@@ -63,10 +73,10 @@ pub struct Args {
     #[arg(long, value_enum, value_name = "METHOD", conflicts_with = "challenger")]
     beside: Option<Challenger>,
     /// Put the challenger in force that is watched beside the model; `--rollback` undoes it
-    #[arg(long, conflicts_with_all = ["events", "data", "trust", "challenger", "beside", "dry_run"])]
+    #[arg(long, conflicts_with_all = ["events", "rows", "data", "trust", "challenger", "beside", "dry_run"])]
     promote: bool,
     /// Go back to the model that was in force before the last one; again, and it is undone
-    #[arg(long, conflicts_with_all = ["events", "data", "trust", "challenger", "beside", "promote", "dry_run"])]
+    #[arg(long, conflicts_with_all = ["events", "rows", "data", "trust", "challenger", "beside", "promote", "dry_run"])]
     rollback: bool,
     /// Say how good it would be and write nothing
     #[arg(long)]
@@ -102,14 +112,24 @@ pub fn run(args: &Args, console: &mut Console) -> Result<Ending, Error> {
             return Ok(Ending::Faults);
         }
     };
-    let classifier = classifier(&catalog, &args.model)?;
     let (model, card) = paths(&set, &config, &args.model);
     let places = Places::of(&args.model, model.clone());
+    if let Some(reader) = catalog.readers.find(&args.model) {
+        return match args.rollback {
+            true => back(&model, &card, console),
+            false => texts::run(args, reader, (&model, &card), console),
+        };
+    }
+    let classifier = classifier(&catalog, &args.model)?;
     if args.rollback {
         return back(&model, &card, console);
     }
     if args.promote {
         return promote(&places, classifier, console);
+    }
+    if !args.rows.is_empty() {
+        let what = format!("`{}` learns from events, not from labelled rows", args.model);
+        return Err(Error::refused(what, "bring recorded events with --events"));
     }
     if args.beside.is_some() && !model.exists() {
         let what = format!("there is no `{}` to watch a challenger beside", model.display());
@@ -129,7 +149,7 @@ pub fn run(args: &Args, console: &mut Console) -> Result<Ending, Error> {
             if !args.dry_run {
                 let told = card::card(&learned.lesson, classifier, &hash);
                 match args.beside {
-                    None => write::both((&model, &text), (&card, &told))?,
+                    None => write_both((&model, &text), (&card, &told))?,
                     Some(_) => {
                         let Places { challenger, challenger_card, .. } = &places;
                         write::beside((challenger, &text), (challenger_card, &told))?;
@@ -167,7 +187,9 @@ fn classifier<'c>(catalog: &'c Catalog, name: &str) -> Result<&'c Classifier, Er
             Err(Error::refused(what, "its file says `type: classifier`, a label and features"))
         }
         None => {
-            let known: Vec<&str> = catalog.scores.iter().map(|score| &*score.name).collect();
+            let scores = catalog.scores.iter().map(|score| &*score.name);
+            let readers = catalog.readers.all().iter().map(|reader| &*reader.name);
+            let known: Vec<&str> = scores.chain(readers).collect();
             let help = match known.as_slice() {
                 [] => "write its file into the folder of models".to_owned(),
                 known => format!("there are `{}`", known.join("`, `")),
