@@ -11,6 +11,9 @@ use crate::engine::value::Value;
 /// A trait that stands alone.
 pub(super) type Single<'a> = (TraitSlot, Raw<'a>);
 
+/// All those of an event.
+pub(super) type Singles<'a> = SmallVec<[Single<'a>; 4]>;
+
 /// Traits of one event; the tables are reused for the next.
 #[derive(Debug, Default)]
 pub(super) struct Traits {
@@ -24,10 +27,10 @@ impl Traits {
         &mut self,
         content: &Content<'a>,
         names: &mut Names,
-    ) -> Result<SmallVec<[Single<'a>; 4]>, Fault> {
+    ) -> Result<Singles<'a>, Fault> {
         self.set.clear();
         self.once.clear();
-        let mut singles = SmallVec::new();
+        let mut singles = Singles::new();
         for (name, raw) in &content.singles {
             if let Some(slot) = names.trait_(name) {
                 singles.push((slot, *raw));

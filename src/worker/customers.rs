@@ -193,11 +193,18 @@ impl Customers {
             let place = self.by_id.find(hash.spread(), |place| place.hash == *hash);
             place.map(|place| place.number)
         };
-        let numbers: SmallVec<[u32; TOGETHER]> = hashes.iter().filter_map(likely).collect();
-        let states = || numbers.iter().filter_map(|number| self.states.get(*number));
+        let number = |hash: &IdHash| likely(hash).map(CustomerNumber);
+        let numbers: SmallVec<[CustomerNumber; TOGETHER]> =
+            hashes.iter().filter_map(number).collect();
+        self.look_at(&numbers)
+    }
+
+    /// The same for customers whose numbers are known already.
+    pub fn look_at(&self, numbers: &[CustomerNumber]) -> u64 {
+        let states = || numbers.iter().filter_map(|number| self.states.get(number.0));
         let mut sum = states().fold(0, |sum, state| sum ^ step::touch(state));
-        for number in &numbers {
-            sum ^= self.columns.get(*number as usize).map_or(0, |columns| columns.seen.into());
+        for number in numbers {
+            sum ^= self.columns.get(number.index()).map_or(0, |columns| columns.seen.into());
         }
         sum = states().fold(sum, |sum, state| sum ^ step::reach(state));
         states().fold(sum, |sum, state| sum ^ step::warm(state))
