@@ -29,7 +29,10 @@ impl Running {
     pub(super) fn read_log(&mut self) -> Result<(), Error> {
         let from = self.mark.position.saturating_add(1);
         let entries = self.worker.parts.log.read(self.worker.number, from, READ_BYTES_MAX)?;
-        let Some(last) = entries.last() else { return Ok(()) };
+        let Some(last) = entries.last() else {
+            self.behind = 0;
+            return Ok(());
+        };
         self.busy = Busy::Yes;
         let (count, last_at) = (entries.len() as u64, last.appended_at);
         for group in entries.chunks(GROUP) {
@@ -38,6 +41,7 @@ impl Running {
         self.report(count);
         let end = self.worker.parts.log.end(self.worker.number);
         let behind = end.saturating_sub(self.mark.position);
+        self.behind = behind;
         let lag = match behind {
             0 => Duration::ZERO,
             _ => {
