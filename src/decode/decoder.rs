@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::content::{Content, Name};
-use super::group::{Group, Ready, What, Whose};
+use super::group::{Group, NO_NOTE, Ready, What, Whose};
 use super::item::{Field, Item, Tracks};
 use super::json::{Fault, Raw, Scanner, text};
 use super::judge::{self, Arrival};
@@ -49,6 +49,8 @@ pub struct Decoded<'d> {
     pub subject: Subject<'d>,
     /// When it occurred, where the record says so.
     pub occurred_at: Option<Timestamp>,
+    /// What was noted of whose it is; `u32::MAX` for nothing.
+    pub note: u32,
     pub(super) at: Timestamp,
     pub(super) position: u64,
     pub(super) body: Body<'d>,
@@ -130,7 +132,9 @@ impl Decoder {
                         decoder.what(&said, whose.is_everyone(), (table, traits), names)?;
                     let occurred_at = std::cmp::min(event.occurred_at, at);
                     let id = event.id.into();
-                    let mut ready = Ready { whose, id, occurred_at, at, position, what, singles };
+                    let note = NO_NOTE;
+                    let mut ready =
+                        Ready { whose, id, occurred_at, at, position, what, singles, note };
                     Ok(then(ready.decoded(table, traits)))
                 });
             }
@@ -144,7 +148,8 @@ impl Decoder {
             Record::Erasure { .. } => Body::Erasure,
         };
         let subject = record.subject();
-        Ok(then(Decoded { subject, occurred_at: None, at, position, body, traits: None }))
+        let (occurred_at, note) = (None, NO_NOTE);
+        Ok(then(Decoded { subject, occurred_at, note, at, position, body, traits: None }))
     }
 
     /// Decodes one event as its sender wrote it, without a log between: one scan for judgement and
@@ -218,7 +223,8 @@ impl Decoder {
         let (what, singles) = self.what(&said, whose.is_everyone(), (table, traits), names)?;
         let at = times.received_at;
         let occurred_at = std::cmp::min(times.occurred_at, at);
-        Ok(Some(Ready { whose, id, occurred_at, at, position, what, singles }))
+        let note = NO_NOTE;
+        Ok(Some(Ready { whose, id, occurred_at, at, position, what, singles, note }))
     }
 
     /// Lends the tables, with every property missing.

@@ -13,6 +13,9 @@ use crate::engine::slot::{EventSlot, ScoreSlot};
 use crate::engine::time::Timestamp;
 use crate::engine::value::Property;
 
+/// The note of a customer of whom nothing was noted.
+pub(super) const NO_NOTE: u32 = u32::MAX;
+
 /// An event that was read and waits for its turn; its properties and traits stand in tables.
 #[derive(Debug)]
 pub(super) struct Ready<'a> {
@@ -23,6 +26,8 @@ pub(super) struct Ready<'a> {
     pub(super) position: u64,
     pub(super) what: What,
     pub(super) singles: Singles<'a>,
+    /// What the caller noted of whose it is.
+    pub(super) note: u32,
 }
 
 /// Whose it is.
@@ -70,7 +75,7 @@ impl Ready<'_> {
             }
         };
         let (subject, occurred_at) = (self.whose.subject(), Some(self.occurred_at));
-        Decoded { subject, occurred_at, at, position, body, traits }
+        Decoded { subject, occurred_at, note: self.note, at, position, body, traits }
     }
 }
 
@@ -116,12 +121,14 @@ impl<'a> Group<'a> {
         }
     }
 
-    /// Whose the events are, but for those that are everyone's or refused.
-    pub fn customers(&self) -> impl Iterator<Item = &str> {
-        self.ready.iter().filter_map(|read| match &read.as_ref().ok()?.as_ref()?.whose {
-            Whose::Customer(customer) => Some(&**customer),
-            Whose::Everyone => None,
-        })
+    /// Lets a note be made of each customer, to be found with their event. Those of events that are
+    /// everyone's, or were refused, are left out.
+    pub fn note(&mut self, mut make: impl FnMut(&str, &mut u32)) {
+        for ready in self.ready.iter_mut().filter_map(|read| read.as_mut().ok()?.as_mut()) {
+            if let Whose::Customer(customer) = &ready.whose {
+                make(customer, &mut ready.note);
+            }
+        }
     }
 
     /// The next event; none within when it is not for us, and none at all behind the last.

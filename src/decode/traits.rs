@@ -6,6 +6,7 @@ use super::content::Content;
 use super::json::{Fault, Raw, Scanner, Text};
 use crate::engine::names::Names;
 use crate::engine::slot::TraitSlot;
+use crate::engine::text::same_bytes;
 use crate::engine::value::Value;
 
 /// A trait that stands alone.
@@ -62,7 +63,7 @@ impl Traits {
                 continue;
             }
             if let (Raw::Text(Text::Plain(text)), Some(Value::Str(same))) = (raw, known(*slot))
-                && text.as_bytes() == same.as_bytes()
+                && same_bytes(text.as_bytes(), same.as_bytes())
                 && !earlier.iter().any(|(other, _)| other == slot)
             {
                 continue;

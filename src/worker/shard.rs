@@ -5,8 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::calendar::Calendar;
-use super::customers::{Columns, CustomerNumber, Customers};
+use super::customers::{Columns, CustomerNumber, Customers, Note, TOGETHER};
 use crate::decode::{Arrival, Decoded, Decoder, Group, Partition, Record, Refusal, Subject};
 use crate::engine::catalog::{Catalog, RiskEnd, ScoreSource};
 use crate::engine::customer::CustomerState;
@@ -179,8 +181,17 @@ impl Shard {
         // All of the text first, in its order, which the processor foresees.
         let text = lines.clone().flat_map(|(line, _)| line.iter().step_by(CACHE_LINE));
         std::hint::black_box(text.fold(0, |sum, byte| sum ^ byte));
-        let group = self.decoder.decode_lines(lines, fresh_id, &mut self.names);
-        self.prefetch(group.customers());
+        let mut group = self.decoder.decode_lines(lines, fresh_id, &mut self.names);
+        let customers = &self.core.customers;
+        // In rounds, so that the processor fetches for all of them at once: see `prefetch`.
+        group.note(|id, note| *note = Note::of(id).0);
+        let mut numbers: SmallVec<[CustomerNumber; TOGETHER]> = SmallVec::new();
+        group.note(|_, note| {
+            let likely = customers.likely(Note(*note));
+            numbers.extend(likely.number());
+            *note = likely.0;
+        });
+        self.look_at(&numbers);
         group
     }
 
@@ -428,7 +439,7 @@ impl Core {
     fn step(&mut self, decoded: Decoded<'_>, at: Timestamp) -> Stepped {
         match decoded.subject {
             Subject::Customer(id) => {
-                let number = self.customers.find_or_begin(id, at);
+                let number = self.customers.find_or_begin(id, Note(decoded.note), at);
                 let Some(state) = self.customers.get_mut(number) else { return Stepped::Nothing };
                 let input = decoded.input(|slot| state.trait_value(slot));
                 Stepped::One(number, step::step(&self.catalog, state, &input, &self.blind))
