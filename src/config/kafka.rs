@@ -3,7 +3,8 @@
 use secrecy::SecretString;
 
 use super::node::{Kind, Node};
-use super::source::{self, SourceConfig};
+use super::registry::{self, RegistryConfig};
+use super::source::{self, Registry, SourceConfig};
 use super::table::{Reading, Table};
 use crate::engine::time::Span;
 
@@ -63,6 +64,8 @@ pub struct KafkaConfig {
     pub replication: u16,
     /// Topics of others that are brought in.
     pub sources: Vec<SourceConfig>,
+    /// Where their schemas are had.
+    pub registry: Option<RegistryConfig>,
     /// Properties for librdkafka, in the order of the file. Values may be secrets.
     pub properties: Vec<(String, SecretString)>,
 }
@@ -81,6 +84,7 @@ impl KafkaConfig {
             partitions: PARTITIONS_DEFAULT,
             replication: REPLICATION_DEFAULT,
             sources: Vec::new(),
+            registry: None,
             properties: Vec::new(),
         }
     }
@@ -108,8 +112,17 @@ pub(super) fn kafka(node: Node, reading: &mut Reading<'_>) -> Option<KafkaConfig
     if let Some(node) = table.take("replication") {
         config.replication = reading.number(&node, 1..=9).unwrap_or(config.replication);
     }
+    let mut has_registry = Registry::Absent;
+    // A build that asks none does not know the word.
+    if cfg!(feature = "schema-registry")
+        && let Some(node) = table.take("registry")
+    {
+        config.registry = registry::registry(node, reading);
+        has_registry = Registry::Named;
+    }
     if let Some(node) = table.take("sources") {
-        config.sources = source::sources(node, (&config.prefix, &config.events), reading);
+        config.sources =
+            source::sources(node, (&config.prefix, &config.events), has_registry, reading);
     }
     if let Some(node) = table.take("properties") {
         config.properties = properties(node, reading);
@@ -176,7 +189,7 @@ fn brokers(node: &Node, reading: &mut Reading<'_>) -> Option<String> {
     None
 }
 
-fn address(node: &Node, reading: &mut Reading<'_>) -> Option<String> {
+pub(super) fn address(node: &Node, reading: &mut Reading<'_>) -> Option<String> {
     let text = reading.text(node)?;
     let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
     if host.is_some_and(|host| !host.is_empty() && !host.contains(char::is_whitespace)) {

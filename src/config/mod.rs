@@ -7,6 +7,7 @@ mod channel;
 mod fault;
 mod kafka;
 mod node;
+mod registry;
 mod role;
 mod source;
 mod table;
@@ -25,6 +26,7 @@ pub use channel::{
 };
 pub use fault::{Fault, Faults};
 pub use kafka::KafkaConfig;
+pub use registry::{Login, RegistryConfig};
 pub use role::Role;
 pub use source::{Naming, Place, SourceConfig, SourceFormat};
 

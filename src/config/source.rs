@@ -32,6 +32,10 @@ pub enum SourceFormat {
     Json,
     /// The same, behind the number of its schema, as serializers with a schema registry write it.
     JsonSchema,
+    /// Avro, behind the number of its schema.
+    Avro,
+    /// Protocol Buffers, behind the number of its schema and the message's place in it.
+    Protobuf,
     /// As Segment and `RudderStack` send it.
     Segment,
     /// As `PostHog` sends it.
@@ -60,10 +64,20 @@ pub enum Naming {
     At(Place),
 }
 
+/// Whether schemas can be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Registry {
+    /// The file names a registry.
+    Named,
+    /// It names none, or this build asks none.
+    Absent,
+}
+
 /// Reads `sources:`. `ours` is what the names of our own topics begin with, and the events topic.
 pub(super) fn sources(
     node: Node,
     (prefix, events): (&str, &str),
+    registry: Registry,
     reading: &mut Reading<'_>,
 ) -> Vec<SourceConfig> {
     let Kind::List(items) = node.kind else {
@@ -78,7 +92,7 @@ pub(super) fn sources(
             break;
         }
         let place = item.clone();
-        let Some(source) = source(item, reading) else { continue };
+        let Some(source) = source(item, registry, reading) else { continue };
         let topic = &source.topic;
         if topic == events || topic.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('.')) {
             let help = "events that Heedful writes itself would come in again".to_owned();
@@ -92,18 +106,11 @@ pub(super) fn sources(
     sources
 }
 
-fn source(node: Node, reading: &mut Reading<'_>) -> Option<SourceConfig> {
-    let formats = [
-        ("json", SourceFormat::Json),
-        ("json-schema", SourceFormat::JsonSchema),
-        ("segment", SourceFormat::Segment),
-        ("posthog", SourceFormat::PostHog),
-        ("cloudevents", SourceFormat::CloudEvents),
-    ];
+fn source(node: Node, registry: Registry, reading: &mut Reading<'_>) -> Option<SourceConfig> {
     let mut table = reading.table(node);
     let topic =
         table.need("topic", reading).and_then(|node| super::kafka::topic_name(&node, reading));
-    let format = table.take("format").map(|node| reading.word(&node, &formats));
+    let format = table.take("format").map(|node| format(&node, registry, reading));
     let customer = place(&mut table, "customer", reading);
     let event = table.take("event").and_then(|node| {
         let text = reading.text(&node)?;
@@ -142,6 +149,38 @@ fn source(node: Node, reading: &mut Reading<'_>) -> Option<SourceConfig> {
     Some(SourceConfig { topic: topic?, format, customer, event, at, id, with })
 }
 
+/// The formats that need no registry.
+const FORMATS: [(&str, SourceFormat); 5] = [
+    ("json", SourceFormat::Json),
+    ("json-schema", SourceFormat::JsonSchema),
+    ("segment", SourceFormat::Segment),
+    ("posthog", SourceFormat::PostHog),
+    ("cloudevents", SourceFormat::CloudEvents),
+];
+/// The formats that need one.
+const BINARY: [(&str, SourceFormat); 2] =
+    [("avro", SourceFormat::Avro), ("protobuf", SourceFormat::Protobuf)];
+
+fn format(node: &Node, registry: Registry, reading: &mut Reading<'_>) -> Option<SourceFormat> {
+    let is_built = cfg!(feature = "schema-registry");
+    let is_binary = |text: &str| BINARY.iter().any(|(word, _)| *word == text);
+    if registry == Registry::Absent && matches!(&node.kind, Kind::Text(text) if is_binary(text)) {
+        let (what, help) = if is_built {
+            let help = "add `registry: {url: http://HOST:8081}` to `kafka:`";
+            ("without a registry its schemas cannot be had", help)
+        } else {
+            let help = "build it with `--features schema-registry`";
+            ("this build of Heedful asks no schema registry", help)
+        };
+        reading.fault(node, what, Some(help.to_owned()));
+        return None;
+    }
+    match is_built {
+        true => reading.word(node, &[&FORMATS[..], &BINARY].concat()),
+        false => reading.word(node, &FORMATS),
+    }
+}
+
 const FIELD: &str = "`field:PATH`, for instance `field:order.user_id`";
 
 fn place(table: &mut Table, key: &'static str, reading: &mut Reading<'_>) -> Option<Place> {
@@ -175,12 +214,18 @@ mod tests {
     use super::super::fault::Faults;
     use super::*;
 
+    const NO_REGISTRY: &str = if cfg!(feature = "schema-registry") {
+        "without a registry"
+    } else {
+        "asks no schema registry"
+    };
+
     fn read(text: &str) -> (Vec<SourceConfig>, Vec<String>) {
         let env = |_: &str| None;
         let root = Node::parse("heedful.yaml", text).unwrap();
         let mut reading =
             Reading { origin: "heedful.yaml", text, env: &env, faults: Faults::default() };
-        let sources = sources(root, ("heedful", "clicks"), &mut reading);
+        let sources = sources(root, ("heedful", "clicks"), Registry::Absent, &mut reading);
         (sources, reading.faults.iter().map(ToString::to_string).collect())
     }
 
@@ -212,6 +257,7 @@ mod tests {
             ("topic: a\n", "1:1", "a list of topics"),
             ("- format: json\n", "1:3", "`topic` is missing"),
             ("- topic: a\n  format: xml\n", "2:11", "`xml` is not known"),
+            ("- topic: a\n  format: avro\n", "2:11", NO_REGISTRY),
             ("- topic: a\n  customer: user\n", "2:13", "a place in a message"),
             ("- topic: a\n  customer: field:a..b\n", "2:13", "a place in a message"),
             ("- topic: a\n  event: x\n  with: key\n", "3:9", "only be in a field"),

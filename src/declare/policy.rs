@@ -94,12 +94,14 @@ pub(crate) fn build(
         .collect();
     let act_within = raw.act_within.as_ref().and_then(|span| some_time(span, building.faults));
     let act_within = act_within.unwrap_or(Span::HOUR);
+    let blind_after = raw.blind_after.as_ref().and_then(|span| some_time(span, building.faults));
     let quiet = raw.quiet_hours.as_ref().or(base.raw.quiet_hours.as_ref());
     Policy {
         version: hash(&text.text),
         zone: raw.timezone.clone().or(base.raw.timezone.clone()).unwrap_or(Zone::utc()),
         locale: raw.locale.as_ref().map_or_else(|| Arc::from("en"), |word| Arc::from(&*word.text)),
         act_within,
+        blind_after,
         channels: building.channels(base, raw),
         tags: registry.tags.clone().into(),
         quiet_hours: quiet

@@ -61,6 +61,7 @@ refused! {
     UnknownName = "unknown_name", "the purpose or channel is not declared in the policy";
     WrongPartition = "wrong_partition", "the event lies in another partition than its customer's";
     BroadcastInPartition = "broadcast_in_partition", "the event is about everyone and lies in one partition";
+    UnknownSchema = "unknown_schema", "the message's schema is not in the registry, or the message does not fit it";
     BadRecord = "bad_record", "the log's record cannot be read by this version";
 }
 

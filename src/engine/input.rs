@@ -177,14 +177,31 @@ pub struct BlindGap {
     pub from: Timestamp,
     /// First instant heard again.
     pub to: Timestamp,
+    /// For how long nobody could tell it from customers who do nothing: what was due by then
+    /// happened. Zero where it is known that nobody listened.
+    pub unsure: Span,
 }
 
 impl BlindGap {
-    /// How much of `(from, to]` was blind.
-    pub fn overlap(self, from: Timestamp, to: Timestamp) -> Span {
-        let start = self.from.max(from);
-        let end = std::cmp::min(self.to, to);
-        if start < end { end - start } else { Span::ZERO }
+    /// A time in which the shard was down.
+    pub fn down(from: Timestamp, to: Timestamp) -> Self {
+        Self { from, to, unsure: Span::ZERO }
+    }
+
+    /// A silence that goes on.
+    pub fn open(from: Timestamp, unsure: Span) -> Self {
+        Self { from, to: Timestamp::MAX, unsure }
+    }
+
+    /// Whether it goes on.
+    pub fn is_open(self) -> bool {
+        self.to == Timestamp::MAX
+    }
+
+    /// The part of `(from, to]` that is known to be blind at `to`.
+    pub fn within(self, from: Timestamp, to: Timestamp) -> Option<(Timestamp, Timestamp)> {
+        let (start, end) = (self.from.max(from), std::cmp::min(self.to, to));
+        (start < end && self.unsure < end - self.from).then_some((start, end))
     }
 }
 

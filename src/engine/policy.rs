@@ -19,6 +19,9 @@ pub struct Policy {
     pub locale: Arc<str>,
     /// Events older than this update state and never send.
     pub act_within: Span,
+    /// A silence of a whole shard that lasts longer is one of the source: absences do not count
+    /// it. None: silence is always the customers'.
+    pub blind_after: Option<Span>,
     /// Purposes, indexed by [`PurposeSlot`].
     pub purposes: Box<[Purpose]>,
     /// Channels, indexed by [`ChannelSlot`].

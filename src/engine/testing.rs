@@ -106,6 +106,7 @@ pub(crate) fn shop() -> Shop {
             zone: Zone::utc(),
             locale: "en".into(),
             act_within: Span::DAY,
+            blind_after: None,
             purposes: Box::new([
                 purpose("marketing", ConsentRule::OptIn, UnknownZone::Refuse, Together::FirstOnly),
                 purpose("service", ConsentRule::OptOut, UnknownZone::Assume, Together::All),

@@ -7,7 +7,7 @@ use super::view::{Funnel, NamedScore};
 use crate::engine::decision::VerdictKind;
 use crate::engine::id::{CustomerId, DecisionId, head_of};
 use crate::engine::input::{BlindGap, Outcome};
-use crate::engine::time::Timestamp;
+use crate::engine::time::{Span, Timestamp};
 
 /// The outcome of some inputs of one shard: committed whole or not at all.
 #[derive(Clone, Debug, Default)]
@@ -269,6 +269,9 @@ pub(super) struct StoredMark {
     revision: String,
     #[serde(default)]
     blind_ms: Vec<(i64, i64)>,
+    /// Those that were silences of the source, with how long nobody could tell.
+    #[serde(default, skip_serializing_if = "is_default")]
+    silent_ms: Vec<(i64, i64, i64)>,
     #[serde(default, skip_serializing_if = "is_default")]
     aside: u64,
     #[serde(default, skip_serializing_if = "is_default")]
@@ -283,17 +286,21 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 
 impl From<&Mark> for StoredMark {
     fn from(mark: &Mark) -> Self {
+        let (down, silent): (Vec<BlindGap>, Vec<BlindGap>) =
+            mark.blind.iter().partition(|gap| gap.unsure == Span::ZERO);
+        let times = |gap: &BlindGap| (gap.from.as_millis(), gap.to.as_millis());
+        let silence = |gap: &BlindGap| {
+            let (from, to) = times(gap);
+            (from, to, gap.unsure.as_millis())
+        };
         Self {
             position: mark.position,
             heard: mark.heard,
             ticked_ms: mark.ticked.as_millis(),
             wall_ms: mark.wall.as_millis(),
             revision: mark.revision.clone(),
-            blind_ms: mark
-                .blind
-                .iter()
-                .map(|gap| (gap.from.as_millis(), gap.to.as_millis()))
-                .collect(),
+            blind_ms: down.iter().map(times).collect(),
+            silent_ms: silent.iter().map(silence).collect(),
             aside: mark.aside,
             heard_at_ms: mark.heard_at.as_millis(),
             shards: mark.shards,
@@ -304,17 +311,19 @@ impl From<&Mark> for StoredMark {
 impl From<StoredMark> for Mark {
     fn from(stored: StoredMark) -> Self {
         let at = Timestamp::from_millis;
+        let down = stored.blind_ms.into_iter().map(|(from, to)| BlindGap::down(at(from), at(to)));
+        let silent = stored.silent_ms.into_iter().map(|(from, to, unsure)| BlindGap {
+            from: at(from),
+            to: at(to),
+            unsure: Span::from_millis(unsure),
+        });
         Self {
             position: stored.position,
             heard: stored.heard.max(stored.position),
             ticked: at(stored.ticked_ms),
             wall: at(stored.wall_ms),
             revision: stored.revision,
-            blind: stored
-                .blind_ms
-                .into_iter()
-                .map(|(from, to)| BlindGap { from: at(from), to: at(to) })
-                .collect(),
+            blind: down.chain(silent).collect(),
             aside: stored.aside,
             heard_at: at(stored.heard_at_ms),
             shards: stored.shards,

@@ -7,7 +7,6 @@
 //! A flush that failed breaks the store: every later write is an error, because nobody knows what
 //! is on disk. The process must exit and recover from what a restart finds.
 
-pub mod backup;
 pub mod batch;
 pub mod changes;
 pub mod commit;

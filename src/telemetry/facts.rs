@@ -8,6 +8,7 @@ use metrics::{counter, gauge, histogram};
 
 use super::metric;
 use crate::engine::decision::{Reason, VerdictKind};
+use crate::engine::time::Span;
 
 /// Events were accepted and are durable.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +54,25 @@ impl DeadLettered {
     /// Counts it.
     pub fn emit(self) {
         counter!(metric::DEAD_LETTERS, "reason" => self.reason).increment(1);
+    }
+}
+
+/// A shard heard its source again after a silence longer than the policy's `blind_after`.
+#[derive(Clone, Copy, Debug)]
+pub struct SourceSilent {
+    /// The shard.
+    pub shard: u16,
+    /// How long it heard nothing.
+    pub silence: Span,
+}
+
+impl SourceSilent {
+    /// Says so and counts the time.
+    pub fn emit(self) {
+        let Self { shard, silence } = self;
+        let seconds = u64::try_from(silence.as_millis() / 1_000).unwrap_or_default();
+        counter!(metric::SILENT, "shard" => shard.to_string()).increment(seconds);
+        tracing::warn!(shard, %silence, "the source was silent: absences do not count that time");
     }
 }
 

@@ -6,6 +6,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 pub(super) const EVENTS: &str = "heedful_events_total";
 pub(super) const REFUSED: &str = "heedful_refused_total";
 pub(super) const DEAD_LETTERS: &str = "heedful_dead_letters_total";
+pub(super) const SILENT: &str = "heedful_source_silent_seconds_total";
 pub(super) const MATCHED: &str = "heedful_matched_total";
 pub(super) const DECISIONS: &str = "heedful_decisions_total";
 pub(super) const FUNNEL: &str = "heedful_funnel";
@@ -44,6 +45,10 @@ pub(super) fn describe() {
     describe_counter!(EVENTS, "Events accepted and durable, by source");
     describe_counter!(REFUSED, "Inputs refused, by reason");
     describe_counter!(DEAD_LETTERS, "Refused inputs kept, by reason");
+    describe_counter!(
+        SILENT,
+        "Time for which a shard's source was silent and absences did not count, by shard"
+    );
     describe_counter!(MATCHED, "Decisions made, by trigger");
     describe_counter!(
         DECISIONS,

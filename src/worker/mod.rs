@@ -9,6 +9,7 @@ pub mod calendar;
 pub mod committer;
 pub mod customers;
 mod gate;
+mod hearing;
 pub mod message;
 mod open_batch;
 pub mod page;

@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 
 use super::calendar::Calendar;
 use super::customers::{Columns, CustomerNumber, Customers, Note, TOGETHER};
+use super::hearing::Hearing;
 use crate::decode::{Arrival, Decoded, Decoder, Group, Partition, Record, Refusal, Subject};
 use crate::engine::catalog::{Catalog, RiskEnd, ScoreSource};
 use crate::engine::customer::CustomerState;
@@ -43,7 +44,7 @@ pub struct Shard {
 struct Core {
     catalog: Arc<Catalog>,
     customers: Customers,
-    blind: Vec<BlindGap>,
+    hearing: Hearing,
     health: Option<(ScoreSlot, RiskEnd)>,
     /// Where its lines come from, if others write there.
     partition: Option<Partition>,
@@ -89,9 +90,9 @@ impl Shard {
             format: Format::new(Tables::of(&catalog)),
             core: Core {
                 health: health_of(&catalog),
+                hearing: Hearing::new(catalog.policy.blind_after),
                 catalog,
                 customers: Customers::default(),
-                blind: Vec::new(),
                 partition: None,
             },
             calendar: Calendar::default(),
@@ -307,12 +308,17 @@ impl Shard {
 
     /// Times in which this shard heard nothing.
     pub fn blind(&self) -> &[BlindGap] {
-        &self.core.blind
+        self.core.hearing.gaps()
+    }
+
+    /// The silence of the source that ended since it was asked last.
+    pub fn take_silence(&mut self) -> Option<BlindGap> {
+        self.core.hearing.take_ended()
     }
 
     /// Sets the times in which this shard heard nothing.
     pub fn set_blind(&mut self, blind: Vec<BlindGap>) {
-        self.core.blind = blind;
+        self.core.hearing.set_gaps(blind);
     }
 
     /// When somebody's timer may be due next.
@@ -397,7 +403,7 @@ impl Shard {
     /// Becomes the shard that [`Shard::bound_to`] gave. Nothing may have been applied in between.
     pub fn become_next(&mut self, mut next: Self) {
         next.funnels = std::mem::take(&mut self.funnels);
-        next.core.blind = std::mem::take(&mut self.core.blind);
+        next.core.hearing.follow(&mut self.core.hearing);
         next.core.partition = self.core.partition;
         *self = next;
     }
@@ -442,11 +448,15 @@ impl Core {
                 let number = self.customers.find_or_begin(id, Note(decoded.note), at);
                 let Some(state) = self.customers.get_mut(number) else { return Stepped::Nothing };
                 let input = decoded.input(|slot| state.trait_value(slot));
-                Stepped::One(number, step::step(&self.catalog, state, &input, &self.blind))
+                let decision = step::step(&self.catalog, state, &input, self.hearing.gaps());
+                self.hearing.hear(&input);
+                Stepped::One(number, decision)
             }
             Subject::Everyone => {
                 let input = decoded.input(|_| None);
-                Stepped::Many(self.step_everyone(&input))
+                let all = self.step_everyone(&input);
+                self.hearing.hear(&input);
+                Stepped::Many(all)
             }
         }
     }
@@ -464,7 +474,7 @@ impl Core {
             {
                 continue;
             }
-            let decision = step::step(&self.catalog, state, input, &self.blind);
+            let decision = step::step(&self.catalog, state, input, self.hearing.gaps());
             if decision.applied == Applied::Applied {
                 changed.push((number, decision));
             }
@@ -475,7 +485,7 @@ impl Core {
     fn tick(&mut self, number: CustomerNumber, at: Timestamp) -> Option<Decision> {
         let state = self.customers.get_mut(number)?;
         let input = Input { at, position: 0, body: Body::Tick };
-        Some(step::step(&self.catalog, state, &input, &self.blind))
+        Some(step::step(&self.catalog, state, &input, self.hearing.gaps()))
     }
 }
 

@@ -408,7 +408,8 @@ impl Running {
         self.mark.wall = self.mark.wall.max(self.worker.parts.clock.now());
         // Of what is still open, this batch must not say that it is done.
         let Written { heard, aside } = self.written;
-        batch.mark = Mark { position, heard, aside, ..self.mark.clone() };
+        let blind = self.shard.blind().to_vec();
+        batch.mark = Mark { position, heard, aside, blind, ..self.mark.clone() };
         self.heartbeat = Stopwatch::start();
         self.under_way.fetch_add(1, Ordering::AcqRel);
         let (under_way, mailbox) = (self.under_way.clone(), self.worker.mailbox.clone());
@@ -456,7 +457,11 @@ impl Running {
         self.hand_over()
     }
 
-    fn report(&self, applied: u64) {
+    fn report(&mut self, applied: u64) {
+        if let Some(BlindGap { from, to, .. }) = self.shard.take_silence() {
+            let (shard, silence) = (self.worker.number, to - from);
+            telemetry::SourceSilent { shard, silence }.emit();
+        }
         self.worker.status.set(self.mark.position, &self.shard, applied);
         telemetry::ShardHolds {
             shard: self.worker.number,
@@ -480,7 +485,7 @@ fn reply<T>(to: oneshot::Sender<T>, answer: T) {
 /// Remembers that the shard was down since its last sign of life, if that is long ago.
 fn note_blind(mark: &mut Mark, now: Timestamp) {
     if BLIND_MIN < now - mark.wall {
-        mark.blind.push(BlindGap { from: mark.wall, to: now });
+        mark.blind.push(BlindGap::down(mark.wall, now));
         mark.wall = now;
     }
     mark.blind.retain(|gap| now - gap.to < BLIND_KEEP);

@@ -16,4 +16,6 @@ mod nodes;
 mod owned;
 mod proxy;
 mod refuse;
+#[cfg(feature = "schema-registry")]
+mod schema;
 mod sources;

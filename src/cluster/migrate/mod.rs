@@ -317,21 +317,24 @@ impl Move<'_> {
         let alive: Vec<&Mark> = marks.iter().filter(|mark| **mark != Mark::default()).collect();
         let ticked = alive.iter().map(|mark| mark.ticked).min().unwrap_or_default();
         let wall = alive.iter().map(|mark| mark.wall).max().unwrap_or(self.now);
-        let mut blind: BTreeMap<Timestamp, Timestamp> = BTreeMap::new();
+        let mut blind: BTreeMap<(Timestamp, Span), Timestamp> = BTreeMap::new();
         let mut gaps: Vec<BlindGap> = alive.iter().flat_map(|mark| mark.blind.clone()).collect();
         // Nobody took events while the service was down: silence says nothing about that time.
         if BLIND_MIN < self.now - wall {
-            gaps.push(BlindGap { from: wall, to: self.now });
+            gaps.push(BlindGap::down(wall, self.now));
         }
-        for gap in gaps {
-            let to = blind.entry(gap.from).or_insert(gap.to);
+        // The source was heard when any shard heard it.
+        let heard = gaps.iter().copied().filter(|gap| gap.is_open()).max_by_key(|gap| gap.from);
+        for gap in gaps.into_iter().filter(|gap| !gap.is_open()).chain(heard) {
+            let to = blind.entry((gap.from, gap.unsure)).or_insert(gap.to);
             *to = gap.to.max(*to);
         }
+        let blind = blind.into_iter().map(|((from, unsure), to)| BlindGap { from, to, unsure });
         Mark {
             ticked,
             wall: self.now.max(wall),
             revision: alive.first().map(|mark| mark.revision.clone()).unwrap_or_default(),
-            blind: blind.into_iter().map(|(from, to)| BlindGap { from, to }).collect(),
+            blind: blind.collect(),
             shards: self.partitions,
             ..Mark::default()
         }

@@ -71,7 +71,7 @@ fn time_goes_on_where_the_slowest_shard_was_and_the_time_between_was_blind() {
     let at = |seconds: i64| Timestamp::from_millis(seconds * 1_000);
     let (now, partitions) = (at(1_000), 4);
     let moving = Move { settings: &settings, store: &store, log: &log, partitions, now };
-    let gap = BlindGap { from: at(10), to: at(20) };
+    let gap = BlindGap::down(at(10), at(20));
     let mark = |ticked, wall| Mark {
         position: 7,
         heard: 7,
@@ -84,7 +84,7 @@ fn time_goes_on_where_the_slowest_shard_was_and_the_time_between_was_blind() {
     let new = moving.mark(&[mark(80, 100), Mark::default(), mark(90, 101)]);
     assert_eq!((new.position, new.heard, new.shards), (0, 0, 4));
     assert_eq!((new.ticked, new.wall, &*new.revision), (at(80), now, "r"));
-    assert_eq!(new.blind, [gap, BlindGap { from: at(101), to: now }]);
+    assert_eq!(new.blind, [gap, BlindGap::down(at(101), now)]);
     assert_eq!(moving.mark(&[mark(80, 950)]).blind, [gap]);
 }
 

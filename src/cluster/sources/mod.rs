@@ -1,7 +1,11 @@
 //! Brings topics of others in: reads them in a group of their own, and writes each message as an
 //! event of its customer, exactly once: what was read and what was written are one transaction.
 
+#[cfg(feature = "schema-registry")]
+mod avro;
 mod member;
+#[cfg(feature = "schema-registry")]
+mod schema;
 mod shape;
 
 use std::collections::BTreeMap;
@@ -25,6 +29,8 @@ use crate::kafka::topics::Names;
 use crate::kafka::transaction::{Outgoing, Place, Transactions};
 use crate::telemetry;
 use member::{Member, Partitions};
+#[cfg(feature = "schema-registry")]
+use schema::Schemas;
 
 /// Messages of one transaction.
 const MESSAGES_MAX: usize = 5_000;
@@ -58,6 +64,23 @@ pub struct Router {
     names: Names,
     shards: u16,
     clock: Shared,
+    #[cfg(feature = "schema-registry")]
+    schemas: Option<Schemas>,
+}
+
+/// Why a message does not become an event.
+enum Unread {
+    /// It is none: it goes to the dead letters.
+    Refused(Refusal),
+    /// It cannot be told yet: it is read again later.
+    #[cfg(feature = "schema-registry")]
+    Later(Error),
+}
+
+impl From<Refusal> for Unread {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
 }
 
 impl std::fmt::Debug for Router {
@@ -89,7 +112,18 @@ impl Router {
         consumer.subscribe(&topics).map_err(|error| Error::of("subscribing", &error))?;
         let transactions = Transactions::begin_as(settings, "sources")?;
         let names = Names::new(config);
-        Ok(Self { consumer, transactions, sources, names, shards, clock })
+        #[cfg(feature = "schema-registry")]
+        let schemas = config.registry.as_ref().map(Schemas::new).transpose()?;
+        Ok(Self {
+            consumer,
+            transactions,
+            sources,
+            names,
+            shards,
+            clock,
+            #[cfg(feature = "schema-registry")]
+            schemas,
+        })
     }
 
     /// Routes until it is told to stop, and joins anew after what can be undone. `told` hears of
@@ -106,7 +140,7 @@ impl Router {
     ) -> Result<(), Error> {
         while !stop.load(Ordering::Acquire) {
             let failure = match Self::join(settings, shards, Shared::clone(clock)) {
-                Ok(router) => router.work(stop).err(),
+                Ok(mut router) => router.work(stop).err(),
                 Err(error) => Some(error),
             };
             match failure {
@@ -121,7 +155,7 @@ impl Router {
         Ok(())
     }
 
-    fn work(&self, stop: &AtomicBool) -> Result<(), Error> {
+    fn work(&mut self, stop: &AtomicBool) -> Result<(), Error> {
         while !stop.load(Ordering::Acquire) {
             self.step()?;
         }
@@ -132,7 +166,7 @@ impl Router {
     ///
     /// # Errors
     /// When it failed and was undone: whoever joins anew reads the same messages again.
-    pub fn step(&self) -> Result<Tally, Error> {
+    pub fn step(&mut self) -> Result<Tally, Error> {
         let mut gathered = self.gather()?;
         // Another reads those from where the group stands.
         let revoked = self.consumer.context().take_revoked();
@@ -143,9 +177,18 @@ impl Router {
         let mut tally = Tally { read: gathered.len(), ..Tally::default() };
         let mut messages = Vec::with_capacity(gathered.len());
         let mut places: BTreeMap<(&str, u16), u64> = BTreeMap::new();
+        let mut read = Vec::with_capacity(gathered.len());
         for (topic, seen) in &gathered {
             places.insert((topic, seen.partition), seen.offset + 1);
-            self.route(topic, seen, &mut messages, &mut tally);
+            read.push(match self.accepted(topic, seen) {
+                Ok(accepted) => Ok(accepted),
+                Err(Unread::Refused(refusal)) => Err(refusal),
+                #[cfg(feature = "schema-registry")]
+                Err(Unread::Later(error)) => return Err(error),
+            });
+        }
+        for ((topic, seen), read) in gathered.iter().zip(read) {
+            self.route((topic, seen), read, &mut messages, &mut tally);
         }
         let places: Vec<Place<'_>> = places
             .into_iter()
@@ -197,12 +240,12 @@ impl Router {
     /// What is to be written because of a message.
     fn route<'n>(
         &'n self,
-        topic: &str,
-        seen: &Seen,
+        (topic, seen): (&str, &Seen),
+        read: Result<Option<Accepted>, Refusal>,
         messages: &mut Vec<Addressed<'n>>,
         tally: &mut Tally,
     ) {
-        match self.accepted(topic, seen) {
+        match read {
             Ok(Some(accepted)) => {
                 tally.written += 1;
                 self.address(&accepted, topic, seen, messages);
@@ -220,15 +263,22 @@ impl Router {
         }
     }
 
-    fn accepted(&self, topic: &str, seen: &Seen) -> Result<Option<Accepted>, Refusal> {
+    fn accepted(&mut self, topic: &str, seen: &Seen) -> Result<Option<Accepted>, Unread> {
         let Some(source) = self.sources.get(topic) else { return Ok(None) };
+        #[cfg(feature = "schema-registry")]
+        let in_json = match &mut self.schemas {
+            Some(schemas) => schemas.in_json(source.format, seen)?,
+            None => None,
+        };
+        #[cfg(feature = "schema-registry")]
+        let seen = in_json.as_ref().unwrap_or(seen);
         let Some(line) = shape::line(source, seen)? else { return Ok(None) };
         // A broker's time is when it came; a producer's may be anything.
         let came = seen.at.filter(|_| seen.stamped_by == StampedBy::Broker);
         let arrival = Arrival::live(came.unwrap_or_else(|| self.clock.now()));
         // The same message gets the same id, however often it is routed.
         let id = || format!("{topic}/{}/{}", seen.partition, seen.offset);
-        decode::line(&line, arrival, self.shards, id)
+        Ok(decode::line(&line, arrival, self.shards, id)?)
     }
 
     fn address<'n>(

@@ -30,6 +30,8 @@ pub(super) fn line<'m>(
         SourceFormat::CloudEvents => event::line(&seen.headers, value)?,
         SourceFormat::JsonSchema => Cow::Borrowed(behind_schema(value)),
         SourceFormat::Json | SourceFormat::Segment | SourceFormat::PostHog => Cow::Borrowed(value),
+        // Both are JSON by now.
+        SourceFormat::Avro | SourceFormat::Protobuf => Cow::Borrowed(value),
     };
     if source.is_as_it_comes() {
         return Ok(Some(line));
@@ -103,6 +105,7 @@ impl Message<'_> {
     fn placed(mut self, source: &SourceConfig) -> Result<Value, Refusal> {
         let (customer, at, id) = match source.format {
             SourceFormat::Json | SourceFormat::JsonSchema => ("customer", "at", "id"),
+            SourceFormat::Avro | SourceFormat::Protobuf => ("customer", "at", "id"),
             SourceFormat::Segment => ("userId", "timestamp", "messageId"),
             SourceFormat::PostHog => ("distinct_id", "timestamp", "uuid"),
             SourceFormat::CloudEvents => ("subject", "time", "id"),

@@ -16,6 +16,11 @@ record! {
         locale: Option<Words>,
         /// An event older than this updates what is known and never sends. Default 1h.
         act_within: Option<Located<Span>>,
+        /// When a whole shard hears no event for longer than this, its source is down and its
+        /// customers are not silent: absences do not count that time. Choose it well above the
+        /// longest usual silence, at night too, or let the source send an event about everyone from
+        /// time to time. Default: silence is always the customers'.
+        blind_after: Option<Located<Span>>,
         /// Why one writes to customers. Given here, these replace the built-in ones.
         purposes: Option<Entries<PurposeWords>>,
         /// On which ways. Given here, these add to the built-in ones and change them.

@@ -1,5 +1,7 @@
 //! What fails to come: armed by one event, ended by others, fired by silence.
 
+use smallvec::SmallVec;
+
 use super::super::catalog::{Absence, AbsenceScope, Trigger, When};
 use super::super::customer::{Cause, CustomerState, Waiting};
 use super::super::decision::{Reason, Verdict};
@@ -155,7 +157,15 @@ pub(super) fn absence_of(trigger: &Trigger, clause: u8) -> Option<&Absence> {
 
 /// How much of `(from, to]` nobody listened.
 pub(super) fn blind_within(blind: &[BlindGap], from: Timestamp, to: Timestamp) -> Span {
-    let millis = blind.iter().map(|gap| gap.overlap(from, to).as_millis()).sum();
+    let mut parts: SmallVec<[_; 4]> = blind.iter().filter_map(|gap| gap.within(from, to)).collect();
+    // A silence may have begun before the shard went down, and go on after: it counts once.
+    parts.sort_unstable();
+    let mut heard = from;
+    let mut millis = 0;
+    for (start, end) in parts {
+        millis += end.as_millis().saturating_sub(start.max(heard).as_millis()).max(0);
+        heard = heard.max(end);
+    }
     Span::from_millis(millis)
 }
 

@@ -158,7 +158,7 @@ fn states_and_the_place_in_the_log_come_back_together() {
         other.shard = 1;
         store.commit(&mut [batch(3, &[("a", b"1"), ("b", b"2")]), other]).unwrap();
         let mut second = batch(9, &[("b", b"3")]);
-        second.mark.blind = vec![crate::engine::input::BlindGap { from: at(1), to: at(2) }];
+        second.mark.blind = vec![crate::engine::input::BlindGap::down(at(1), at(2))];
         second.mark.revision = "r2".into();
         store.commit(&mut [second]).unwrap();
         // Dropped without a word, as by a kill.
@@ -493,21 +493,4 @@ fn funnels_of_shards_are_added_up() {
     }
     assert_eq!(store.funnels().unwrap()["cart"], funnel(7));
     assert_eq!(store.funnels_of(0).unwrap()["cart"].sent, 4);
-}
-
-#[test]
-fn a_backup_is_a_store() {
-    let dir = tempfile::tempdir().unwrap();
-    let copy = tempfile::tempdir().unwrap();
-    let store = open(dir.path());
-    let mut first = batch(3, &[("a", b"1")]);
-    first.rulings.push(ruled(1, "a", "cart", 1, "sent"));
-    store.commit(&mut [first]).unwrap();
-    assert!(store.backup(copy.path()).unwrap() > 5);
-    store.commit(&mut [batch(4, &[("a", b"2")])]).unwrap();
-    let copy = open(copy.path());
-    assert_eq!(copy.mark(0).unwrap().unwrap().position, 3);
-    assert_eq!(states(&copy, 0), [("a".to_owned(), b"1".to_vec())]);
-    assert_eq!(copy.instance(), store.instance());
-    assert!(store.backup(dir.path()).is_err(), "not over itself");
 }

@@ -259,7 +259,7 @@ fn being_down_for_long_is_remembered_as_blind() {
     drop(stage);
     clock.set(after(50 + 3_600));
     let mut stage = set_stage(dir.path(), &log, &clock, &catalog);
-    let gap = BlindGap { from: after(50), to: after(3_650) };
+    let gap = BlindGap::down(after(50), after(3_650));
     assert_eq!(stage.running.shard.blind(), [gap]);
     stage.settle();
     assert_eq!(stage.outcome().outbox.len(), 0, "nobody could have heard a ping");

@@ -16,6 +16,8 @@ const PORT_VARIABLE: &str = "HEEDFUL_TEST_KAFKA_PORT";
 
 /// How far from the port of the shared broker is that of one that a test has for itself.
 const OWN_PORT: u16 = 10;
+/// The same of the three of a cluster.
+const THREE_PORT: u16 = 20;
 
 /// A broker at work. It ends when the last test lets go of it.
 pub(super) struct Broker {
@@ -28,6 +30,7 @@ pub(super) struct Broker {
 enum Place {
     Shared,
     Own,
+    Three,
 }
 
 static SHARED: Mutex<Weak<Broker>> = Mutex::new(Weak::new());
@@ -57,6 +60,11 @@ pub(super) fn own() -> Option<Arc<Broker>> {
     up(Place::Own)
 }
 
+/// Three brokers for one test alone, each with a copy of everything.
+pub(super) fn three() -> Option<Arc<Broker>> {
+    up(Place::Three)
+}
+
 fn up(place: Place) -> Option<Arc<Broker>> {
     for tool in ["java", "mvn"] {
         let asked = Command::new(tool).arg("-version").output();
@@ -65,7 +73,8 @@ fn up(place: Place) -> Option<Arc<Broker>> {
             return None;
         }
     }
-    let servers = script(place, &["up", "1"]);
+    let count = if matches!(place, Place::Three) { "3" } else { "1" };
+    let servers = script(place, &["up", count]);
     Some(Arc::new(Broker { servers: servers.trim().to_owned(), place }))
 }
 
@@ -88,7 +97,7 @@ impl Broker {
         config.group = prefix.to_owned();
         config.events = format!("{prefix}.events");
         config.partitions = partitions;
-        config.replication = 1;
+        config.replication = if matches!(self.place, Place::Three) { 3 } else { 1 };
         config
     }
 }
@@ -108,6 +117,7 @@ fn script(place: Place, words: &[&str]) -> String {
     let (folder, port) = match place {
         Place::Shared => ("kafka", port),
         Place::Own => ("kafka-own", port + OWN_PORT),
+        Place::Three => ("kafka-three", port + THREE_PORT),
     };
     let folder: PathBuf = Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
     let output = Command::new(root.join("tests/kafka/broker"))

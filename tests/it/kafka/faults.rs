@@ -118,6 +118,34 @@ fn a_broker_may_go_and_come_back() {
 }
 
 #[test]
+fn of_three_brokers_any_may_be_killed_while_the_other_two_go_on() {
+    let _turn = broker::turn();
+    let Some(broker) = broker::three() else { return };
+    let sink = Sink::start(0);
+    let group = group(&broker, "three", &sink);
+    let load = Load::default();
+    let (mut node, at) = group.start("a");
+    load.add(at);
+    let (_other, stays) = group.start("b");
+    load.add(stays);
+    thread::scope(|scope| {
+        scope.spawn(|| load.run());
+        let _ending = Ending(&load);
+        thread::sleep(Duration::from_secs(2));
+        for id in ["1", "2", "3"] {
+            broker.tell(&["kill", id]);
+            let before = load.count();
+            until("events are taken by the two that are left", || before + 50 < load.count());
+            broker.tell(&["start", id]);
+            thread::sleep(Duration::from_secs(3));
+        }
+    });
+    let verdict = judged(&group, &load, &sink, "three");
+    assert_eq!(verdict, Verdict::default());
+    assert_eq!(node.process.ended(), None, "{}", node.said());
+}
+
+#[test]
 fn a_group_that_is_shared_out_anew_all_the_time_goes_on() {
     let _turn = broker::turn();
     let Some(broker) = broker::shared() else { return };

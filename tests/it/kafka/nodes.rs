@@ -56,10 +56,10 @@ impl Group {
         let folder = tempfile::tempdir().unwrap();
         let mut text = format!(
             "kafka:\n  brokers: {}\n  group: {prefix}\n  prefix: {prefix}\n  events: {events}\n  \
-             partitions: {partitions}\n  replication: 1\n  properties:\n    \
+             partitions: {partitions}\n  replication: {}\n  properties:\n    \
              session.timeout.ms: \"{SESSION_MS}\"\n    heartbeat.interval.ms: \"1000\"\n    \
              topic.metadata.refresh.interval.ms: \"2000\"\n",
-            config.brokers
+            config.brokers, config.replication
         );
         if let Some(sink) = files.sink {
             let address = Place::address_of(sink);
@@ -211,6 +211,15 @@ impl Node {
 }
 
 /// Triggers, and the policy without quiet hours: tests run at night too.
+impl Group {
+    /// Adds to the policy, before a node reads it.
+    pub(super) fn say_in_policy(&self, lines: &str) {
+        let path = self.folder.path().join("triggers/policy.yaml");
+        let policy = fs::read_to_string(&path).unwrap();
+        fs::write(path, format!("{policy}\n{lines}")).unwrap();
+    }
+}
+
 pub(super) fn write_triggers(folder: &std::path::Path, triggers: &[(&str, String)]) {
     let policy = fs::read_to_string(here().join("triggers/policy.yaml")).unwrap();
     let policy = policy.replace("quiet_hours: keep", "quiet_hours: break");

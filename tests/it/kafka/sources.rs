@@ -23,7 +23,7 @@ use super::dlq::all_of;
 use super::doctor::folder;
 use crate::cli::heedful;
 
-fn source(topic: &str, format: SourceFormat) -> SourceConfig {
+pub(super) fn source(topic: &str, format: SourceFormat) -> SourceConfig {
     let topic = topic.to_owned();
     SourceConfig { topic, format, customer: None, event: None, at: None, id: None, with: None }
 }
@@ -51,7 +51,7 @@ fn message<'a>(
 }
 
 /// Steps until so many were read, and adds up.
-fn routed(router: &Router, messages: usize) -> Tally {
+pub(super) fn routed(router: &mut Router, messages: usize) -> Tally {
     let started = Stopwatch::start();
     let mut sum = Tally::default();
     while sum.read < messages {
@@ -106,8 +106,8 @@ async fn orders_clicks_and_cloud_events_become_events_of_their_customers() {
         ])
         .unwrap();
 
-    let router = Router::join(&settings, 3, System::shared()).unwrap();
-    let tally = routed(&router, 6);
+    let mut router = Router::join(&settings, 3, System::shared()).unwrap();
+    let tally = routed(&mut router, 6);
     assert_eq!(tally, Tally { read: 6, written: 4, refused: 1, ignored: 1 });
     let mut events = all_of(&settings, &names.events, 3);
     events.sort_by(|left, right| left.key.cmp(&right.key));
@@ -130,11 +130,11 @@ async fn orders_clicks_and_cloud_events_become_events_of_their_customers() {
     let internal = all_of(&settings, &names.internal, 3);
     assert_eq!(internal.iter().map(|seen| seen.partition).collect::<BTreeSet<_>>().len(), 3);
 
-    comes_back(&config, &settings, &router);
+    comes_back(&config, &settings, &mut router);
 }
 
 /// A letter goes back to the topic that it came from, and comes in again.
-fn comes_back(config: &KafkaConfig, settings: &Settings, router: &Router) {
+fn comes_back(config: &KafkaConfig, settings: &Settings, router: &mut Router) {
     let letters = all_of(settings, "route.dlq", 3);
     let [seen] = letters.as_slice() else { panic!("{letters:?}") };
     let letter = DeadLetter::from_message(Message {

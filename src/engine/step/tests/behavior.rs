@@ -95,6 +95,30 @@ fn time_in_which_nobody_listened_does_not_count_as_silence() {
     );
 }
 
+/// The absence is one of three minutes.
+#[test]
+fn a_silence_of_the_source_counts_once_it_is_too_long_to_be_the_customers() {
+    check(
+        &catalog(&["checkout"]),
+        "0s    Checkout cart=20
+         0s    silent 1m on 3m
+         3m    tick              -> checkout sent in_app
+         10m   Checkout cart=20
+         10m   silent 10m on 2m
+         12m   tick
+         14m   tick
+         20m   tick
+         20m   silent 10m 20m 2m
+         22m59s tick
+         23m   tick              -> checkout sent in_app
+         30m   Checkout cart=20
+         30m   silent 31m 41m 1m
+         30m   blind 35m 45m
+         46m59s tick
+         47m   tick              -> checkout sent in_app",
+    );
+}
+
 #[test]
 fn the_nth_event_within_the_time_fires_and_clears_the_count() {
     check(

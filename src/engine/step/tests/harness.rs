@@ -141,7 +141,19 @@ impl<'a> World<'a> {
             "blind" => {
                 let (from, to) = rest.split_once(' ').unwrap();
                 let instant = |text| self.start + Span::parse(text).unwrap();
-                self.blind.push(BlindGap { from: instant(from), to: instant(to) });
+                self.blind.push(BlindGap::down(instant(from), instant(to)));
+                String::new()
+            }
+            // From, to or `on`, and for how long nobody could tell.
+            "silent" => {
+                let words: Vec<&str> = rest.split(' ').collect();
+                let instant = |text| self.start + Span::parse(text).unwrap();
+                let (from, unsure) = (instant(words[0]), Span::parse(words[2]).unwrap());
+                self.blind.retain(|gap| !gap.is_open());
+                self.blind.push(match words[1] {
+                    "on" => BlindGap::open(from, unsure),
+                    to => BlindGap { to: instant(to), ..BlindGap::open(from, unsure) },
+                });
                 String::new()
             }
             "bind" => {
