@@ -128,8 +128,7 @@ impl Decoder {
                         Subject::Everyone => Whose::Everyone,
                     };
                     let said = Said { item: &item, content: &content, freshness: event.freshness };
-                    let (what, singles) =
-                        decoder.what(&said, whose.is_everyone(), (table, traits), names)?;
+                    let (what, singles) = decoder.what(&said, &whose, (table, traits), names)?;
                     let occurred_at = std::cmp::min(event.occurred_at, at);
                     let id = event.id.into();
                     let note = NO_NOTE;
@@ -220,7 +219,7 @@ impl Decoder {
         let (customer, id) = judged.into_names();
         let whose = customer.map_or(Whose::Everyone, Whose::Customer);
         let said = Said { item: &item, content: &content, freshness: arrival.freshness };
-        let (what, singles) = self.what(&said, whose.is_everyone(), (table, traits), names)?;
+        let (what, singles) = self.what(&said, &whose, (table, traits), names)?;
         let at = times.received_at;
         let occurred_at = std::cmp::min(times.occurred_at, at);
         let note = NO_NOTE;
@@ -254,7 +253,7 @@ impl Decoder {
     fn what<'a>(
         &mut self,
         said: &Said<'_, 'a>,
-        is_for_everyone: bool,
+        whose: &Whose<'_>,
         (table, traits): (&mut [Property<'a>], &mut Traits),
         names: &mut Names,
     ) -> Result<(What, Singles<'a>), Refusal> {
@@ -268,14 +267,14 @@ impl Decoder {
         }
         if let Some((model, value)) = content.score(item)?
             && let Some(score) = self.score(&model)
-            && !is_for_everyone
+            && !whose.is_everyone()
         {
             return Ok((What::Score { score, value }, Singles::new()));
         }
         let singles = traits.read(content, names)?;
         let (name, view) = self.name(&content.name, names);
         let reach = match freshness {
-            _ if is_for_everyone => Reach::Broadcast,
+            _ if whose.is_everyone() => Reach::Broadcast,
             Freshness::Live if item.get(Field::ContextActive) == Raw::False => Reach::Background,
             Freshness::Live => Reach::Live,
             Freshness::Historical => Reach::Historical,

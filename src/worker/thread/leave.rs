@@ -29,7 +29,7 @@ impl Running {
         self.send_whole(ruled)?;
         // Older states of the same customers may be on their way.
         self.wait_for_commits()?;
-        let rest = in_order(&self.shard, self.open.take_unwritten());
+        let rest = in_order(&self.shard, &self.open.take_unwritten());
         let (shard, mut state) = (&mut self.shard, Vec::new());
         self.worker.parts.store.write_states(self.worker.number, |put| {
             for group in rest.chunks(GROUP) {
@@ -39,10 +39,9 @@ impl Running {
                         continue;
                     };
                     state.clear();
-                    shard.encode(*number, &mut state).map_err(|why| Error::State {
-                        customer: id.as_str().to_owned(),
-                        why,
-                    })?;
+                    shard
+                        .encode(*number, &mut state)
+                        .map_err(|why| Error::State { customer: id.as_str().to_owned(), why })?;
                     put(&id, &state)?;
                 }
             }
@@ -63,7 +62,7 @@ impl Running {
 }
 
 /// Customers in order of their ids.
-fn in_order(shard: &Shard, numbers: Vec<CustomerNumber>) -> Vec<CustomerNumber> {
+fn in_order(shard: &Shard, numbers: &[CustomerNumber]) -> Vec<CustomerNumber> {
     let id = |number| shard.state(number).map(|state| &state.id);
     let mut all: Vec<(u128, CustomerNumber)> = Vec::with_capacity(numbers.len());
     for group in numbers.chunks(GROUP) {
