@@ -298,7 +298,7 @@ fn feature(
         faults.error("E012", line.0.extent, "a fixed value explains nothing", None);
         return None;
     }
-    if kind == Kind::Text && !is_category {
+    if matches!(kind, Kind::Text | Kind::Class(_)) && !is_category {
         let help = "write `{value: ..., as: category}`".to_owned();
         faults.error("E012", line.0.extent, "a number is wanted here, this is a text", help);
     }

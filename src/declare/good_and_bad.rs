@@ -216,6 +216,8 @@ fn each_good_file_becomes_what_stands_beside_it() {
         let tests = loaded.tests.iter().find(|tests| *tests.path == *path);
         becomes.push((path, format!("{score:#?}\n{tests:#?}")));
     }
+    let tone = catalog.readers.find("tone").unwrap();
+    becomes.push(("tests/declare/good/tone.yaml".into(), format!("{tone:#?}")));
     let tables = format!(
         "{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:?}",
         catalog.events, catalog.traits, catalog.properties, catalog.series, catalog.session_idle

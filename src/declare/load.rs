@@ -6,10 +6,12 @@ use std::sync::Arc;
 use super::cases::Reading;
 use super::classifier::Learning;
 use super::fault::{Extent, Fault, Severity, Text};
+use super::misplaced::misplaced;
 use super::model;
 use super::node::Node;
 use super::policy;
 use super::read::{Faults, Read};
+use super::reader;
 use super::registry::Registry;
 use super::symbols::{KnownScore, Sessions, Symbols};
 use super::tests::{Subject, TestFile};
@@ -24,6 +26,7 @@ use crate::engine::condition::Place;
 use crate::engine::index::TriggerIndex;
 use crate::engine::message::Texts;
 use crate::engine::policy::Policy;
+use crate::engine::reading::{Reader, Readers};
 
 /// Most files of one set.
 const FILES_MAX: usize = 10_000;
@@ -226,6 +229,7 @@ impl<'t> ReadFiles<'t> {
             (self.triggers(&mut context, list), context.idle)
         };
         let scores = self.scores(&models, learning, &mut symbols, list);
+        let readers = self.readers(learning, &mut symbols, list);
         let tests = self.tests(&registry, &symbols, list);
         warn(&policy, &triggers, self, list);
         if let Some(table) = symbols.full {
@@ -239,6 +243,7 @@ impl<'t> ReadFiles<'t> {
             Sessions::Unused => idle,
         };
         let tables = symbols.finish();
+        let readers = Readers::new(readers, tables.events.len());
         let catalog = Catalog {
             revision: self.revision(),
             index: TriggerIndex::build(&triggers, tables.events.len()),
@@ -249,6 +254,7 @@ impl<'t> ReadFiles<'t> {
             series_of_event: tables.series_of_event,
             triggers: triggers.into(),
             scores: scores.into(),
+            readers,
             policy,
             texts,
             known,
@@ -296,7 +302,10 @@ impl<'t> ReadFiles<'t> {
             let id: Arc<str> = Arc::from(&*name.text);
             once(&mut places, &id, "model", name.extent, &mut faults);
             let bands = model::bands(&file.raw).into_iter().map(|(band, _)| band).collect();
-            symbols.scores.push(KnownScore { name: id.clone(), bands });
+            match reader::known(&file.raw) {
+                Some(known) => symbols.texts.push(known),
+                None => symbols.scores.push(KnownScore { name: id.clone(), bands }),
+            }
             if let Some(kind) = &file.raw.r#type.0 {
                 names.push((id, kind.value));
             }
@@ -325,10 +334,10 @@ impl<'t> ReadFiles<'t> {
     ) -> Vec<Score> {
         for (name, text) in &self.fitted {
             let is_learned = |(own, kind): &(Arc<str>, TypeWord)| {
-                **own == **name && *kind == TypeWord::Classifier
+                **own == **name && matches!(kind, TypeWord::Classifier | TypeWord::Text)
             };
             if !models.iter().any(is_learned) {
-                let message = format!("there is no classifier `{name}` that this was learned for");
+                let message = format!("there is no model `{name}` that this was learned for");
                 let help = "remove it, or bring the file of the model back".to_owned();
                 Faults { text, list }.error("E080", Extent::default(), message, help);
             }
@@ -338,9 +347,29 @@ impl<'t> ReadFiles<'t> {
             let fitted = model_name(&file.raw).and_then(|name| self.fitted.get(&*name)).copied();
             model::build(&file.raw, file.text, models, (learning, fitted), symbols, &mut faults)
         };
-        let mut scores: Vec<Score> = self.models.iter().filter_map(build).collect();
+        let scored = self.models.iter().filter(|file| reader::known(&file.raw).is_none());
+        let mut scores: Vec<Score> = scored.filter_map(build).collect();
         follow_cards(&mut scores);
         scores
+    }
+
+    /// Models that read texts: after everything that may ask for what they say.
+    fn readers(
+        &self,
+        learning: Learning<'_>,
+        symbols: &mut Symbols,
+        list: &mut Vec<Fault>,
+    ) -> Vec<Reader> {
+        let is_reader = |file: &&ReadFile<'_, RawModel>| {
+            file.raw.r#type.0.as_ref().is_some_and(|kind| kind.value == TypeWord::Text)
+        };
+        let build = |file: &ReadFile<'_, RawModel>| {
+            let mut faults = Faults { text: file.text, list };
+            misplaced(&file.raw, TypeWord::Text, &mut faults);
+            let fitted = model_name(&file.raw).and_then(|name| self.fitted.get(&*name)).copied();
+            reader::build(&file.raw, file.text, (learning, fitted), symbols, &mut faults)
+        };
+        self.models.iter().filter(is_reader).filter_map(build).collect()
     }
 
     fn tests(

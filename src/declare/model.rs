@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::classifier::{self, Learning};
 use super::condition::{self, Sight};
 use super::fault::{Extent, Located, Text};
+use super::misplaced::misplaced;
 use super::node::Key;
 use super::read::{Entries, Faults};
 use super::symbols::Symbols;
@@ -47,12 +48,12 @@ pub(crate) fn build(
         TypeWord::Scorecard => scorecard(raw, symbols, faults).map(ScoreSource::Scorecard),
         TypeWord::Pushed => Some(ScoreSource::Pushed),
         TypeWord::Classifier => classifier::source(raw, models, learning, fitted, symbols, faults),
+        TypeWord::Text => return None,
     };
     let risk = match (raw.risk, kind.value) {
         (Some(RiskWord::Low), _) | (None, TypeWord::Scorecard) => RiskEnd::Low,
-        (Some(RiskWord::High), _) | (None, TypeWord::Pushed | TypeWord::Classifier) => {
-            RiskEnd::High
-        }
+        (Some(RiskWord::High), _)
+        | (None, TypeWord::Pushed | TypeWord::Classifier | TypeWord::Text) => RiskEnd::High,
     };
     raw.about.0.as_ref()?;
     Some(Score {
@@ -62,30 +63,6 @@ pub(crate) fn build(
         bands: bands(raw).into(),
         risk,
     })
-}
-
-/// Words that belong to another type of model.
-fn misplaced(raw: &Raw, kind: TypeWord, faults: &mut Faults<'_>) {
-    let (name, card, learned) = match kind {
-        TypeWord::Scorecard => ("scorecard", true, false),
-        TypeWord::Pushed => ("pushed", false, false),
-        TypeWord::Classifier => ("classifier", false, true),
-    };
-    let learns = [
-        ("label", raw.label.as_ref().map(|words| words.extent)),
-        ("features", raw.features.as_ref().map(|_| raw.extent)),
-        ("learn", raw.learn.as_ref().map(|words| words.extent)),
-        ("watch", raw.watch.as_ref().map(|words| words.extent)),
-    ];
-    let weighs = [
-        ("measures", raw.measures.as_ref().map(|_| raw.extent)),
-        ("tests", raw.tests.as_ref().and_then(|tests| tests.first()).map(|test| test.extent)),
-    ];
-    let wrong = learns.iter().filter(|_| !learned).chain(weighs.iter().filter(|_| !card));
-    for (word, extent) in wrong.filter_map(|(word, extent)| Some((word, (*extent)?))) {
-        let message = format!("`{word}` has no meaning for `type: {name}`");
-        faults.error("E007", extent, message, None);
-    }
 }
 
 fn check_bands(raw: &Raw, kind: TypeWord, faults: &mut Faults<'_>) {

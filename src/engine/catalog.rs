@@ -12,6 +12,7 @@ use super::index::TriggerIndex;
 use super::learned::Learned;
 use super::message::Texts;
 use super::policy::{Policy, Share};
+use super::reading::Readers;
 use super::schedule::Schedule;
 use super::slot::{
     ChannelSlot, EventSlot, PropertySlot, PurposeSlot, ScoreSlot, SeriesSlot, TagSlot, TraitSlot,
@@ -42,6 +43,8 @@ pub struct Catalog {
     pub index: TriggerIndex,
     /// Scores, indexed by [`ScoreSlot`].
     pub scores: Box<[Score]>,
+    /// Models that read texts.
+    pub readers: Readers,
     /// The policy.
     pub policy: Policy,
     /// Compiled message templates.

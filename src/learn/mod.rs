@@ -16,6 +16,7 @@ pub mod refusal;
 pub mod rows;
 pub mod suspicion;
 pub mod table;
+pub mod texts;
 
 pub use harvest::Harvest;
 pub use lesson::{Lesson, Wish};

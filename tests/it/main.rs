@@ -28,6 +28,8 @@ mod service;
 #[cfg(test)]
 mod skip;
 #[cfg(test)]
+mod texts;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod train;

@@ -1,6 +1,7 @@
 //! `heedful train`: a model of one's own, learned from recorded events.
 
 mod output;
+mod texts;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -26,7 +27,7 @@ use crate::worker::replay::Replay;
 /// Cells at most, a row of features per customer and look: 320 MB, a few times over.
 const CELLS_MAX: usize = 40_000_000;
 
-/// Learn a model from recorded events
+/// Learn a model from recorded events, or from labelled texts
 ///
 /// Replays the events through the code that serves, looks at everybody at each snapshot, and learns
 /// from what came of it what the model's file asks for. The newest time judges. Writes
@@ -34,30 +35,38 @@ const CELLS_MAX: usize = 40_000_000;
 /// over at once, and nothing fires because of it. Without a good enough model nothing is written,
 /// and what is in force stays.
 ///
-/// The same events and seed give the same bytes.
+/// A model of `type: text` learns from labelled rows instead (`--rows`); each text is judged by a
+/// model that did not learn from it.
+///
+/// The same events or rows and seed give the same bytes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = super::EXIT_CODES)]
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub struct Args {
-    /// The model: its file is `type: classifier`
+    /// The model: its file is `type: classifier` or `type: text`
     model: String,
     /// Recorded events: NDJSON or CSV, also compressed by gzip, in any order; may be given again
     #[arg(long, value_name = "FILE")]
     events: Vec<PathBuf>,
+    /// Labelled texts, for a model of `type: text`: CSV or NDJSON with the columns that its file
+    /// names (`text` and `label`), also compressed by gzip; may be given again
+    #[arg(long, value_name = "FILE", conflicts_with = "events")]
+    rows: Vec<PathBuf>,
     #[command(flatten)]
     places: files::Places,
     /// Where all chance comes from
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     seed: u64,
-    /// A feature that may tell as much as it does, after you made sure that it is known in time
-    #[arg(long, value_name = "FEATURE")]
+    /// A feature, or a piece of texts, that may tell as much as it does, after you made sure that it
+    /// is known in time
+    #[arg(long, value_name = "NAME")]
     trust: Vec<String>,
     /// Try this beside what the model's file asks for, on the same rows; the better one is written,
     /// and the other one only when it is clearly better
     #[arg(long, value_enum, value_name = "METHOD")]
     challenger: Option<Challenger>,
     /// Go back to the model that was in force before the last one; again, and it is undone
-    #[arg(long, conflicts_with_all = ["events", "data", "trust", "challenger", "dry_run"])]
+    #[arg(long, conflicts_with_all = ["events", "rows", "data", "trust", "challenger", "dry_run"])]
     rollback: bool,
     /// Say how good it would be and write nothing
     #[arg(long)]
@@ -93,10 +102,20 @@ pub fn run(args: &Args, console: &mut Console) -> Result<Ending, Error> {
             return Ok(Ending::Faults);
         }
     };
-    let classifier = classifier(&catalog, &args.model)?;
     let (model, card) = paths(&set, &config, &args.model);
+    if let Some(reader) = catalog.readers.find(&args.model) {
+        return match args.rollback {
+            true => back(&model, &card, console),
+            false => texts::run(args, reader, (&model, &card), console),
+        };
+    }
+    let classifier = classifier(&catalog, &args.model)?;
     if args.rollback {
         return back(&model, &card, console);
+    }
+    if !args.rows.is_empty() {
+        let what = format!("`{}` learns from events, not from labelled rows", args.model);
+        return Err(Error::refused(what, "bring recorded events with --events"));
     }
     trusted(args, classifier)?;
     let history = match args.events.as_slice() {
@@ -110,12 +129,7 @@ pub fn run(args: &Args, console: &mut Console) -> Result<Ending, Error> {
             let hash = blake3::hash(text.as_bytes()).to_hex().to_string();
             if !args.dry_run {
                 let told = card::card(&learned.lesson, classifier, &hash);
-                // Both are on the disk before either is seen, and what was in force is kept.
-                let (ready, told) = (write::ready(&model, &text)?, write::ready(&card, &told)?);
-                write::keep(&model, &before(&model))?;
-                write::keep(&card, &before(&card))?;
-                ready.replace()?;
-                told.replace()?;
+                write_both((&model, &text), (&card, &told))?;
             }
             let written = (!args.dry_run).then_some((model.as_path(), card.as_path()));
             output::learned(&learned, written, args.format, console)?;
@@ -144,7 +158,9 @@ fn classifier<'c>(catalog: &'c Catalog, name: &str) -> Result<&'c Classifier, Er
             Err(Error::refused(what, "its file says `type: classifier`, a label and features"))
         }
         None => {
-            let known: Vec<&str> = catalog.scores.iter().map(|score| &*score.name).collect();
+            let scores = catalog.scores.iter().map(|score| &*score.name);
+            let readers = catalog.readers.all().iter().map(|reader| &*reader.name);
+            let known: Vec<&str> = scores.chain(readers).collect();
             let help = match known.as_slice() {
                 [] => "write its file into the folder of models".to_owned(),
                 known => format!("there are `{}`", known.join("`, `")),
@@ -234,6 +250,16 @@ fn paths(set: &FileSet, config: &Config, model: &str) -> (PathBuf, PathBuf) {
     let file = set.fitted(model).unwrap_or(usual);
     let card = file.with_file_name(format!("{model}.card.md"));
     (file, card)
+}
+
+/// Writes a model and its card: both are on the disk before either is seen, and what was in force is
+/// kept.
+fn write_both((model, text): (&Path, &str), (card, told): (&Path, &str)) -> Result<(), Error> {
+    let (ready, told) = (write::ready(model, text)?, write::ready(card, told)?);
+    write::keep(model, &before(model))?;
+    write::keep(card, &before(card))?;
+    ready.replace()?;
+    told.replace()
 }
 
 /// Where what was in force before is kept, under a name that nobody loads.

@@ -99,15 +99,24 @@ pub(super) fn refused(
     format: Format,
     console: &mut Console,
 ) -> Result<(), Error> {
-    let help = refusal.help();
+    no_model(model, &refusal.to_string(), refusal.help(), format, console)
+}
+
+/// The same, whatever kind of model there is not.
+pub(super) fn no_model(
+    model: &str,
+    why: &str,
+    help: &str,
+    format: Format,
+    console: &mut Console,
+) -> Result<(), Error> {
     match format {
         Format::Human => {
-            let what = format!("`{model}` was not learned: {refusal}");
-            console.complain(&Error::refused(what, help));
+            console.complain(&Error::refused(format!("`{model}` was not learned: {why}"), help));
             Ok(())
         }
         Format::Json => console.json(&json!({
-            "model": model, "refused": refusal.to_string(), "help": help, "written": null,
+            "model": model, "refused": why, "help": help, "written": null,
         })),
     }
 }

@@ -104,9 +104,10 @@ impl Checker<'_, '_> {
                 self.measured(name, [event, property, window], rest.first())
             }
             ("last", [event, property, rest @ ..]) if rest.len() <= 1 => {
+                let kind = self.kind_of_history(event, property)?;
                 let slot =
                     self.kept(event, Some(property), rest.first(), Span::ZERO, Measure::Last)?;
-                Some(Typed { expr: Expr::Last(slot), kind: Kind::Any })
+                Some(Typed { expr: Expr::Last(slot), kind })
             }
             ("days_since" | "hours_since" | "minutes_since", [of, rest @ ..])
                 if rest.len() <= 1 =>
@@ -145,7 +146,10 @@ impl Checker<'_, '_> {
         filter: Option<&IdedExpr>,
     ) -> Option<Typed> {
         let slot = match property {
-            Some(_) => self.kept(event, property, filter, Span::ZERO, Measure::Total),
+            Some(of) => {
+                self.number_of_history(event, of)?;
+                self.kept(event, property, filter, Span::ZERO, Measure::Total)
+            }
             None => self.kept(event, None, filter, Span::ZERO, |_| Measure::Tally),
         };
         Some(Typed { expr: Expr::History(History::Ever(slot?, ever)), kind: Kind::Number })
@@ -200,7 +204,13 @@ impl Checker<'_, '_> {
     ) -> Option<Typed> {
         let span = self.window(window);
         let keep = span.unwrap_or_default();
-        let measure = if name == "distinct" { Measure::Distinct } else { Measure::Amount };
+        let measure = if name == "distinct" {
+            self.kind_of_history(event, property)?;
+            Measure::Distinct
+        } else {
+            self.number_of_history(event, property)?;
+            Measure::Amount
+        };
         let slot = self.kept(event, Some(property), filter, keep, measure);
         let (slot, span) = (slot?, span?);
         let history = match name {

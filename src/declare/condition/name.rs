@@ -78,7 +78,11 @@ impl Checker<'_, '_> {
                 slot: self.symbols.trait_(name),
                 path: below.iter().map(|member| Box::from(*member)).collect(),
             }),
-            ("event", [_, ..], _) => any(Expr::Property(self.symbols.property(&path.join(".")))),
+            ("event", [_, ..], _) => {
+                let path = path.join(".");
+                let kind = self.kind_of_property(node, &path, None)?;
+                Some(Typed { expr: Expr::Property(self.symbols.property(&path)), kind })
+            }
             ("score", [name], _) => self.score(node, name),
             ("health", [field], _) => self.health(node, field),
             ("session", ["events"], _) => {
@@ -143,6 +147,12 @@ impl Checker<'_, '_> {
             && let (Some(score), Some(days)) = (self.symbols.score(name), trend_days(days))
         {
             return Some(Typed { expr: Expr::Trend { score, days }, kind: Kind::Number });
+        }
+        if self.symbols.texts.iter().any(|known| *known.name == *written) {
+            let message = format!("model `{written}` reads texts and scores nobody");
+            let help = format!("ask about an event: event.{written}, or its history");
+            self.fault("E032", node, message, Some(help));
+            return None;
         }
         let names: Vec<_> = self.symbols.scores.iter().map(|score| score.name.clone()).collect();
         let known = names.iter().map(|name| &**name);

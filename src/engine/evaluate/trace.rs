@@ -71,6 +71,12 @@ fn visit(expr: &Expr, scope: &Scope<'_>, seen: &mut Vec<(Box<str>, Option<Value>
         && !seen.iter().any(|(known, _)| **known == *text)
     {
         seen.push((text.into(), value(expr, scope)));
+        if let Expr::Property(slot) = expr
+            && let Some((what, told)) =
+                scope.catalog.readers.told(scope.catalog, *slot, scope.properties)
+        {
+            seen.push((what, Some(told)));
+        }
     }
     match expr {
         Expr::Until { of: inner, .. }

@@ -111,6 +111,15 @@ impl Step<'_> {
     }
 
     fn event(&mut self, event: &Event<'_>, at: Timestamp) {
+        let catalog = self.catalog;
+        match catalog.readers.read(event) {
+            Some(properties) => self.heard(&Event { properties: &properties, ..*event }, at),
+            None => self.heard(event, at),
+        }
+    }
+
+    /// Takes in an event whose texts were read.
+    fn heard(&mut self, event: &Event<'_>, at: Timestamp) {
         match event.reach {
             Reach::Historical => {
                 self.fold_traits(event, at);
