@@ -67,6 +67,23 @@ impl CustomerId {
     }
 }
 
+impl CustomerId {
+    /// The first bytes of the id as a number of the same order, zeros behind its end: ids that
+    /// differ there need not be looked at further to be sorted.
+    pub fn head(&self) -> u128 {
+        head_of(self.as_bytes())
+    }
+}
+
+/// The first sixteen bytes of a text as a number of the same order, zeros behind its end.
+pub fn head_of(text: &[u8]) -> u128 {
+    let mut head = [0; 16];
+    for (place, byte) in head.iter_mut().zip(text) {
+        *place = *byte;
+    }
+    u128::from_be_bytes(head)
+}
+
 impl PartialEq for CustomerId {
     fn eq(&self, other: &Self) -> bool {
         self.as_bytes() == other.as_bytes()
@@ -209,7 +226,14 @@ impl fmt::Debug for DecisionId {
 
 impl fmt::Display for DecisionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut text = [0; 32];
+        for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(self.0) {
+            let digit = |half: u8| DIGITS.get(usize::from(half)).copied().unwrap_or_default();
+            *pair = [digit(byte >> 4), digit(byte & 15)];
+        }
+        // They are digits all.
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
 

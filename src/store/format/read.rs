@@ -3,13 +3,14 @@
 
 use minicbor::Decoder;
 use minicbor::data::Type;
+use smallvec::SmallVec;
 use thin_vec::ThinVec;
 
 use super::tables::SeriesKind;
 use super::{Error, Strangers, Tables, VALUE_DEPTH_MAX, VERSION, field};
 use crate::engine::customer::{
     Cause, Consent, Contact, ContactKind, CustomerState, Daily, Latch, Progress, ScoreState,
-    Session, Waiting,
+    Session, TIMELINE_MAX, Waiting,
 };
 use crate::engine::decision::Reason;
 use crate::engine::id::{CustomerId, DecisionId};
@@ -211,9 +212,9 @@ impl<'b> Reader<'_, 'b> {
         Ok(traits)
     }
 
-    fn timeline(&mut self) -> Read<ThinVec<Remembered>> {
+    fn timeline(&mut self) -> Read<SmallVec<[Remembered; TIMELINE_MAX]>> {
         let count = self.length()? / 2;
-        let mut timeline = ThinVec::with_capacity(count);
+        let mut timeline = SmallVec::with_capacity(count);
         for _ in 0..count {
             let event = self.event()?;
             timeline.push(Remembered::new(event, self.instant()?));
