@@ -45,25 +45,22 @@ pub(super) struct Watch {
 impl Watch {
     /// Looks until it is told to stop.
     pub(super) async fn keep(self, stop: CancellationToken) {
-        let mut beyond = BTreeMap::new();
+        let mut said = Said::default();
         let mut pause = FIRST;
         while tokio::time::timeout(pause, stop.cancelled()).await.is_err() {
             // What the log holds already must not be said again.
-            let looked = self.workers.have_caught_up() && self.look(&mut beyond).await.is_ok();
+            let looked = self.workers.have_caught_up() && self.look(&mut said).await.is_ok();
             pause = if looked { EVERY } else { FIRST };
         }
     }
 
     /// Shards that do not answer are on their way to another node, or ending.
-    async fn look(
-        &self,
-        beyond: &mut BTreeMap<(String, String), Beyond>,
-    ) -> Result<(), workers::Error> {
+    async fn look(&self, said: &mut Said) -> Result<(), workers::Error> {
         let now = self.clock.now();
         let counted = self.workers.inspect_all(move |shard| count(shard, now)).await?;
         let bouts = contest::added(self.workers.inspect_all(contest::count).await?);
         let models = added(counted);
-        tell(&models, beyond);
+        tell(&models, &mut said.beyond);
         let mut noticed: BTreeMap<String, Model> = BTreeMap::new();
         for (model, counted) in &models {
             let (drift, age) = (counted.measured(), counted.age(now));
@@ -80,7 +77,7 @@ impl Watch {
         for (model, bouts) in &bouts {
             let compared = bouts.compared();
             if compared.is_better {
-                self.better(bouts).await;
+                self.better(bouts, said).await;
             }
             noticed.entry(model.clone()).or_default().challenger = Some(compared);
         }
@@ -89,11 +86,13 @@ impl Watch {
     }
 
     /// A challenger is better: it takes over, if it may.
-    async fn better(&self, bouts: &Bouts) {
+    async fn better(&self, bouts: &Bouts, said: &mut Said) {
         let (model, pair) = (bouts.model.clone(), bouts.pair);
         let catalogs = self.catalogs.clone().filter(|_| bouts.may_promote());
         let Some(catalogs) = catalogs else {
-            tracing::info!(model, "the challenger is better: `heedful train --promote`");
+            if said.better.insert(model.clone(), pair) != Some(pair) {
+                tracing::info!(model, "the challenger is better: `heedful train --promote`");
+            }
             return;
         };
         let named = model.clone();
@@ -107,6 +106,15 @@ impl Watch {
             Ok(Ok(false)) | Err(_) => {}
         }
     }
+}
+
+/// What the log of the service was told already.
+#[derive(Debug, Default)]
+struct Said {
+    /// Which models and features are beyond their line.
+    beyond: BTreeMap<(String, String), Beyond>,
+    /// Which challenger was better than which model in force.
+    better: BTreeMap<String, u64>,
 }
 
 /// What was counted of one model, with all that is needed to judge it.
