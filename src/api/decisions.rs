@@ -10,7 +10,7 @@ use super::Shared;
 use super::customers::asked;
 use super::error::Problem;
 use super::query;
-use super::source::{CatalogView, Failure, Page, TriggerView};
+use super::source::{CatalogView, Failure, ModelView, Page, TriggerView};
 
 /// Decisions, newest first.
 #[utoipa::path(
@@ -58,6 +58,15 @@ pub(super) async fn triggers(
     State(source): State<Shared>,
 ) -> Result<Json<Vec<TriggerView>>, Failure> {
     source.triggers().await.map(Json)
+}
+
+/// Models in force: how far they have drifted, and how their challengers do.
+#[utoipa::path(
+    get, path = "/api/v1/models", tag = "triggers",
+    responses((status = 200, description = "All models", body = Vec<ModelView>))
+)]
+pub(super) async fn models(State(source): State<Shared>) -> Json<Vec<ModelView>> {
+    Json(source.models())
 }
 
 /// The catalog in force, and the faults of a newer one that was refused.

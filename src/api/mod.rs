@@ -55,6 +55,7 @@ pub fn routes(source: Shared) -> Router {
         .routes(routes!(decisions::list))
         .routes(routes!(decisions::one))
         .routes(routes!(decisions::triggers))
+        .routes(routes!(decisions::models))
         .routes(routes!(decisions::catalog))
         .routes(routes!(decisions::dead_letters))
         .routes(routes!(tasks::list))

@@ -70,6 +70,64 @@ pub struct TriggerView {
     pub funnel: Funnel,
 }
 
+/// A model in force, and what was noticed of it at the last look, every ten minutes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ModelView {
+    /// Its name.
+    pub name: String,
+    /// Where its scores come from: `scorecard`, `learned`, `stand_in` (a scorecard speaks while the
+    /// model may not) or `pushed`.
+    pub source: String,
+    /// What it says, where it is learned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
+    /// Hash of its file.
+    pub version: String,
+    /// Days before today of which scores are kept.
+    pub days: u16,
+    /// How far scores and features have drifted from those that it was learned from.
+    pub drift: Vec<DriftView>,
+    /// Days since what it knows ends, where its file says how often it should be learned anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub age_days: Option<f64>,
+    /// Whether it should be learned anew by now.
+    pub is_due: bool,
+    /// The challenger that is watched beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub challenger: Option<ChallengerView>,
+}
+
+/// How far something has drifted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct DriftView {
+    /// `score`, or the name of a feature.
+    pub of: String,
+    /// Its population stability index.
+    pub psi: f64,
+    /// From where on it has drifted.
+    pub line: f64,
+}
+
+/// How a challenger does against the model in force, by what both said of the same customers and
+/// what came of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ChallengerView {
+    /// `logistic` or `trees`.
+    pub method: String,
+    /// Predictions of both whose labels are known.
+    pub closed: u64,
+    /// The challenger's log-loss less that of the model in force: below 0 it is better.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_loss_difference: Option<f64>,
+    /// Its standard error, predictions of one customer taken together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standard_error: Option<f64>,
+    /// Calibration errors of the model in force and of the challenger.
+    pub calibration_errors: Vec<f64>,
+    /// Whether it is clearly better, in both halves of the time, as honest, and by enough cases.
+    pub is_better: bool,
+}
+
 /// The catalog in force, and the last attempt to load another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CatalogView {
@@ -176,6 +234,9 @@ pub trait Source: Send + Sync + 'static {
 
     /// All triggers in force.
     fn triggers(&self) -> Answer<'_, Vec<TriggerView>>;
+
+    /// The models in force, and what was noticed of them.
+    fn models(&self) -> Vec<ModelView>;
 
     /// The catalog in force.
     fn catalog(&self) -> CatalogView;

@@ -104,7 +104,7 @@ async fn show(State(desk): State<Desk>, Path(token): Path<String>) -> Response {
     match desk.links.read(&token, desk.clock.now()) {
         Ok(claim) => {
             Unsubscribed { result: "shown" }.emit();
-            answer(StatusCode::OK, "Messages to you", choices(&claim))
+            answer(StatusCode::OK, "Messages to you", &choices(&claim))
         }
         Err(refusal) => refuse(refusal),
     }
@@ -118,18 +118,18 @@ async fn act(State(desk): State<Desk>, Path(token): Path<String>, body: Bytes) -
     let Some(wish) = Wish::read(&body) else {
         Unsubscribed { result: "unclear" }.emit();
         let text = html! { p { "It is not clear what is asked for. Nothing was changed." } };
-        return answer(StatusCode::BAD_REQUEST, "Not understood", text);
+        return answer(StatusCode::BAD_REQUEST, "Not understood", &text);
     };
     match record(&desk, &claim, wish).await {
         Ok(()) => {
             Unsubscribed { result: "done" }.emit();
-            answer(StatusCode::OK, "Done", done(&claim, wish))
+            answer(StatusCode::OK, "Done", &done(&claim, wish))
         }
         Err(failure) => {
             tracing::warn!(%failure, "an unsubscription could not be recorded");
             Unsubscribed { result: "failed" }.emit();
             let text = html! { p { "This could not be recorded now. Please try again soon." } };
-            answer(StatusCode::SERVICE_UNAVAILABLE, "Not now", text)
+            answer(StatusCode::SERVICE_UNAVAILABLE, "Not now", &text)
         }
     }
 }
@@ -157,7 +157,7 @@ fn refuse(refusal: Refusal) -> Response {
         ),
     };
     Unsubscribed { result }.emit();
-    answer(status, "This link does not work", html! { p { (text) } })
+    answer(status, "This link does not work", &html! { p { (text) } })
 }
 
 fn choices(claim: &Claim) -> Markup {
@@ -184,7 +184,7 @@ fn done(claim: &Claim, wish: Wish) -> Markup {
     }
 }
 
-fn answer(status: StatusCode, title: &str, body: Markup) -> Response {
+fn answer(status: StatusCode, title: &str, body: &Markup) -> Response {
     let page = html! {
         (DOCTYPE)
         html lang="en" {

@@ -3,8 +3,10 @@
 
 mod alarm;
 mod books;
+mod contest;
 mod current;
 mod drift;
+mod drifted;
 pub mod front;
 #[cfg(feature = "kafka")]
 mod group;
@@ -13,6 +15,7 @@ mod home;
 mod http;
 mod hub;
 mod keys;
+mod models;
 mod probe;
 mod source;
 mod stop;
@@ -61,6 +64,7 @@ use futures_util::future::BoxFuture;
 use guard::Guard;
 use home::{Here, Home, Start};
 use hub::Hub;
+use models::Noticed;
 use probe::{Life, Phase};
 use source::Answers;
 
@@ -363,7 +367,8 @@ impl Built {
         let hub = Arc::new(Hub::new());
         let background = CancellationToken::new();
         let closing = CancellationToken::new();
-        let router = self.router(config, clock, pages, &life, &hub);
+        let watch = self.watch(config, clock);
+        let router = self.router(config, clock, pages, (&life, &hub, &watch.noticed));
         let Self { store, catalogs, workers, appender, in_app, dispatcher, mut home, .. } = self;
         let ready = home.ready();
         let (log, keep) = (home.embedded(), home.keep());
@@ -391,7 +396,6 @@ impl Built {
             Arc::clone(clock),
             background.clone(),
         );
-        let drifts = drift::keep_watch(workers.clone(), Arc::clone(clock), background.clone());
         let begin = begin(ready, (dispatcher.clone(), self.left), Arc::clone(&life));
         let served = http::serve(listener, router, config.limits.connections, closing.clone());
         let pump = hub::pump(self.committed, dispatcher.clone(), Arc::clone(&hub));
@@ -401,7 +405,7 @@ impl Built {
                 alarm.task("catalog", current.keep(background.clone())),
                 alarm.task("metrics", current::keep_metrics(Metrics::start(), background.clone())),
                 alarm.task("tidy", tidy),
-                alarm.task("drift", drifts),
+                alarm.task("drift", watch.keep(background.clone())),
                 alarm.task("begin", cancellable(begin, background.clone())),
             ],
             dispatch: self
@@ -430,14 +434,24 @@ impl Built {
         })
     }
 
+    /// Who watches the models. Among nodes files are handed out by people.
+    fn watch(&self, config: &Config, clock: &Clock) -> drift::Watch {
+        drift::Watch {
+            workers: self.workers.clone(),
+            appender: self.appender.clone(),
+            catalogs: config.kafka.is_none().then(|| Arc::clone(&self.catalogs)),
+            clock: Arc::clone(clock),
+            noticed: Arc::new(Noticed::default()),
+        }
+    }
+
     /// All routes: events with their own keys, probes for everyone, the rest for readers.
     fn router(
         &self,
         config: &Config,
         clock: &Clock,
         pages: Router,
-        life: &Arc<Life>,
-        hub: &Arc<Hub>,
+        (life, hub, noticed): (&Arc<Life>, &Arc<Hub>, &Arc<Noticed>),
     ) -> Router {
         let guard = Arc::new(Guard::new(config.api_token.as_ref()));
         let answers = Answers {
@@ -450,6 +464,7 @@ impl Built {
             in_app: self.in_app.clone(),
             keep: self.home.keep(),
             shown: self.home.shown(),
+            noticed: Arc::clone(noticed),
         };
         let reading = from_fn_with_state(Arc::clone(&guard), guard::readers);
         let answers: api::Shared = Arc::new(answers);

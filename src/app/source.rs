@@ -9,9 +9,10 @@ use tokio::sync::broadcast;
 use super::books::{blocking, encoded};
 use super::home::{Keep, Shown};
 use super::hub::Hub;
+use super::models::Noticed;
 use crate::api::source::{
-    Answer, CatalogView, DecisionFilter, Failure, Live, Page, PreferenceChange, Source, TaskChange,
-    TaskFilter, TriggerView,
+    Answer, CatalogView, DecisionFilter, Failure, Live, ModelView, Page, PreferenceChange, Source,
+    TaskChange, TaskFilter, TriggerView,
 };
 use crate::catalog::Catalogs;
 use crate::clock::Shared as Clock;
@@ -50,6 +51,7 @@ pub(super) struct Answers {
     pub(super) in_app: InApp,
     pub(super) keep: Option<Keep>,
     pub(super) shown: Shown,
+    pub(super) noticed: Arc<Noticed>,
 }
 
 impl std::fmt::Debug for Answers {
@@ -146,6 +148,10 @@ impl Source for Answers {
                 })
                 .collect())
         })
+    }
+
+    fn models(&self) -> Vec<ModelView> {
+        self.noticed.tell(&self.catalogs.current())
     }
 
     fn catalog(&self) -> CatalogView {

@@ -1,6 +1,7 @@
 //! The catalog in force: read from the folders, checked, published whole or not at all, and read
 //! again whenever a file changes.
 
+pub mod fitted;
 pub mod read;
 #[cfg(test)]
 mod tests;

@@ -153,7 +153,11 @@ fn kind_of(path: &Path, kind: SourceKind) -> Option<SourceKind> {
     match (extension, kind) {
         ("yaml" | "yml", SourceKind::Trigger) if stem == "policy" => Some(SourceKind::Policy),
         ("yaml" | "yml", kind) => Some(kind),
-        ("json", SourceKind::Model) if stem.ends_with(".model") => Some(SourceKind::Fitted),
+        ("json", SourceKind::Model)
+            if [".model", ".challenger"].iter().any(|end| stem.ends_with(end)) =>
+        {
+            Some(SourceKind::Fitted)
+        }
         ("mjml" | "html" | "txt" | "md" | "j2", SourceKind::Trigger) => Some(SourceKind::Asset),
         _ => None,
     }

@@ -21,9 +21,10 @@ use crate::engine::classifier::{
 use crate::engine::condition::Expr;
 use crate::engine::fitted::Content;
 use crate::engine::learned::Learned;
+use crate::engine::rival::Challenger;
 use crate::engine::slot::SeriesSlot;
 use crate::engine::stand_in::StandIn;
-use crate::engine::time::Span;
+use crate::engine::time::{Span, Timestamp};
 
 /// Most features of a model.
 const FEATURES_MAX: usize = 256;
@@ -41,12 +42,21 @@ pub(crate) enum Learning<'a> {
     Model(&'a str),
 }
 
+/// What was learned for a classifier.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Files<'t> {
+    /// What speaks.
+    pub(crate) fitted: Option<&'t Text>,
+    /// What is watched beside it.
+    pub(crate) rival: Option<&'t Text>,
+}
+
 /// Where a classifier's score comes from.
 pub(crate) fn source(
     raw: &Raw,
     models: &[(Arc<str>, TypeWord)],
     learning: Learning<'_>,
-    fitted: Option<&Text>,
+    Files { fitted, rival }: Files<'_>,
     symbols: &mut Symbols,
     faults: &mut Faults<'_>,
 ) -> Option<ScoreSource> {
@@ -68,23 +78,23 @@ pub(crate) fn source(
     let Some(fitted) = fitted else {
         return Some(stood_in(classifier, raw, "nothing was learned yet".into(), symbols));
     };
-    let content = accepted(fitted, &classifier, faults)?;
+    let text = fitted;
+    let content = accepted(text, &classifier, faults)?;
     let misses = classifier.terms.least.misses(&content.quality);
     if misses.is_empty() {
         let (fitted, baseline) = (content.body.into(), content.baseline);
-        return Some(ScoreSource::Learned(Box::new(Learned { classifier, fitted, baseline })));
+        let last = format!("{}T00:00:00Z", content.learned_from.last);
+        let known_to = Timestamp::parse(&last).map(|last| classifier.label.closes(last));
+        let challenger = rival.and_then(|rival| challenger(text, rival, &classifier, faults));
+        let learned = Learned { classifier, fitted, baseline, known_to, challenger };
+        return Some(ScoreSource::Learned(Box::new(learned)));
     }
     // The terms have become stricter since it was learned.
     let why = misses.join("; ");
     let message =
         format!("what was learned for `{}` may not speak: {why}", name.unwrap_or_default());
     let help = "learn it again: `heedful train`; or change `refuse_below`".to_owned();
-    Faults { text: fitted, list: &mut *faults.list }.warning(
-        "W006",
-        Extent::default(),
-        message,
-        help,
-    );
+    Faults { text, list: &mut *faults.list }.warning("W006", Extent::default(), message, help);
     Some(stood_in(classifier, raw, why.into(), symbols))
 }
 
@@ -101,22 +111,47 @@ fn stood_in(classifier: Classifier, raw: &Raw, why: Box<str>, symbols: &Symbols)
 
 /// What was learned, if it was learned for this very model.
 fn accepted(text: &Text, classifier: &Classifier, faults: &mut Faults<'_>) -> Option<Content> {
-    // Its faults stand in the file of what was learned, not in that of the model.
-    let mut faults = Faults { text, list: &mut *faults.list };
-    let mut refuse = |why: String| {
-        let help = "learn it again: `heedful train`; or remove the file".to_owned();
-        faults.error("E080", Extent::default(), why, help);
-        None
-    };
-    let content = match Content::parse(&text.text) {
-        Ok(content) => content,
-        Err(why) => return refuse(why.to_string()),
-    };
+    match read(text, classifier) {
+        Ok(content) => Some(content),
+        Err(why) => {
+            // Its faults stand in the file of what was learned, not in that of the model.
+            let help = "learn it again: `heedful train`; or remove the file".to_owned();
+            let mut faults = Faults { text, list: &mut *faults.list };
+            faults.error("E080", Extent::default(), why, help);
+            None
+        }
+    }
+}
+
+/// What is to be watched beside a model. One that cannot be is no reason for the model to be silent.
+fn challenger(
+    champion: &Text,
+    text: &Text,
+    classifier: &Classifier,
+    faults: &mut Faults<'_>,
+) -> Option<Box<Challenger>> {
+    match read(text, classifier) {
+        Ok(content) => {
+            let pair = super::pair(&champion.text, &text.text);
+            Some(Box::new(Challenger { fitted: content.body.into(), pair }))
+        }
+        Err(why) => {
+            let help = "learn it again: `heedful train --beside`; or remove the file".to_owned();
+            let message = format!("this challenger is not watched: {why}");
+            let mut faults = Faults { text, list: &mut *faults.list };
+            faults.warning("W007", Extent::default(), message, help);
+            None
+        }
+    }
+}
+
+fn read(text: &Text, classifier: &Classifier) -> Result<Content, String> {
+    let content = Content::parse(&text.text).map_err(|why| why.to_string())?;
     let names: Vec<&str> = classifier.features.iter().map(|feature| &*feature.name).collect();
     if content.body.features() != names || *content.definition != *classifier.definition {
-        return refuse("it was learned for another definition of this model".to_owned());
+        return Err("it was learned for another definition of this model".to_owned());
     }
-    Some(content)
+    Ok(content)
 }
 
 fn check_until_then(raw: &Raw, models: &[(Arc<str>, TypeWord)], faults: &mut Faults<'_>) {
@@ -154,6 +189,7 @@ fn classifier(raw: &Raw, symbols: &mut Symbols, faults: &mut Faults<'_>) -> Opti
         series.into_iter().filter_map(|slot| symbols.event_of_series(slot)).collect();
     Some(Classifier {
         about: raw.about.0.as_ref().map(|about| about.text.clone()).unwrap_or_default(),
+        owner: raw.owner.as_ref().map(|owner| owner.text.clone()),
         predicts: predicts(raw).into(),
         never_use: banned(raw).into_iter().map(Box::from).collect(),
         every: raw.every.as_ref().map_or(EVERY_DEFAULT, |every| every.value),
@@ -298,7 +334,7 @@ fn feature(
         faults.error("E012", line.0.extent, "a fixed value explains nothing", None);
         return None;
     }
-    if kind == Kind::Text && !is_category {
+    if matches!(kind, Kind::Text | Kind::Class(_)) && !is_category {
         let help = "write `{value: ..., as: category}`".to_owned();
         faults.error("E012", line.0.extent, "a number is wanted here, this is a text", help);
     }

@@ -16,7 +16,8 @@ pub struct Fault {
     /// model; `E033` trigger or tag; `E040` a name given twice; `E050` shares of an experiment;
     /// `E060` a test; `E070` a bound; `W001` can never be sent; `W002` no text in the policy's
     /// language; `W003` a name in a text that some arm or case leaves out; `W004` one that not
-    /// everybody has; `W005` a fan-out longer than its messages are of use.
+    /// everybody has; `W005` a fan-out longer than its messages are of use; `W006` a model
+    /// that may not speak; `W007` a challenger that is not watched.
     pub code: &'static str,
     /// Whether it keeps the set from being loaded.
     pub severity: Severity,

@@ -152,6 +152,48 @@ fn a_text_that_cannot_be_written_for_everyone_is_loaded_with_a_warning() {
 }
 
 #[test]
+fn a_message_about_what_happens_to_a_model_is_loaded_with_a_warning() {
+    let told = |event: &str| -> Vec<&'static str> {
+        let text = format!(
+            "trigger: t\nkind: status\nabout: a\nowner: a@b.example\nwhen: {{event: {event}}}\n\
+             send:\n  purpose: transactional\n  via: email\n  message: {{en: {{body: x}}}}\n"
+        );
+        let source = Source { path: "t.yaml".into(), text: text.into(), kind: SourceKind::Trigger };
+        let warnings = loaded(std::slice::from_ref(&source)).warnings;
+        warnings.into_iter().map(|fault| fault.code).collect()
+    };
+    for event in crate::engine::drift::EVENTS {
+        assert_eq!(told(event), ["W001"], "{event}");
+    }
+    assert_eq!(told("Order Completed"), Vec::<&str>::new());
+}
+
+#[test]
+fn a_score_is_remembered_for_as_long_as_any_file_asks() {
+    let days = |history: &str, condition: &str| {
+        let model = format!("model: risk\ntype: pushed\nabout: a\n{history}");
+        let trigger = format!(
+            "trigger: t\nkind: behavior\nabout: a\nowner: a@b.example\nwhen: {{event: E}}\n\
+             if: {condition}\ntask: {{in: tasks, title: x}}\n"
+        );
+        let source =
+            |kind, path: &str, text: String| Source { path: path.into(), text: text.into(), kind };
+        let sources = [
+            source(SourceKind::Model, "m.yaml", model),
+            source(SourceKind::Trigger, "t.yaml", trigger),
+        ];
+        load(&sources, Sending::DryRun).map(|loaded| loaded.catalog.scores[0].days)
+    };
+    assert_eq!(days("", "score.risk > 1"), Ok(28));
+    assert_eq!(days("history: 90d\n", "score.risk > 1"), Ok(90));
+    assert_eq!(days("history: 90d\n", "score.risk_trend_120d > 1"), Ok(120));
+    assert_eq!(days("", "min(score.risk, \"60d\") > 1"), Ok(60));
+    for wrong in ["history: 36h\n", "history: 400d\n", "history: 0s\n"] {
+        assert_eq!(days(wrong, "score.risk > 1").unwrap_err()[0].code, "E014", "{wrong}");
+    }
+}
+
+#[test]
 fn a_name_given_in_two_files_is_told_with_the_place_of_the_other() {
     let mut sources = own();
     let first = sources.iter().find(|source| source.path.ends_with("trial-tips.yaml")).unwrap();
@@ -216,6 +258,8 @@ fn each_good_file_becomes_what_stands_beside_it() {
         let tests = loaded.tests.iter().find(|tests| *tests.path == *path);
         becomes.push((path, format!("{score:#?}\n{tests:#?}")));
     }
+    let tone = catalog.readers.find("tone").unwrap();
+    becomes.push(("tests/declare/good/tone.yaml".into(), format!("{tone:#?}")));
     let tables = format!(
         "{:#?}\n{:#?}\n{:#?}\n{:#?}\n{:?}",
         catalog.events, catalog.traits, catalog.properties, catalog.series, catalog.session_idle

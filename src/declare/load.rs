@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::cases::Reading;
-use super::classifier::Learning;
+use super::classifier::{self, Learning};
 use super::fault::{Extent, Fault, Severity, Text};
+use super::misplaced::misplaced;
 use super::model;
 use super::node::Node;
 use super::policy;
 use super::read::{Faults, Read};
+use super::reader;
 use super::registry::Registry;
 use super::symbols::{KnownScore, Sessions, Symbols};
 use super::tests::{Subject, TestFile};
@@ -24,6 +26,7 @@ use crate::engine::condition::Place;
 use crate::engine::index::TriggerIndex;
 use crate::engine::message::Texts;
 use crate::engine::policy::Policy;
+use crate::engine::reading::{Reader, Readers};
 
 /// Most files of one set.
 const FILES_MAX: usize = 10_000;
@@ -33,6 +36,8 @@ const TRIGGERS_MAX: usize = 5_000;
 const MODELS_MAX: usize = 256;
 /// How the files of what was learned end.
 pub const FITTED_SUFFIX: &str = ".model.json";
+/// How the files of what was learned to be watched beside it end.
+pub const CHALLENGER_SUFFIX: &str = ".challenger.json";
 /// Longest text of a `template:` file, in bytes.
 const ASSET_BYTES_MAX: usize = 256 * 1024;
 
@@ -98,12 +103,6 @@ fn sorted(sources: &[Source]) -> Vec<(SourceKind, Text)> {
     texts
 }
 
-/// The model that a `<name>.model.json` was learned for.
-fn fitted_name(path: &str) -> Option<&str> {
-    let file = path.rsplit(['/', '\\']).next()?;
-    file.strip_suffix(FITTED_SUFFIX)
-}
-
 /// A file that was read, whatever is wrong inside.
 struct ReadFile<'t, T> {
     text: &'t Text,
@@ -118,6 +117,7 @@ struct ReadFiles<'t> {
     assets: BTreeMap<&'t str, &'t str>,
     // What was learned, by the names of models.
     fitted: BTreeMap<&'t str, &'t Text>,
+    challengers: BTreeMap<&'t str, &'t Text>,
     // Kinds of files that could not be read at all.
     unread: Vec<SourceKind>,
 }
@@ -131,6 +131,7 @@ impl<'t> ReadFiles<'t> {
             policy: None,
             assets: BTreeMap::new(),
             fitted: BTreeMap::new(),
+            challengers: BTreeMap::new(),
             unread: Vec::new(),
         };
         for (kind, text) in texts {
@@ -152,8 +153,11 @@ impl<'t> ReadFiles<'t> {
             return;
         }
         if kind == SourceKind::Fitted {
-            if let Some(name) = fitted_name(&text.path) {
+            let file = text.path.rsplit(['/', '\\']).next().unwrap_or_default();
+            if let Some(name) = file.strip_suffix(FITTED_SUFFIX) {
                 self.fitted.insert(name, text);
+            } else if let Some(name) = file.strip_suffix(CHALLENGER_SUFFIX) {
+                self.challengers.insert(name, text);
             }
             return;
         }
@@ -226,6 +230,7 @@ impl<'t> ReadFiles<'t> {
             (self.triggers(&mut context, list), context.idle)
         };
         let scores = self.scores(&models, learning, &mut symbols, list);
+        let readers = self.readers(learning, &mut symbols, list);
         let tests = self.tests(&registry, &symbols, list);
         warn(&policy, &triggers, self, list);
         if let Some(table) = symbols.full {
@@ -239,6 +244,7 @@ impl<'t> ReadFiles<'t> {
             Sessions::Unused => idle,
         };
         let tables = symbols.finish();
+        let readers = Readers::new(readers, tables.events.len());
         let catalog = Catalog {
             revision: self.revision(),
             index: TriggerIndex::build(&triggers, tables.events.len()),
@@ -249,6 +255,7 @@ impl<'t> ReadFiles<'t> {
             series_of_event: tables.series_of_event,
             triggers: triggers.into(),
             scores: scores.into(),
+            readers,
             policy,
             texts,
             known,
@@ -296,7 +303,11 @@ impl<'t> ReadFiles<'t> {
             let id: Arc<str> = Arc::from(&*name.text);
             once(&mut places, &id, "model", name.extent, &mut faults);
             let bands = model::bands(&file.raw).into_iter().map(|(band, _)| band).collect();
-            symbols.scores.push(KnownScore { name: id.clone(), bands });
+            let days = model::days(&file.raw, &mut faults);
+            match reader::known(&file.raw) {
+                Some(known) => symbols.texts.push(known),
+                None => symbols.scores.push(KnownScore { name: id.clone(), bands, days }),
+            }
             if let Some(kind) = &file.raw.r#type.0 {
                 names.push((id, kind.value));
             }
@@ -325,22 +336,56 @@ impl<'t> ReadFiles<'t> {
     ) -> Vec<Score> {
         for (name, text) in &self.fitted {
             let is_learned = |(own, kind): &(Arc<str>, TypeWord)| {
-                **own == **name && *kind == TypeWord::Classifier
+                **own == **name && matches!(kind, TypeWord::Classifier | TypeWord::Text)
             };
             if !models.iter().any(is_learned) {
-                let message = format!("there is no classifier `{name}` that this was learned for");
+                let message = format!("there is no model `{name}` that this was learned for");
                 let help = "remove it, or bring the file of the model back".to_owned();
                 Faults { text, list }.error("E080", Extent::default(), message, help);
             }
         }
+        for (name, text) in &self.challengers {
+            if !self.fitted.contains_key(name) {
+                let message = format!("there is no `{name}{FITTED_SUFFIX}` to watch this beside");
+                Faults { text, list }.warning("W007", Extent::default(), message, None);
+            }
+        }
         let build = |file: &ReadFile<'_, RawModel>| {
             let mut faults = Faults { text: file.text, list };
-            let fitted = model_name(&file.raw).and_then(|name| self.fitted.get(&*name)).copied();
+            let name = model_name(&file.raw);
+            let of = |files: &BTreeMap<&str, &'t Text>| files.get(&**name.as_ref()?).copied();
+            let fitted =
+                classifier::Files { fitted: of(&self.fitted), rival: of(&self.challengers) };
             model::build(&file.raw, file.text, models, (learning, fitted), symbols, &mut faults)
         };
-        let mut scores: Vec<Score> = self.models.iter().filter_map(build).collect();
+        let scored = self.models.iter().filter(|file| reader::known(&file.raw).is_none());
+        let mut scores: Vec<Score> = scored.filter_map(build).collect();
         follow_cards(&mut scores);
+        // What any file asks about, all of them have asked about by now.
+        for score in &mut scores {
+            let known = symbols.scores.iter().find(|known| known.name == score.name);
+            score.days = known.map_or(score.days, |known| known.days);
+        }
         scores
+    }
+
+    /// Models that read texts: after everything that may ask for what they say.
+    fn readers(
+        &self,
+        learning: Learning<'_>,
+        symbols: &mut Symbols,
+        list: &mut Vec<Fault>,
+    ) -> Vec<Reader> {
+        let is_reader = |file: &&ReadFile<'_, RawModel>| {
+            file.raw.r#type.0.as_ref().is_some_and(|kind| kind.value == TypeWord::Text)
+        };
+        let build = |file: &ReadFile<'_, RawModel>| {
+            let mut faults = Faults { text: file.text, list };
+            misplaced(&file.raw, TypeWord::Text, &mut faults);
+            let fitted = model_name(&file.raw).and_then(|name| self.fitted.get(&*name)).copied();
+            reader::build(&file.raw, file.text, (learning, fitted), symbols, &mut faults)
+        };
+        self.models.iter().filter(is_reader).filter_map(build).collect()
     }
 
     fn tests(

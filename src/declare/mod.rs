@@ -9,10 +9,12 @@ mod condition;
 mod experiment;
 pub mod fault;
 mod load;
+mod misplaced;
 mod model;
 mod node;
 mod policy;
 mod read;
+mod reader;
 mod registry;
 pub mod render;
 mod scalar;
@@ -35,12 +37,13 @@ mod hostile;
 use std::sync::Arc;
 
 pub use fault::{Extent, Fault, Located, Severity};
-pub use load::{FITTED_SUFFIX, load, load_to_learn};
+pub use load::{CHALLENGER_SUFFIX, FITTED_SUFFIX, load, load_to_learn};
 #[cfg(test)]
 pub(crate) use template::ROOTS as TEXT_ROOTS;
 pub use tests::TestFile;
 
 use crate::engine::catalog::Catalog;
+use crate::engine::id::stable_hash;
 
 /// A file, read by someone else.
 #[derive(Clone, Debug)]
@@ -82,4 +85,9 @@ pub struct Loaded {
 /// The content hash by which a file's version is known: 16 hexadecimal digits.
 pub(crate) fn hash(text: &str) -> Arc<str> {
     Arc::from(blake3::hash(text.as_bytes()).to_hex().get(..16).unwrap_or(""))
+}
+
+/// What stands for a model and a challenger beside it: their texts, as one number.
+pub fn pair(champion: &str, challenger: &str) -> u64 {
+    stable_hash(&format!("{} {}", hash(champion), hash(challenger)))
 }

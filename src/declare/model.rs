@@ -3,15 +3,16 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::classifier::{self, Learning};
+use super::classifier::{self, Files, Learning};
 use super::condition::{self, Sight};
 use super::fault::{Extent, Located, Text};
+use super::misplaced::misplaced;
 use super::node::Key;
 use super::read::{Entries, Faults};
 use super::symbols::Symbols;
 use super::words::model::{MeasureWords, MissingWords, Model as Raw, RiskWord, TypeWord};
 use crate::engine::catalog::{RiskEnd, Score, ScoreSource};
-use crate::engine::health::{Measure, Missing, Scorecard};
+use crate::engine::health::{self, Measure, Missing, Scorecard};
 use crate::engine::time::Span;
 
 /// Most measures of a scorecard, corners of a scale, or bands.
@@ -31,12 +32,26 @@ pub(crate) fn bands(raw: &Raw) -> Vec<(Arc<str>, f64)> {
     bands
 }
 
+/// Days before today of which the score's value is remembered, by the model's own word.
+pub(crate) fn days(raw: &Raw, faults: &mut Faults<'_>) -> u16 {
+    let Some(history) = &raw.history else { return health::DAYS };
+    let days = history.value.as_millis() / Span::DAY.as_millis();
+    match u16::try_from(days).ok().filter(|days| (1..=health::DAYS_MAX).contains(days)) {
+        Some(days) if Span::DAY.times(i64::from(days)) == history.value => days.max(health::DAYS),
+        _ => {
+            let message = format!("a history is kept by whole days, 1d to {}d", health::DAYS_MAX);
+            faults.error("E014", history.extent, message, None);
+            health::DAYS
+        }
+    }
+}
+
 /// Checks one model.
 pub(crate) fn build(
     raw: &Raw,
     text: &Text,
     models: &[(Arc<str>, TypeWord)],
-    (learning, fitted): (Learning<'_>, Option<&Text>),
+    (learning, fitted): (Learning<'_>, Files<'_>),
     symbols: &mut Symbols,
     faults: &mut Faults<'_>,
 ) -> Option<Score> {
@@ -47,12 +62,12 @@ pub(crate) fn build(
         TypeWord::Scorecard => scorecard(raw, symbols, faults).map(ScoreSource::Scorecard),
         TypeWord::Pushed => Some(ScoreSource::Pushed),
         TypeWord::Classifier => classifier::source(raw, models, learning, fitted, symbols, faults),
+        TypeWord::Text => return None,
     };
     let risk = match (raw.risk, kind.value) {
         (Some(RiskWord::Low), _) | (None, TypeWord::Scorecard) => RiskEnd::Low,
-        (Some(RiskWord::High), _) | (None, TypeWord::Pushed | TypeWord::Classifier) => {
-            RiskEnd::High
-        }
+        (Some(RiskWord::High), _)
+        | (None, TypeWord::Pushed | TypeWord::Classifier | TypeWord::Text) => RiskEnd::High,
     };
     raw.about.0.as_ref()?;
     Some(Score {
@@ -61,31 +76,8 @@ pub(crate) fn build(
         source: source?,
         bands: bands(raw).into(),
         risk,
+        days: health::DAYS,
     })
-}
-
-/// Words that belong to another type of model.
-fn misplaced(raw: &Raw, kind: TypeWord, faults: &mut Faults<'_>) {
-    let (name, card, learned) = match kind {
-        TypeWord::Scorecard => ("scorecard", true, false),
-        TypeWord::Pushed => ("pushed", false, false),
-        TypeWord::Classifier => ("classifier", false, true),
-    };
-    let learns = [
-        ("label", raw.label.as_ref().map(|words| words.extent)),
-        ("features", raw.features.as_ref().map(|_| raw.extent)),
-        ("learn", raw.learn.as_ref().map(|words| words.extent)),
-        ("watch", raw.watch.as_ref().map(|words| words.extent)),
-    ];
-    let weighs = [
-        ("measures", raw.measures.as_ref().map(|_| raw.extent)),
-        ("tests", raw.tests.as_ref().and_then(|tests| tests.first()).map(|test| test.extent)),
-    ];
-    let wrong = learns.iter().filter(|_| !learned).chain(weighs.iter().filter(|_| !card));
-    for (word, extent) in wrong.filter_map(|(word, extent)| Some((word, (*extent)?))) {
-        let message = format!("`{word}` has no meaning for `type: {name}`");
-        faults.error("E007", extent, message, None);
-    }
 }
 
 fn check_bands(raw: &Raw, kind: TypeWord, faults: &mut Faults<'_>) {

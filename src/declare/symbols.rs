@@ -24,6 +24,8 @@ pub(crate) struct Symbols {
     series_by_key: BTreeMap<(u16, MeasureKey, Box<str>), u16>,
     /// Scores by slot, with the names of their bands.
     pub(crate) scores: Vec<KnownScore>,
+    /// Models that read texts.
+    pub(crate) texts: Vec<KnownText>,
     /// Whether any condition asks about sessions.
     pub(crate) sessions: Sessions,
     /// Which table had no more room.
@@ -47,6 +49,19 @@ pub(crate) struct KnownScore {
     pub(crate) name: Arc<str>,
     /// Its bands.
     pub(crate) bands: Vec<Arc<str>>,
+    /// Days before today of which its value is remembered.
+    pub(crate) days: u16,
+}
+
+/// A model that reads texts, whose words conditions may use.
+#[derive(Clone, Debug)]
+pub(crate) struct KnownText {
+    /// Its name.
+    pub(crate) name: Arc<str>,
+    /// What a text may be.
+    pub(crate) classes: Vec<Arc<str>>,
+    /// The events whose texts it reads.
+    pub(crate) reads: Vec<Box<str>>,
 }
 
 type MeasureKey = (u8, u16);
@@ -82,6 +97,11 @@ impl Symbols {
         PropertySlot(self.properties.slot(path).unwrap_or_else(|| self.overflow("property names")))
     }
 
+    /// The slot of a property path that some file refers to.
+    pub(crate) fn find_property(&self, path: &str) -> Option<PropertySlot> {
+        self.properties.by_name.get(path).copied().map(PropertySlot)
+    }
+
     /// The slots of the traits that the engine itself reads.
     pub(crate) fn known_traits(&mut self) -> KnownTraits {
         KnownTraits {
@@ -99,6 +119,13 @@ impl Symbols {
     pub(crate) fn score(&self, name: &str) -> Option<ScoreSlot> {
         let index = self.scores.iter().position(|score| &*score.name == name)?;
         u16::try_from(index).ok().map(ScoreSlot)
+    }
+
+    /// So many days of a score must be remembered.
+    pub(crate) fn remember(&mut self, score: ScoreSlot, days: u16) {
+        if let Some(score) = self.scores.get_mut(score.index()) {
+            score.days = score.days.max(days);
+        }
     }
 
     /// The series that keeps this of an event, made if no other expression needs it yet.

@@ -3,10 +3,11 @@
 use super::fault::{Extent, Located};
 use super::read::Faults;
 use super::words::model::{
-    CalibrateWord, Learn, LearnWord, Model as Raw, RefuseBelow, SnapshotWord, Validate,
+    CalibrateWord, Learn, LearnWord, Model as Raw, PromoteWord, RefuseBelow, SnapshotWord,
+    Validate, Watch,
 };
 use crate::engine::model::FEATURES_MAX;
-use crate::engine::terms::{Cadence, Calibrate, Least, Method, Terms};
+use crate::engine::terms::{Cadence, Calibrate, Least, Method, Promotion, Terms};
 use crate::engine::time::Span;
 
 /// The longest stretch of time that judges, and the longest gap before it.
@@ -26,6 +27,10 @@ pub(crate) fn terms(raw: &Raw, faults: &mut Faults<'_>) -> Option<Terms> {
     if let Some((drift, psi)) = drift.and_then(|drift| Some((drift, drift.feature_psi?))) {
         terms.feature_psi = within(psi, (0.0, 10.0), "feature_psi", drift.extent, faults);
     }
+    if let Some(Watch { promote: Some(PromoteWord::WhenBetter), .. }) = &raw.watch {
+        terms.promotion = Promotion::WhenBetter;
+    }
+    terms.relearn = raw.watch.as_ref().and_then(|watch| watch.retrain).map(cadence);
     (faults.list.len() == before).then_some(terms)
 }
 
@@ -34,11 +39,7 @@ fn learned(learn: &Learn, terms: &mut Terms, faults: &mut Faults<'_>) {
         None | Some(LearnWord::Logistic) => Method::Logistic,
         Some(LearnWord::Trees) => Method::Trees,
     };
-    terms.snapshots = match learn.snapshots {
-        Some(SnapshotWord::Daily) => Cadence::Daily,
-        None | Some(SnapshotWord::Weekly) => Cadence::Weekly,
-        Some(SnapshotWord::Monthly) => Cadence::Monthly,
-    };
+    terms.snapshots = learn.snapshots.map_or(Cadence::Weekly, cadence);
     terms.calibrate = match learn.calibrate {
         None => Calibrate::Line,
         Some(CalibrateWord::Platt) => Calibrate::Platt,
@@ -57,6 +58,14 @@ fn learned(learn: &Learn, terms: &mut Terms, faults: &mut Faults<'_>) {
         refuse_below(least, &mut terms.least, faults);
     }
     terms.until_then = learn.until_then.as_ref().map(|words| (*words.text).into());
+}
+
+const fn cadence(word: SnapshotWord) -> Cadence {
+    match word {
+        SnapshotWord::Daily => Cadence::Daily,
+        SnapshotWord::Weekly => Cadence::Weekly,
+        SnapshotWord::Monthly => Cadence::Monthly,
+    }
 }
 
 fn refuse_below(words: &RefuseBelow, least: &mut Least, faults: &mut Faults<'_>) {
@@ -98,7 +107,7 @@ fn within(
 mod tests {
     use crate::declare::{Source, SourceKind, load_to_learn};
     use crate::engine::catalog::ScoreSource;
-    use crate::engine::terms::{Cadence, Calibrate, Least, Method, Terms};
+    use crate::engine::terms::{Cadence, Calibrate, Least, Method, Promotion, Terms};
     use crate::engine::time::Span;
 
     fn load(learn: &str) -> Result<Terms, Vec<String>> {
@@ -119,7 +128,8 @@ mod tests {
         let said = "learn: {with: trees, snapshots: monthly, validate: {last: 4w, gap: 40d}, \
                     calibrate: isotonic, refuse_below: {auc: 0.7, labels: 9, \
                     calibration_error_at_most: 0.1}}\nexplain: {reasons: 2}\n\
-                    watch: {drift: {feature_psi: 0.1}}\n";
+                    watch: {drift: {feature_psi: 0.1}, promote: when_better, \
+                    retrain: monthly}\n";
         let terms = Terms {
             method: Method::Trees,
             snapshots: Cadence::Monthly,
@@ -130,6 +140,8 @@ mod tests {
             reasons: 2,
             feature_psi: 0.1,
             until_then: None,
+            promotion: Promotion::WhenBetter,
+            relearn: Some(Cadence::Monthly),
         };
         assert_eq!(load(said), Ok(terms));
     }

@@ -16,6 +16,7 @@ use super::when;
 use super::words::trigger::{KindWord, Suppress, Trigger as Raw};
 use crate::engine::catalog::{Kind, Suppression, Trigger, TriggerState, When};
 use crate::engine::condition::{Condition, Place};
+use crate::engine::drift;
 use crate::engine::id::TriggerId;
 use crate::engine::message::Texts;
 use crate::engine::slot::PropertySlot;
@@ -57,6 +58,7 @@ pub(crate) fn build(
     let names = names(raw, sight, when.as_ref().map(|when| &when.when));
     let name = id.map_or("?", |name| &*name.text);
     let action = action::build(name, raw, &names, context, faults);
+    of_nobody(raw, faults);
     let suppress = suppress(raw, context, faults);
     let experiment =
         raw.experiment.as_ref().map(|raw| experiment::build(name, raw, context, faults));
@@ -102,6 +104,17 @@ pub(crate) fn build(
             None => context.act_within,
         },
     })
+}
+
+/// What happens to a model happens to no customer: a message about it would reach nobody.
+fn of_nobody(raw: &Raw, faults: &mut Faults<'_>) {
+    let event = raw.when.0.as_ref().and_then(|when| when.event.as_ref());
+    let event = event.filter(|event| drift::EVENTS.contains(&&*event.text));
+    if let (Some(event), Some(send)) = (event, &raw.send) {
+        let message = format!("this can never be sent: `{}` concerns no customer", event.text);
+        let help = "hand it to the owner of the model: `task:`".to_owned();
+        faults.warning("W001", send.extent, message, help);
+    }
 }
 
 /// Content hash of the file, and of the files that it names.

@@ -4,15 +4,16 @@
 use std::sync::Arc;
 
 use super::content::{Content, Name};
+use super::group::{Group, NO_NOTE, Ready, What, Whose};
 use super::item::{Field, Item, Tracks};
 use super::json::{Fault, Raw, Scanner, text};
 use super::judge::{self, Arrival};
-use super::record::{Call, EventRecord, Freshness, PreferenceRecord, Record, Subject};
+use super::record::{Call, Freshness, PreferenceRecord, Record, Subject};
 use super::refusal::{Refusal, Refused};
 use super::table::{Filling, Tree, Wanted, relend};
-use super::traits::{Single, Traits};
+use super::traits::{Single, Singles, Traits};
 use crate::engine::catalog::Catalog;
-use crate::engine::input::{Body, Event, Input, Preference, Reach, View};
+use crate::engine::input::{Body, Input, Preference, Reach, View};
 use crate::engine::names::Names;
 use crate::engine::slot::{ChannelSlot, EventSlot, PurposeSlot, ScoreSlot, TraitSlot};
 use crate::engine::time::Timestamp;
@@ -37,6 +38,8 @@ pub struct Decoder {
     properties: usize,
     traits: Traits,
     name: String,
+    // The same, for events that are decoded together.
+    group: Group<'static>,
 }
 
 /// A record decoded: whose it is, and what to give to the engine.
@@ -46,13 +49,20 @@ pub struct Decoded<'d> {
     pub subject: Subject<'d>,
     /// When it occurred, where the record says so.
     pub occurred_at: Option<Timestamp>,
-    at: Timestamp,
-    position: u64,
-    body: Body<'d>,
-    traits: Option<(&'d mut Traits, &'d [Single<'d>])>,
+    /// What was noted of whose it is; `u32::MAX` for nothing.
+    pub note: u32,
+    pub(super) at: Timestamp,
+    pub(super) position: u64,
+    pub(super) body: Body<'d>,
+    pub(super) traits: Option<(&'d mut Traits, &'d [Single<'d>])>,
 }
 
 impl<'d> Decoded<'d> {
+    /// The engine time.
+    pub const fn at(&self) -> Timestamp {
+        self.at
+    }
+
     /// The input. `known` gives the traits that the customer has already: what says nothing new is
     /// left out, and what the sender wants set only once.
     pub fn input<'k>(self, known: impl Fn(TraitSlot) -> Option<&'k Value>) -> Input<'d> {
@@ -90,6 +100,7 @@ impl Decoder {
             properties: properties.len(),
             traits: Traits::default(),
             name: String::new(),
+            group: Group::default(),
         }
     }
 
@@ -109,11 +120,21 @@ impl Decoder {
             Record::Event(event) => {
                 let mut scanner = Scanner::new(event.json);
                 let (mut item, mut content) = (Item::default(), Content::default());
-                return self.with_table(|decoder, table| {
+                return self.with_tables(|decoder, table, traits| {
                     decoder.scan(&mut item, &mut scanner, table)?;
                     content.read(&item, event.shape, event.call)?;
-                    let found = Found { event, item: &item, content: &content, at, position };
-                    decoder.event(&found, table, names, then)
+                    let whose = match event.subject {
+                        Subject::Customer(customer) => Whose::Customer(customer.into()),
+                        Subject::Everyone => Whose::Everyone,
+                    };
+                    let said = Said { item: &item, content: &content, freshness: event.freshness };
+                    let (what, singles) = decoder.what(&said, &whose, (table, traits), names)?;
+                    let occurred_at = std::cmp::min(event.occurred_at, at);
+                    let id = event.id.into();
+                    let note = NO_NOTE;
+                    let mut ready =
+                        Ready { whose, id, occurred_at, at, position, what, singles, note };
+                    Ok(then(ready.decoded(table, traits)))
                 });
             }
             Record::Score(score) => Body::Score {
@@ -126,7 +147,8 @@ impl Decoder {
             Record::Erasure { .. } => Body::Erasure,
         };
         let subject = record.subject();
-        Ok(then(Decoded { subject, occurred_at: None, at, position, body, traits: None }))
+        let (occurred_at, note) = (None, NO_NOTE);
+        Ok(then(Decoded { subject, occurred_at, note, at, position, body, traits: None }))
     }
 
     /// Decodes one event as its sender wrote it, without a log between: one scan for judgement and
@@ -143,32 +165,78 @@ impl Decoder {
         names: &mut Names,
         then: impl FnOnce(Decoded<'_>) -> R,
     ) -> Result<Option<R>, Refusal> {
+        self.with_tables(|decoder, table, traits| {
+            let place = (arrival, position);
+            let ready = decoder.read_line(line, place, fresh_id, names, (table, traits))?;
+            Ok(ready.map(|mut ready| then(ready.decoded(table, traits))))
+        })
+    }
+
+    /// Decodes events of lines as [`Decoder::decode_line`] does, for engine times and positions of
+    /// their own. `fresh_id` gives an id to an event that has none, by its position. The group is
+    /// to be given back when it is done with.
+    pub fn decode_lines<'a>(
+        &mut self,
+        lines: impl Iterator<Item = (&'a [u8], (Arrival, u64))>,
+        fresh_id: impl Fn(u64) -> String,
+        names: &mut Names,
+    ) -> Group<'a> {
+        let mut group = std::mem::take(&mut self.group).lend(self.properties);
+        for (line, place) in lines {
+            let fresh_id = || fresh_id(place.1);
+            group.add(|tables| self.read_line(line, place, fresh_id, names, tables));
+        }
+        group
+    }
+
+    /// Takes a group back: what it stands in is used again for the next.
+    pub fn give_back(&mut self, group: Group<'_>) {
+        self.group = group.lend(self.properties);
+    }
+
+    /// Reads one event as its sender wrote it.
+    fn read_line<'a>(
+        &mut self,
+        line: &'a [u8],
+        (arrival, position): (Arrival, u64),
+        fresh_id: impl FnOnce() -> String,
+        names: &mut Names,
+        (table, traits): (&mut [Property<'a>], &mut Traits),
+    ) -> Result<Option<Ready<'a>>, Refusal> {
         let json = text(line)?;
         let mut scanner = Scanner::new(json);
         if !scanner.at_object() {
             return Err(super::batch::not_an_object(&mut scanner));
         }
         let (mut item, mut content) = (Item::default(), Content::default());
-        self.with_table(|decoder, table| {
-            decoder.scan(&mut item, &mut scanner, table)?;
-            scanner.finish()?;
-            let Some(mut judged) = judge::judge(&item, json, None, &mut content)? else {
-                return Ok(None);
-            };
-            judged.need_id(fresh_id);
-            let (event, _) = judged.settle(arrival, None)?;
-            let at = event.received_at;
-            let found = Found { event: &event, item: &item, content: &content, at, position };
-            decoder.event(&found, table, names, then).map(Some)
-        })
+        self.scan(&mut item, &mut scanner, table)?;
+        scanner.finish()?;
+        let Some(mut judged) = judge::judge(&item, json, None, &mut content)? else {
+            return Ok(None);
+        };
+        judged.need_id(fresh_id);
+        let (times, _) = judged.times_of(arrival, None)?;
+        let (customer, id) = judged.into_names();
+        let whose = customer.map_or(Whose::Everyone, Whose::Customer);
+        let said = Said { item: &item, content: &content, freshness: arrival.freshness };
+        let (what, singles) = self.what(&said, &whose, (table, traits), names)?;
+        let at = times.received_at;
+        let occurred_at = std::cmp::min(times.occurred_at, at);
+        let note = NO_NOTE;
+        Ok(Some(Ready { whose, id, occurred_at, at, position, what, singles, note }))
     }
 
-    /// Lends the table, with every property missing.
-    fn with_table<'a, R>(&mut self, work: impl FnOnce(&mut Self, &mut [Property<'a>]) -> R) -> R {
+    /// Lends the tables, with every property missing.
+    fn with_tables<'a, R>(
+        &mut self,
+        work: impl FnOnce(&mut Self, &mut [Property<'a>], &mut Traits) -> R,
+    ) -> R {
         let mut table: Vec<Property<'a>> = std::mem::take(&mut self.table);
+        let mut traits = std::mem::take(&mut self.traits);
         table.resize(self.properties, Property::Missing);
-        let worked = work(self, &mut table);
+        let worked = work(self, &mut table, &mut traits);
         self.table = relend(table);
+        self.traits = traits;
         worked
     }
 
@@ -181,14 +249,15 @@ impl Decoder {
         item.scan(scanner, &mut Filling { tree: &self.tree, table }, &mut self.tracks)
     }
 
-    fn event<'a, R>(
+    /// What an event means to the engine, and the traits that it sets each for itself.
+    fn what<'a>(
         &mut self,
-        found: &Found<'_, 'a>,
-        table: &mut [Property<'a>],
+        said: &Said<'_, 'a>,
+        whose: &Whose<'_>,
+        (table, traits): (&mut [Property<'a>], &mut Traits),
         names: &mut Names,
-        then: impl FnOnce(Decoded<'_>) -> R,
-    ) -> Result<R, Refusal> {
-        let Found { event, item, content, at, position } = *found;
+    ) -> Result<(What, Singles<'a>), Refusal> {
+        let Said { item, content, freshness } = *said;
         let mut filling = Filling { tree: &self.tree, table };
         if let Some(json) = content.late {
             filling.object(json)?;
@@ -196,39 +265,21 @@ impl Decoder {
         for (name, raw) in &content.beside {
             filling.beside(name, *raw);
         }
-        let occurred_at = std::cmp::min(event.occurred_at, at);
-        let (subject, id) = (event.subject, event.id);
-        let score = content.score(item)?;
-        if let Some((model, value)) = score
+        if let Some((model, value)) = content.score(item)?
             && let Some(score) = self.score(&model)
-            && subject != Subject::Everyone
+            && !whose.is_everyone()
         {
-            let body = Body::Score { id, score, value };
-            let occurred_at = Some(occurred_at);
-            return Ok(then(Decoded { subject, occurred_at, at, position, body, traits: None }));
+            return Ok((What::Score { score, value }, Singles::new()));
         }
-        let singles = self.traits.read(content, names)?;
+        let singles = traits.read(content, names)?;
         let (name, view) = self.name(&content.name, names);
-        let reach = match (subject, event.freshness) {
-            (Subject::Everyone, _) => Reach::Broadcast,
-            (Subject::Customer(_), Freshness::Live)
-                if item.get(Field::ContextActive) == Raw::False =>
-            {
-                Reach::Background
-            }
-            (Subject::Customer(_), Freshness::Live) => Reach::Live,
-            (Subject::Customer(_), Freshness::Historical) => Reach::Historical,
+        let reach = match freshness {
+            _ if whose.is_everyone() => Reach::Broadcast,
+            Freshness::Live if item.get(Field::ContextActive) == Raw::False => Reach::Background,
+            Freshness::Live => Reach::Live,
+            Freshness::Historical => Reach::Historical,
         };
-        let event = Event { id, name, view, occurred_at, properties: table, traits: &[], reach };
-        let decoded = then(Decoded {
-            subject,
-            occurred_at: Some(occurred_at),
-            at,
-            position,
-            body: Body::Event(event),
-            traits: Some((&mut self.traits, singles.as_slice())),
-        });
-        Ok(decoded)
+        Ok((What::Event { name, view, reach }, singles))
     }
 
     fn name(&mut self, name: &Name<'_>, names: &mut Names) -> (Option<EventSlot>, View) {
@@ -293,12 +344,10 @@ impl Decoder {
 }
 
 /// An event between scan and input.
-struct Found<'f, 'a> {
-    event: &'f EventRecord<'f>,
+struct Said<'f, 'a> {
     item: &'f Item<'a>,
     content: &'f Content<'a>,
-    at: Timestamp,
-    position: u64,
+    freshness: Freshness,
 }
 
 fn find(names: &[Arc<str>], name: &str) -> Option<u16> {

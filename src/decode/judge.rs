@@ -111,6 +111,10 @@ pub(super) fn judge<'a>(
         Shape::Own => own::read(item)?,
     };
     judge_broadcast(item, meaning.customer.as_deref())?;
+    if meaning.customer.as_deref().is_some_and(|id| id.starts_with(CustomerId::OWN)) {
+        let what = "ids that begin with `heedful:` are Heedful's own: call the customer otherwise";
+        return Err(Refusal::new(Refused::BadCustomer, what));
+    }
     content.read(item, shape, meaning.call)?;
     content.check(item)?;
     Ok(Some(Judged {
@@ -141,7 +145,7 @@ impl<'a> Judged<'a> {
         arrival: Arrival,
         sent: Option<Timestamp>,
     ) -> Result<(EventRecord<'_>, Clock), Refusal> {
-        let (occurred_at, received_at, clock) = self.times(arrival.received, sent)?;
+        let (Times { occurred_at, received_at }, clock) = self.times_of(arrival, sent)?;
         let record = EventRecord {
             subject: self.customer.as_deref().map_or(Subject::Everyone, Subject::Customer),
             id: self.id.as_deref().unwrap_or_default(),
@@ -153,6 +157,21 @@ impl<'a> Judged<'a> {
             json: self.json,
         };
         Ok((record, clock))
+    }
+
+    /// The time alone.
+    pub(super) fn times_of(
+        &self,
+        arrival: Arrival,
+        sent: Option<Timestamp>,
+    ) -> Result<(Times, Clock), Refusal> {
+        let (occurred_at, received_at, clock) = self.times(arrival.received, sent)?;
+        Ok((Times { occurred_at, received_at }, clock))
+    }
+
+    /// Whose it is, if anybody's, and its id.
+    pub(super) fn into_names(self) -> (Option<Cow<'a, str>>, Cow<'a, str>) {
+        (self.customer, self.id.unwrap_or_default())
     }
 
     fn times(
@@ -184,6 +203,13 @@ impl<'a> Judged<'a> {
         }
         Ok((std::cmp::min(corrected, received_at), received_at, Clock::Good))
     }
+}
+
+/// When an event occurred, and when it came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Times {
+    pub(super) occurred_at: Timestamp,
+    pub(super) received_at: Timestamp,
 }
 
 /// Whether a sender's clock can be believed.

@@ -6,10 +6,14 @@ use super::content::Content;
 use super::json::{Fault, Raw, Scanner, Text};
 use crate::engine::names::Names;
 use crate::engine::slot::TraitSlot;
+use crate::engine::text::same_bytes;
 use crate::engine::value::Value;
 
 /// A trait that stands alone.
 pub(super) type Single<'a> = (TraitSlot, Raw<'a>);
+
+/// All those of an event.
+pub(super) type Singles<'a> = SmallVec<[Single<'a>; 4]>;
 
 /// Traits of one event; the tables are reused for the next.
 #[derive(Debug, Default)]
@@ -24,10 +28,10 @@ impl Traits {
         &mut self,
         content: &Content<'a>,
         names: &mut Names,
-    ) -> Result<SmallVec<[Single<'a>; 4]>, Fault> {
+    ) -> Result<Singles<'a>, Fault> {
         self.set.clear();
         self.once.clear();
-        let mut singles = SmallVec::new();
+        let mut singles = Singles::new();
         for (name, raw) in &content.singles {
             if let Some(slot) = names.trait_(name) {
                 singles.push((slot, *raw));
@@ -59,7 +63,7 @@ impl Traits {
                 continue;
             }
             if let (Raw::Text(Text::Plain(text)), Some(Value::Str(same))) = (raw, known(*slot))
-                && text.as_bytes() == same.as_bytes()
+                && same_bytes(text.as_bytes(), same.as_bytes())
                 && !earlier.iter().any(|(other, _)| other == slot)
             {
                 continue;

@@ -217,17 +217,17 @@ function taskLine(task) {
     element("div", { class: "label" }, `${task.trigger} · due ${shortTime(task.due_at || "") || "any time"}`));
 }
 
-// The last days of health as a line, 0 at the bottom and 100 at the top.
-function sparkline(history) {
+// The last days of a score as a line, 0 at the bottom and `top` at the top.
+function sparkline(history, top, name) {
   const svg = (name, attributes) => {
     const made = document.createElementNS("http://www.w3.org/2000/svg", name);
     for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
     return made;
   };
   const step = 300 / Math.max(1, history.length - 1);
-  const points = history.map((day, index) => `${(index * step).toFixed(1)},${(60 - day.value * 0.6).toFixed(1)}`);
+  const points = history.map((day, index) => `${(index * step).toFixed(1)},${(60 - Math.min(1, Math.max(0, day.value / top)) * 60).toFixed(1)}`);
   const drawn = svg("svg", { viewBox: "-2 -2 304 64", preserveAspectRatio: "none", class: "spark", role: "img",
-    "aria-label": `health of the last ${history.length} days` });
+    "aria-label": `${name} of the last ${history.length} days` });
   drawn.append(svg("polyline", { points: points.join(" ") }));
   return drawn;
 }
@@ -249,8 +249,21 @@ function healthOf(page) {
       element("span", { class: "score big" }, page.health.toFixed(0)),
       element("span", { class: "label" }, [page.band && spoken(page.band),
         trendOf(7, page.trend_7d), trendOf(28, page.trend_28d)].filter(Boolean).join(" · "))),
-    healthBar(page), 1 < page.health_history.length ? sparkline(page.health_history) : null,
+    healthBar(page), 1 < page.health_history.length ? sparkline(page.health_history, 100, "health") : null,
     element("ul", {}, ...lines));
+}
+
+// The other scores, each with its last days.
+function scoresOf(page) {
+  return page.scores.map((one) => {
+    const history = page.score_history[one.model] || [];
+    const top = history.every((day) => day.value <= 1) ? 1 : 100;
+    const value = top === 1 ? `${(one.value * 100).toFixed(1)} %` : one.value.toFixed(0);
+    return element("section", {}, element("h3", {}, spoken(one.model)),
+      element("div", { class: "line" }, element("span", { class: "score big" }, value),
+        element("span", { class: "label" }, one.band ? spoken(one.band) : "")),
+      1 < history.length ? sparkline(history, top, one.model) : null);
+  });
 }
 
 function customerParts(page) {
@@ -260,7 +273,7 @@ function customerParts(page) {
     `${one.cap}: ${one.used} of ${one.at_most} used${one.free_at ? `, free again ${shortTime(one.free_at)}` : ""}`));
   const upcoming = page.upcoming.slice(0, 8).map((one) => element("li", {}, `${shortTime(one.at)} ${one.trigger}: `, ...rich(one.what)));
   const events = page.timeline.slice(0, 15).map((one) => element("li", {}, element("time", {}, shortTime(one.at)), ` ${one.event}`));
-  return [healthOf(page),
+  return [healthOf(page), ...scoresOf(page),
     block("Timeline", events, "Nothing was heard of them yet."),
     block("Consent and caps", [...consents, ...caps], "No answer is recorded."),
     block("Coming up", upcoming, "Nothing waits."),

@@ -28,9 +28,9 @@ pub(super) fn fill<'r>(row: &'r OutboxRow, links: &Links) -> Result<Cow<'r, Outb
     };
     let mut filled = row.clone();
     for field in &mut filled.content {
-        field.text = field.text.replace(UNSUBSCRIBE_URL, &link).into();
+        field.text = field.text.replace(UNSUBSCRIBE_URL, &link);
     }
-    filled.content.push(Field { name: FIELD.into(), text: link.into() });
+    filled.content.push(Field { name: FIELD.into(), text: link });
     Ok(Cow::Owned(filled))
 }
 

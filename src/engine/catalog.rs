@@ -12,6 +12,7 @@ use super::index::TriggerIndex;
 use super::learned::Learned;
 use super::message::Texts;
 use super::policy::{Policy, Share};
+use super::reading::Readers;
 use super::schedule::Schedule;
 use super::slot::{
     ChannelSlot, EventSlot, PropertySlot, PurposeSlot, ScoreSlot, SeriesSlot, TagSlot, TraitSlot,
@@ -42,6 +43,8 @@ pub struct Catalog {
     pub index: TriggerIndex,
     /// Scores, indexed by [`ScoreSlot`].
     pub scores: Box<[Score]>,
+    /// Models that read texts.
+    pub readers: Readers,
     /// The policy.
     pub policy: Policy,
     /// Compiled message templates.
@@ -514,6 +517,8 @@ pub struct Score {
     pub bands: Box<[(Arc<str>, f64)]>,
     /// Which end is bad.
     pub risk: RiskEnd,
+    /// Days before today of which its value is remembered.
+    pub days: u16,
 }
 
 /// Where a score comes from.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::condition::{Condition, Expr};
 use super::decision::Truth;
 use super::evaluate::{self, Scope};
-use super::series::Series;
+use super::series::{Series, Tally};
 use super::slot::{EventSlot, SeriesSlot};
 use super::terms::Terms;
 use super::time::{Span, Timestamp};
@@ -16,6 +16,8 @@ use super::value::ValueRef;
 pub struct Classifier {
     /// What it says, in a sentence.
     pub about: Box<str>,
+    /// Who answers for it.
+    pub owner: Option<Box<str>>,
     /// What it predicts and of whom, in words.
     pub predicts: Box<str>,
     /// What must never be used.
@@ -130,6 +132,9 @@ pub enum Eligibility {
 impl Classifier {
     /// Whether a customer is judged at the scope's instant.
     pub fn eligibility(&self, scope: &Scope<'_>) -> Eligibility {
+        if scope.state.id.is_own() {
+            return Eligibility::Outside;
+        }
         if scope.now - scope.state.first_seen < self.ignore_first {
             return Eligibility::TooNew;
         }
@@ -163,8 +168,12 @@ impl Label {
     /// How often the event in question has happened so far to a customer: two looks, one at each
     /// end of the label's time, tell whether it happened in between.
     pub fn so_far(&self, scope: &Scope<'_>) -> u32 {
-        let tally = scope.state.series(self.series).and_then(Series::tally);
-        tally.map_or(0, |tally| tally.count)
+        self.tally(scope).map_or(0, |tally| tally.count)
+    }
+
+    /// The whole history of the event in question.
+    pub fn tally<'s>(&self, scope: &Scope<'s>) -> Option<&'s Tally> {
+        scope.state.series(self.series).and_then(Series::tally)
     }
 
     /// What came of it, from the counts at both ends.

@@ -1,5 +1,6 @@
 //! Conditions after loading: typed trees over slots, no names left to look up, no loops.
 
+use super::health::Over;
 use super::slot::{PropertySlot, ScoreSlot, SeriesSlot, TraitSlot};
 use super::time::Span;
 use super::value::Value;
@@ -63,8 +64,18 @@ pub enum Expr {
     Trend {
         /// Which score.
         score: ScoreSlot,
-        /// How many days back, 1 to 28.
-        days: u8,
+        /// How many days back, from 1 on.
+        days: u16,
+    },
+    /// `min(score.churn, "7d")` and its kin: of the value now and at the end of each of the days
+    /// before; missing when it was not known all that time.
+    ScoreOver {
+        /// Which score.
+        score: ScoreSlot,
+        /// How many days back, from 1 on.
+        days: u16,
+        /// What of them.
+        over: Over,
     },
     /// `session.<field>`.
     Session(SessionField),

@@ -11,6 +11,7 @@ use super::id::{CustomerId, DecisionId, stable_hash};
 use super::input::Answer;
 use super::policy::Freeze;
 use super::recent::Recent;
+use super::rival::Rival;
 use super::series::Series;
 use super::slot::{
     ChannelSlot, PropertySlot, PurposeSlot, ScoreSlot, SeriesSlot, TraitSlot, TriggerSlot,
@@ -78,6 +79,8 @@ pub struct Rare {
     pub freezes: ThinVec<Freeze>,
     /// Scores known, sorted by slot.
     pub scores: ThinVec<ScoreState>,
+    /// What is known about challengers of models in force, one entry each.
+    pub rivals: ThinVec<Rival>,
     /// The session that runs.
     pub session: Option<Box<Session>>,
 }
@@ -90,6 +93,7 @@ static NOTHING_RARE: Rare = Rare {
     waiting: ThinVec::new(),
     freezes: ThinVec::new(),
     scores: ThinVec::new(),
+    rivals: ThinVec::new(),
     session: None,
 };
 

@@ -8,6 +8,18 @@ use super::model::Refused;
 pub const EDGES_MAX: usize = 64;
 /// From this index on scores are those of another population.
 pub const SCORE_PSI_MAX: f64 = 0.25;
+/// The event of a model of which something has drifted.
+pub const DRIFTED: &str = "Model Drifted";
+/// The event of a model of which something has come back.
+pub const SETTLED: &str = "Model Settled";
+/// The event of a model that should be learned anew by what its file says.
+pub const DUE: &str = "Model Due";
+/// The event of a model that was due and has been learned anew.
+pub const LEARNED: &str = "Model Learned";
+/// All events of models.
+pub const EVENTS: [&str; 4] = [DRIFTED, SETTLED, DUE, LEARNED];
+/// How far below its line something must come back before it can drift again, as a share of it.
+pub const REARM_SHARE: f64 = 0.8;
 /// Share given to an empty bin, so that its logarithm exists.
 const SHARE_MIN: f64 = 1e-4;
 

@@ -101,6 +101,7 @@ fn other_truth(expr: &Expr, scope: &Scope<'_>) -> Truth {
         | Expr::ScoreWas(_)
         | Expr::Band(_)
         | Expr::Trend { .. }
+        | Expr::ScoreOver { .. }
         | Expr::Session(_)
         | Expr::History(_)
         | Expr::Last(_)
@@ -200,6 +201,10 @@ fn item<'a>(expr: &'a Expr, scope: &'a Scope<'_>) -> Item<'a> {
         Expr::Trend { score, days } => optional(
             scope.state.score(*score).and_then(|known| health::trend(known, scope.now, *days)),
         ),
+        Expr::ScoreOver { score, days, over } => {
+            let known = scope.state.score(*score);
+            optional(known.and_then(|known| health::over(known, scope.now, *days, *over)))
+        }
         Expr::Session(field) => optional(session(*field, scope)),
         Expr::History(history) => optional(history_number(*history, scope)),
         Expr::Last(slot) => scope

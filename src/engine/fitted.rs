@@ -113,6 +113,32 @@ struct File {
     content: Box<RawValue>,
 }
 
+/// The text of a file with this content and its hash.
+pub(super) fn sealed(content: &impl Serialize) -> Result<String, Unusable> {
+    let foreign = |error: serde_json::Error| Unusable::Foreign(error.to_string());
+    let content = serde_json::to_string(content).map_err(foreign)?;
+    let hash = blake3::hash(content.as_bytes()).to_hex().to_string();
+    let content = RawValue::from_string(content).map_err(foreign)?;
+    let file = File { heedful_model: FORMAT, hash, content };
+    serde_json::to_string(&file).map(|text| text + "\n").map_err(foreign)
+}
+
+/// The content of a file whose hash is right.
+pub(super) fn opened<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Unusable> {
+    if FILE_BYTES_MAX < text.len() {
+        return Err(Unusable::TooLarge { have: text.len() });
+    }
+    let foreign = |error: serde_json::Error| Unusable::Foreign(error.to_string());
+    let file: File = serde_json::from_str(text).map_err(foreign)?;
+    if FORMAT < file.heedful_model {
+        return Err(Unusable::Newer(file.heedful_model));
+    }
+    if blake3::hash(file.content.get().as_bytes()).to_hex().as_str() != file.hash {
+        return Err(Unusable::Altered);
+    }
+    serde_json::from_str(file.content.get()).map_err(foreign)
+}
+
 impl Content {
     /// The text of its file. The same content gives the same bytes.
     ///
@@ -120,12 +146,7 @@ impl Content {
     /// When it holds a number that is not finite.
     pub fn to_text(&self) -> Result<String, Unusable> {
         self.check()?;
-        let foreign = |error: serde_json::Error| Unusable::Foreign(error.to_string());
-        let content = serde_json::to_string(self).map_err(foreign)?;
-        let hash = blake3::hash(content.as_bytes()).to_hex().to_string();
-        let content = RawValue::from_string(content).map_err(foreign)?;
-        let file = File { heedful_model: FORMAT, hash, content };
-        serde_json::to_string(&file).map(|text| text + "\n").map_err(foreign)
+        sealed(self)
     }
 
     /// Reads the text of a file, and accepts only what can be served.
@@ -133,18 +154,7 @@ impl Content {
     /// # Errors
     /// Why it cannot be used.
     pub fn parse(text: &str) -> Result<Self, Unusable> {
-        if FILE_BYTES_MAX < text.len() {
-            return Err(Unusable::TooLarge { have: text.len() });
-        }
-        let foreign = |error: serde_json::Error| Unusable::Foreign(error.to_string());
-        let file: File = serde_json::from_str(text).map_err(foreign)?;
-        if FORMAT < file.heedful_model {
-            return Err(Unusable::Newer(file.heedful_model));
-        }
-        if blake3::hash(file.content.get().as_bytes()).to_hex().as_str() != file.hash {
-            return Err(Unusable::Altered);
-        }
-        let content: Self = serde_json::from_str(file.content.get()).map_err(foreign)?;
+        let content: Self = opened(text)?;
         content.check()?;
         Ok(content)
     }

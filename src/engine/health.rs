@@ -5,7 +5,7 @@ mod plain;
 
 use std::sync::Arc;
 
-pub use self::daily::{days_ago, note, trend};
+pub use self::daily::{DAYS, DAYS_MAX, Over, by_day, days_ago, note, over, trend};
 pub(super) use self::plain::sentence;
 use super::catalog::Score;
 use super::condition::Expr;

@@ -25,6 +25,19 @@ enum Text {
 impl CustomerId {
     /// Longest id taken, in bytes.
     pub const BYTES_MAX: usize = 255;
+    /// How the ids of what is no customer but a part of Heedful begin: nobody else may use them.
+    pub const OWN: &str = "heedful:";
+
+    /// The id under which a model is heard of itself.
+    pub fn of_model(name: &str) -> Self {
+        Self::new(format!("{}model:{name}", Self::OWN))
+    }
+
+    /// Whether this is no customer but a part of Heedful: nobody who could be written to, counted,
+    /// or judged by a model.
+    pub fn is_own(&self) -> bool {
+        self.as_bytes().starts_with(Self::OWN.as_bytes())
+    }
 
     /// Wraps a text that `ingest` has checked (1 to [`Self::BYTES_MAX`] bytes, no control characters).
     pub fn new(text: impl AsRef<str>) -> Self {
@@ -52,6 +65,23 @@ impl CustomerId {
             Text::Elsewhere(text) => text.as_bytes(),
         }
     }
+}
+
+impl CustomerId {
+    /// The first bytes of the id as a number of the same order, zeros behind its end: ids that
+    /// differ there need not be looked at further to be sorted.
+    pub fn head(&self) -> u128 {
+        head_of(self.as_bytes())
+    }
+}
+
+/// The first sixteen bytes of a text as a number of the same order, zeros behind its end.
+pub fn head_of(text: &[u8]) -> u128 {
+    let mut head = [0; 16];
+    for (place, byte) in head.iter_mut().zip(text) {
+        *place = *byte;
+    }
+    u128::from_be_bytes(head)
 }
 
 impl PartialEq for CustomerId {
@@ -196,7 +226,14 @@ impl fmt::Debug for DecisionId {
 
 impl fmt::Display for DecisionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut text = [0; 32];
+        for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(self.0) {
+            let digit = |half: u8| DIGITS.get(usize::from(half)).copied().unwrap_or_default();
+            *pair = [digit(byte >> 4), digit(byte & 15)];
+        }
+        // They are digits all.
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
 

@@ -8,6 +8,8 @@ use super::drift::{Baseline, Drift};
 use super::evaluate::Scope;
 use super::health::{self, Assessment, Contribution};
 use super::model::{Additive, Forest, ShapScratch, Shape};
+use super::rival::Challenger;
+use super::time::Timestamp;
 use super::value::ValueRef;
 
 /// Features of most models: rows of so many are made without allocation.
@@ -24,6 +26,10 @@ pub struct Learned {
     pub fitted: Fitted,
     /// What the rows that it was learned from looked like.
     pub baseline: Option<Baseline>,
+    /// Up to when it was known what came, when it was learned.
+    pub known_to: Option<Timestamp>,
+    /// Another one that was learned for the same definition, and is only watched.
+    pub challenger: Option<Box<Challenger>>,
 }
 
 /// What was learned.
@@ -70,8 +76,13 @@ impl Fitted {
 impl Learned {
     /// The chance for a customer; `None` for whom the model does not judge.
     pub fn score(&self, scope: &Scope<'_>) -> Option<f64> {
-        let row = self.row(scope)?;
-        Some(health::rounded(self.fitted.chance(&row)))
+        self.chance_of(&self.fitted, scope)
+    }
+
+    /// The chance by something that was learned for the same definition.
+    pub fn chance_of(&self, fitted: &Fitted, scope: &Scope<'_>) -> Option<f64> {
+        let row = self.row_for(fitted, scope)?;
+        Some(health::rounded(fitted.chance(&row)))
     }
 
     /// The chance for a customer and what each feature has to do with it.
@@ -127,6 +138,11 @@ impl Learned {
 
     /// The values that it looks at; `None` for a customer whom it does not judge.
     pub fn row(&self, scope: &Scope<'_>) -> Option<Row> {
+        self.row_for(&self.fitted, scope)
+    }
+
+    /// The same in the codes of something that was learned for the same definition.
+    fn row_for(&self, fitted: &Fitted, scope: &Scope<'_>) -> Option<Row> {
         if self.classifier.eligibility(scope) != Eligibility::Judged {
             return None;
         }
@@ -135,7 +151,7 @@ impl Learned {
             row.push(match value {
                 ValueRef::Num(number) => number,
                 ValueRef::Bool(flag) => f64::from(u8::from(flag)),
-                ValueRef::Str(text) => self.fitted.code(row.len(), text),
+                ValueRef::Str(text) => fitted.code(row.len(), text),
                 ValueRef::Missing | ValueRef::List(_) | ValueRef::Map(_) => f64::NAN,
             });
         });

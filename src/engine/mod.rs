@@ -15,6 +15,7 @@ pub mod evaluate;
 pub mod experiment;
 pub mod explain;
 pub mod fitted;
+pub mod fitted_text;
 pub mod govern;
 pub mod health;
 pub mod id;
@@ -25,7 +26,9 @@ pub mod message;
 pub mod model;
 pub mod names;
 pub mod policy;
+pub mod reading;
 pub mod recent;
+pub mod rival;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod schedule;

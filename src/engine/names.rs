@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use super::slot::{EventSlot, TraitSlot};
+use super::text::same_bytes;
 
 /// Most distinct event names, and most distinct trait names, that one shard keeps.
 ///
@@ -87,7 +88,10 @@ impl Table {
     fn intern(&mut self, name: &str) -> Option<u16> {
         let place = place_of(name);
         if let Some(slot) = self.last.get(place).copied()
-            && self.texts.get(usize::from(slot)).is_some_and(|text| **text == *name)
+            && self
+                .texts
+                .get(usize::from(slot))
+                .is_some_and(|text| same_bytes(text.as_bytes(), name.as_bytes()))
         {
             return Some(slot);
         }

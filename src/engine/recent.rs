@@ -98,7 +98,8 @@ impl Recent {
         let marks: ThinVec<u64> = self.marks().iter().copied().collect();
         let next = self.next_mark();
         let count = events.len();
-        self.words = ThinVec::with_capacity(1 + count + marks.len());
+        // Where events are read back, the marks of as many or more come next.
+        self.words = ThinVec::with_capacity(1 + count + marks.len().max(count));
         self.words.push(0);
         self.words.extend(events.map(|event| event.0));
         self.words.extend(marks);

@@ -115,6 +115,7 @@ fn score(name: &str) -> Score {
         source: ScoreSource::Pushed,
         bands: bands.map(|(name, edge)| (Arc::from(name), edge)).into(),
         risk: RiskEnd::Low,
+        days: super::health::DAYS,
     }
 }
 

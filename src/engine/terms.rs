@@ -26,6 +26,19 @@ pub struct Terms {
     pub feature_psi: f64,
     /// The scorecard that speaks while the model may not.
     pub until_then: Option<Arc<str>>,
+    /// Who puts a better challenger in force.
+    pub promotion: Promotion,
+    /// How often it should be learned anew.
+    pub relearn: Option<Cadence>,
+}
+
+/// Who puts a better challenger in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Promotion {
+    /// A person.
+    ByHand,
+    /// The service, when it is clearly better.
+    WhenBetter,
 }
 
 /// What is fitted.
@@ -95,6 +108,8 @@ impl Default for Terms {
             reasons: 5,
             feature_psi: 0.25,
             until_then: None,
+            promotion: Promotion::ByHand,
+            relearn: None,
         }
     }
 }

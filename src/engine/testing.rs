@@ -270,6 +270,7 @@ impl Shop {
                 owner: TraitSlot(5),
                 name: TraitSlot(6),
             },
+            readers: super::reading::Readers::default(),
             session_idle: Some(span("30m")),
             sending: self.sending,
         }

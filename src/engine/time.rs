@@ -68,8 +68,46 @@ impl Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.3}", self.to_jiff())
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        let (days, millis) = (self.0.div_euclid(DAY_MILLIS), self.0.rem_euclid(DAY_MILLIS));
+        let (year, month, day) = civil_from_days(days);
+        let parts = [
+            (0..4, year),
+            (5..7, month),
+            (8..10, day),
+            (11..13, millis / 3_600_000),
+            (14..16, millis / 60_000 % 60),
+            (17..19, millis / 1_000 % 60),
+            (20..23, millis % 1_000),
+        ];
+        for (range, mut number) in parts {
+            for place in text.get_mut(range).unwrap_or_default().iter_mut().rev() {
+                *place = b'0' + u8::try_from(number % 10).unwrap_or_default();
+                number /= 10;
+            }
+        }
+        // They are digits all.
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
     }
+}
+
+/// Milliseconds of a day.
+const DAY_MILLIS: i64 = 86_400_000;
+
+/// Year, month and day so many days after 1970-01-01, none of which lies before it: with years that
+/// begin in March a leap day is the last of its year.
+fn civil_from_days(days: i64) -> (i64, i64, i64) {
+    /// Days of four hundred years, and those from March of the year 0 until 1970.
+    const ERA_DAYS: i64 = 146_097;
+    const UNTIL_1970: i64 = 719_468;
+    let days = days + UNTIL_1970;
+    let (era, day) = (days / ERA_DAYS, days % ERA_DAYS);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let (day, month) =
+        (day - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
+    (era * 400 + year + i64::from(month <= 2), month, day)
 }
 
 impl fmt::Debug for Timestamp {
@@ -312,6 +350,18 @@ mod tests {
         assert_eq!(Span::parse("2w"), Some(Span::DAY.times(14)));
         for text in ["", "3", "m", "-3m", "3m2h", "3x", "1.5h", "99999999999999w"] {
             assert_eq!(Span::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn instants_are_written_as_the_calendar_library_does() {
+        let days = (0..=Timestamp::MAX.0 / DAY_MILLIS).step_by(61);
+        for day in (0..80_000).chain(days) {
+            let instant = Timestamp::from_millis(day * DAY_MILLIS + day * 7_919 % DAY_MILLIS);
+            assert_eq!(instant.to_string(), format!("{:.3}", instant.to_jiff()));
+        }
+        for instant in [Timestamp::MIN, Timestamp::MAX] {
+            assert_eq!(instant.to_string(), format!("{:.3}", instant.to_jiff()));
         }
     }
 

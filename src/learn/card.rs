@@ -7,6 +7,7 @@ use super::duel::{Duel, Winner};
 use super::fit::{self, Honest, Recipe};
 use super::lesson::Lesson;
 use super::looks::date;
+use super::table::HALF_LIFE_DAYS;
 use crate::engine::classifier::{Classifier, FeatureKind, MissingFeature, Monotone};
 use crate::engine::model::Scale;
 use crate::engine::terms::Method;
@@ -60,6 +61,7 @@ fn data(out: &mut String, lesson: &Lesson) -> fmt::Result {
 
 fn method(out: &mut String, lesson: &Lesson) -> fmt::Result {
     writeln!(out, "## How\n\n{}", recipe(&lesson.recipe))?;
+    writeln!(out, "\n{}", aged(lesson.half_life))?;
     writeln!(out, "{}", honest(lesson))?;
     if let Some(duel) = &lesson.duel {
         writeln!(out, "\n{}", fought(duel))?;
@@ -76,7 +78,17 @@ fn method(out: &mut String, lesson: &Lesson) -> fmt::Result {
     )
 }
 
-/// How it was fitted, in words.
+/// How fast the past ages, in a sentence.
+pub fn aged(half_life: f64) -> String {
+    let why = if half_life < HALF_LIFE_DAYS {
+        "so older rows foretold newer ones best"
+    } else {
+        "as usual; older rows did not foretell newer ones clearly better otherwise"
+    };
+    format!("A row counts half after {half_life} days: {why}.")
+}
+
+/// What was fitted, in a sentence.
 pub fn recipe(recipe: &Recipe) -> String {
     match recipe {
         Recipe::Logistic(plan) => {

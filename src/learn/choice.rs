@@ -15,7 +15,7 @@ const ROWS_MAX: usize = 20_000;
 const MIDDLE_RIDGE: f64 = 30.0;
 
 /// The rows of some customers, all of each, so that there are about [`ROWS_MAX`].
-fn some(table: &Table, seed: u64) -> Table {
+pub(super) fn some(table: &Table, seed: u64) -> Table {
     if table.len() <= ROWS_MAX {
         return table.clone();
     }

@@ -5,7 +5,7 @@ use crate::stats::interval::{self, Interval};
 use crate::stats::quality::{self, Bin};
 
 /// Bins of equal width for the calibration error.
-const BINS: usize = 10;
+pub(super) const BINS: usize = 10;
 /// Resamples for intervals, at most and at least; large tables get fewer.
 const ROUNDS: (usize, usize) = (400, 60);
 /// Rows drawn for all resamples together, about.
@@ -50,8 +50,7 @@ pub fn judge(chances: &[f64], labels: &[f64], groups: &[u32], seed: u64) -> Judg
             quality::lift(chances, labels, TENTH),
         ]
     };
-    let (most, least) = ROUNDS;
-    let rounds = (DRAWN / labels.len().max(1)).clamp(least, most);
+    let rounds = rounds(labels.len());
     let intervals = interval::by_customers(chances, labels, groups, measure, rounds, seed);
     let [log_loss, brier, calibration_error, auc, pr_auc, lift] = intervals;
     let positives = labels.iter().filter(|label| 0.5 < **label).count();
@@ -68,6 +67,12 @@ pub fn judge(chances: &[f64], labels: &[f64], groups: &[u32], seed: u64) -> Judg
         log_loss_of_rate: quality::log_loss(&vec![rate; labels.len()], labels),
         bins: quality::bins_by_mass(chances, labels, BINS),
     }
+}
+
+/// How many resamples so many rows get.
+pub(super) fn rounds(rows: usize) -> usize {
+    let (most, least) = ROUNDS;
+    (DRAWN / rows.max(1)).clamp(least, most)
 }
 
 fn calibration_error(chances: &[f64], labels: &[f64]) -> f64 {

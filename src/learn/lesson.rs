@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use super::ageing;
 use super::duel::{self, Duel, Winner};
 use super::fit::{self, Honest, Recipe};
 use super::harvest::PassedOver;
@@ -33,6 +34,8 @@ pub struct Wish {
     pub seed: u64,
     /// Features that may tell as much as they do.
     pub trusted: Vec<String>,
+    /// What is fitted, if not what the model's file asks for.
+    pub method: Option<Method>,
     /// What is tried beside what the model's file asks for.
     pub challenger: Option<Method>,
 }
@@ -61,6 +64,8 @@ pub struct Lesson {
     pub learned_to: i32,
     /// How it was fitted.
     pub recipe: Recipe,
+    /// Days after which a row counted half.
+    pub half_life: f64,
     /// How it did against another one.
     pub duel: Option<Duel>,
     /// What made its chances honest.
@@ -100,11 +105,15 @@ pub fn learn(
         return Err(Refusal::NoPopulation { looks, passed });
     }
     let terms = &classifier.terms;
-    let (table, treatments) = table::table(classifier, rows);
+    let (mut table, treatments) = table::table(classifier, rows);
     enough(&table, terms.least.labels, "to learn from")?;
     let alone = trustworthy(&table, wish)?;
-    let (older, newer, split) = divided(classifier, &table)?;
+    let (mut older, newer, split) = divided(classifier, &table)?;
     let (seed, window) = (wish.seed, days(terms.judged_by));
+    let within = days(classifier.label.within);
+    let half_life = ageing::half_life(&older, &treatments, within, seed)?;
+    table::age(&mut older, half_life);
+    table::age(&mut table, half_life);
     let mut try_one = |method: Method, (from, to): (f64, f64)| {
         let mut part = |share: f64| progress(from + 0.8 * (to - from) * share);
         let recipe = fit::recipe(method, &older, &treatments, seed, &mut part)?;
@@ -112,7 +121,7 @@ pub fn learn(
         fit::calibrate(&mut fitted, &older, window, terms.calibrate)?;
         Ok::<_, Refusal>((recipe, fit::chances(&fitted.body, &newer)))
     };
-    let (mut recipe, mut chances) = try_one(terms.method, (0.0, 0.5))?;
+    let (mut recipe, mut chances) = try_one(wish.method.unwrap_or(terms.method), (0.0, 0.5))?;
     let mut duel = None;
     if let Some(method) = wish.challenger {
         let (other, others) = try_one(method, (0.5, 0.7))?;
@@ -151,6 +160,7 @@ pub fn learn(
         judged: (first, last),
         learned_to,
         recipe,
+        half_life,
         duel,
         honest,
         features,

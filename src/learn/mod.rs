@@ -4,6 +4,7 @@
 //! [`harvest`] takes the [`rows`], [`looks`] says when; [`lesson`] makes a model of them and says
 //! how good it is, or refuses with [`refusal`]; [`card`] tells people about it.
 
+pub mod ageing;
 pub mod card;
 pub mod choice;
 pub mod duel;
@@ -16,6 +17,7 @@ pub mod refusal;
 pub mod rows;
 pub mod suspicion;
 pub mod table;
+pub mod texts;
 
 pub use harvest::Harvest;
 pub use lesson::{Lesson, Wish};

@@ -7,8 +7,16 @@ use crate::engine::model::Direction;
 use crate::stats::layout::{Missing, Treatment};
 use crate::stats::table::{Column, Table, Values};
 
-/// Days after which a row counts half: what is newer is more like what comes.
+/// Days after which a row counts half, unless the rows themselves say otherwise: what is newer is
+/// more like what comes.
 pub const HALF_LIFE_DAYS: f64 = 365.0;
+
+/// Lets rows count half after so many days before the newest of them.
+pub fn age(table: &mut Table, half_life: f64) {
+    let newest = table.days.iter().copied().max().unwrap_or(0);
+    let weight = |day: &i32| (f64::from(day - newest) / half_life).exp2();
+    table.weights = table.days.iter().map(weight).collect();
+}
 
 /// The rows as a table, and how each feature is to be treated.
 pub fn table(classifier: &Classifier, rows: &Rows) -> (Table, Vec<Treatment>) {
@@ -24,15 +32,14 @@ pub fn table(classifier: &Classifier, rows: &Rows) -> (Table, Vec<Treatment>) {
         Column { name: (*feature.name).into(), values }
     };
     let days: Vec<i32> = rows.at().iter().map(|at| day(*at)).collect();
-    let newest = days.iter().copied().max().unwrap_or(0);
-    let weight = |day: &i32| (f64::from(day - newest) / HALF_LIFE_DAYS).exp2();
-    let table = Table {
+    let mut table = Table {
         columns: classifier.features.iter().enumerate().map(column).collect(),
         labels: rows.positive().iter().map(|positive| f64::from(u8::from(*positive))).collect(),
-        weights: days.iter().map(weight).collect(),
         groups: rows.groups().to_vec(),
         days,
+        ..Table::default()
     };
+    age(&mut table, HALF_LIFE_DAYS);
     (table, classifier.features.iter().map(treatment).collect())
 }
 

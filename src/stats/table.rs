@@ -136,12 +136,12 @@ impl Table {
 }
 
 /// The values at some places; empty stays empty.
-pub(super) fn pick<T: Copy>(values: &[T], rows: &[usize]) -> Vec<T> {
-    rows.iter().filter_map(|row| values.get(*row)).copied().collect()
+pub(crate) fn pick<T: Clone>(values: &[T], rows: &[usize]) -> Vec<T> {
+    rows.iter().filter_map(|row| values.get(*row)).cloned().collect()
 }
 
 /// A count as a number.
-pub(super) fn number(count: usize) -> f64 {
+pub(crate) fn number(count: usize) -> f64 {
     u32::try_from(count).map_or(f64::from(u32::MAX), f64::from)
 }
 

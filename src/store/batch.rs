@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::record::{DeadLetter, DecisionRecord, ExposureRecord, OutboxRow, TaskRecord};
 use super::view::{Funnel, NamedScore};
 use crate::engine::decision::VerdictKind;
-use crate::engine::id::{CustomerId, DecisionId};
+use crate::engine::id::{CustomerId, DecisionId, head_of};
 use crate::engine::input::{BlindGap, Outcome};
 use crate::engine::time::{Span, Timestamp};
 
@@ -162,6 +162,14 @@ impl States {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
+    }
+
+    /// Ids and written states in order of the ids, about: what lies side by side in the store is
+    /// written one after the other, while the way to it is still at hand.
+    pub fn in_order(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        let mut all: Vec<_> = self.iter().map(|each| (head_of(each.0.as_bytes()), each)).collect();
+        all.sort_unstable_by_key(|(head, _)| *head);
+        all.into_iter().map(|(_, each)| each)
     }
 
     /// Ids and written states.

@@ -79,7 +79,7 @@ impl Store {
         let spaces = &self.spaces;
         write.of_shard(batch.shard);
         let mut key = Vec::new();
-        for (id, state) in batch.states.iter() {
+        for (id, state) in batch.states.in_order() {
             keys::put_customer(&mut key, batch.shard, id);
             write.insert(&spaces.customers, key.as_slice(), state);
             write.tell(Kind::Customer, id, Some(state));

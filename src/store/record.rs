@@ -3,6 +3,9 @@
 //! They are stored as JSON, so that fields can be added and old records stay readable, and the
 //! API gives them out as they are.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -100,7 +103,8 @@ pub struct Seen {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RuleRecord {
     /// `enabled`, `expiry`, `suppression`, ...
-    pub rule: String,
+    #[schema(value_type = String)]
+    pub rule: Cow<'static, str>,
     /// Whether it let the outreach pass.
     pub passed: bool,
     /// What it looked at, in a sentence; empty when there is nothing to say.
@@ -127,13 +131,17 @@ pub struct PastVerdict {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Versions {
     /// Hash of the trigger's file.
-    pub trigger: String,
+    #[schema(value_type = String)]
+    pub trigger: Arc<str>,
     /// Hash of the policy.
-    pub policy: String,
+    #[schema(value_type = String)]
+    pub policy: Arc<str>,
     /// Hash of the whole catalog.
-    pub catalog: String,
+    #[schema(value_type = String)]
+    pub catalog: Arc<str>,
     /// Version of this program.
-    pub engine: String,
+    #[schema(value_type = String)]
+    pub engine: Cow<'static, str>,
 }
 
 /// A send that is committed and not yet acknowledged.

@@ -93,10 +93,10 @@ impl<'a> Teller<'a> {
             rules,
             history: Vec::new(),
             versions: Versions {
-                trigger: trigger.map(|trigger| trigger.version.to_string()).unwrap_or_default(),
-                policy: self.catalog.policy.version.to_string(),
-                catalog: self.catalog.revision.to_string(),
-                engine: ENGINE_VERSION.to_owned(),
+                trigger: trigger.map(|trigger| trigger.version.clone()).unwrap_or_default(),
+                policy: self.catalog.policy.version.clone(),
+                catalog: self.catalog.revision.clone(),
+                engine: ENGINE_VERSION.into(),
             },
             dry_run: self.catalog.sending == Sending::DryRun,
         }
@@ -105,7 +105,7 @@ impl<'a> Teller<'a> {
     /// A rule and what it found, in a sentence.
     pub fn rule(&self, finding: &Finding, clock: &WallClock) -> RuleRecord {
         RuleRecord {
-            rule: finding.rule.as_str().to_owned(),
+            rule: finding.rule.as_str().into(),
             passed: finding.passed == Passed::Yes,
             detail: self.detail(finding, clock),
         }

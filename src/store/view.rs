@@ -1,5 +1,7 @@
 //! What owners of shards answer about customers: the shapes of the HTTP API.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -64,6 +66,10 @@ pub struct CustomerPage {
     pub contributions: Vec<ContributionView>,
     /// Health at the end of each of the last days, oldest first.
     pub health_history: Vec<DayValue>,
+    /// Each score at the end of each of the days that are kept, by model, oldest first.
+    pub score_history: BTreeMap<String, Vec<DayValue>>,
+    /// What challengers say that are watched beside models: no trigger hears it.
+    pub challengers: Vec<NamedScore>,
     /// Consent and preferences.
     pub consents: Vec<ConsentView>,
     /// No outreach but exempt purposes until then (RFC 3339).

@@ -498,3 +498,45 @@ impl ModelDrift<'_> {
         now
     }
 }
+
+/// How a challenger does against the model in force.
+#[derive(Clone, Copy, Debug)]
+pub struct Contest<'a> {
+    /// The model.
+    pub model: &'a str,
+    /// Predictions of both whose labels are known.
+    pub closed: u64,
+    /// The challenger's log-loss less that of the model in force.
+    pub difference: f64,
+}
+
+impl Contest<'_> {
+    /// Shows it.
+    pub fn emit(self) {
+        let Self { model, closed, difference } = self;
+        gauge!(metric::CONTEST_CLOSED, "model" => model.to_owned()).set(float(closed));
+        gauge!(metric::CONTEST, "model" => model.to_owned()).set(difference);
+    }
+}
+
+/// How long what a model knows is ago.
+#[derive(Clone, Copy, Debug)]
+pub struct ModelAge<'a> {
+    /// The model.
+    pub model: &'a str,
+    /// Days.
+    pub days: f64,
+    /// How many there may be.
+    pub most: f64,
+}
+
+impl ModelAge<'_> {
+    /// Shows it.
+    pub fn emit(self) {
+        let Self { model, days, most } = self;
+        gauge!(metric::AGE, "model" => model.to_owned()).set(days);
+        if most < days {
+            tracing::warn!(model, days, most, "a model should be learned anew: `heedful train`");
+        }
+    }
+}

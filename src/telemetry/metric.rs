@@ -26,6 +26,9 @@ pub(super) const RELOADS: &str = "heedful_catalog_reloads_total";
 pub(super) const LOAD_FAILED: &str = "heedful_catalog_load_failed";
 pub(super) const TRIGGERS: &str = "heedful_catalog_triggers";
 pub(super) const PSI: &str = "heedful_model_psi";
+pub(super) const AGE: &str = "heedful_model_age_days";
+pub(super) const CONTEST: &str = "heedful_model_challenger_log_loss_difference";
+pub(super) const CONTEST_CLOSED: &str = "heedful_model_challenger_closed";
 pub(super) const HTTP: &str = "heedful_http_requests_total";
 pub(super) const UNSUBSCRIBED: &str = "heedful_unsubscribe_total";
 pub(super) const CONNECTIONS: &str = "heedful_http_connections";
@@ -66,6 +69,12 @@ pub(super) fn describe() {
         Unit::Seconds,
         "Age of the last input applied while a shard is behind its log"
     );
+    describe_gauge!(AGE, "Days since what a model knows ends, where its file says `retrain`");
+    describe_gauge!(
+        CONTEST,
+        "Log-loss of a model's challenger less that of the model in force: below 0 it is better"
+    );
+    describe_gauge!(CONTEST_CLOSED, "Predictions of both whose labels are known");
     describe_gauge!(
         PSI,
         "How far the customers of a model are from those that it was learned from: score and features"

@@ -8,10 +8,11 @@ use smallvec::SmallVec;
 use crate::engine::customer::CustomerState;
 use crate::engine::id::CustomerId;
 use crate::engine::step;
+use crate::engine::text::same_bytes;
 use crate::engine::time::Timestamp;
 
 /// Customers that are looked up together as a rule.
-const TOGETHER: usize = 32;
+pub(super) const TOGETHER: usize = 32;
 
 /// The number of a customer within a shard while it runs. It says nothing outside of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,6 +70,26 @@ impl IdHash {
     }
 }
 
+/// What was noted of somebody who comes soon: first a hash of the id, then the number, if there is
+/// somebody with that hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Note(pub u32);
+
+impl Note {
+    /// Nothing.
+    pub const NONE: Self = Self(u32::MAX);
+
+    /// The hash of an id.
+    pub fn of(id: &str) -> Self {
+        Self(IdHash::of(id).0)
+    }
+
+    /// The number.
+    pub(super) fn number(self) -> Option<CustomerNumber> {
+        (self != Self::NONE).then_some(CustomerNumber(self.0))
+    }
+}
+
 /// What lists are ordered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Columns {
@@ -96,7 +117,7 @@ impl Customers {
             place.hash == hash
                 && states
                     .get(place.number)
-                    .is_some_and(|state| state.id.as_bytes() == id.as_bytes())
+                    .is_some_and(|state| same_bytes(state.id.as_bytes(), id.as_bytes()))
         };
         self.by_id.find(hash.spread(), is_it).map(|place| CustomerNumber(place.number))
     }
@@ -107,9 +128,9 @@ impl Customers {
         self.columns.reserve_exact(count);
     }
 
-    /// The number of a customer, who begins now if unknown.
-    pub fn find_or_begin(&mut self, id: &str, at: Timestamp) -> CustomerNumber {
-        match self.find(id) {
+    /// The number of a customer, who begins now if unknown. `note` may say who it probably is.
+    pub fn find_or_begin(&mut self, id: &str, note: Note, at: Timestamp) -> CustomerNumber {
+        match self.noted(note, id).or_else(|| self.find(id)) {
             Some(found) => found,
             None => self.insert(CustomerState::new(CustomerId::new(id), at)),
         }
@@ -187,20 +208,37 @@ impl Customers {
     ///
     /// Each round is a short loop without decisions, so that its reads wait side by side.
     pub fn prefetch<'a>(&self, ids: impl Iterator<Item = &'a str>) -> u64 {
-        let hashes: SmallVec<[IdHash; TOGETHER]> = ids.map(IdHash::of).collect();
-        // Most probably it is they: their states are not looked at to make sure.
-        let likely = |hash: &IdHash| {
-            let place = self.by_id.find(hash.spread(), |place| place.hash == *hash);
-            place.map(|place| place.number)
-        };
-        let numbers: SmallVec<[u32; TOGETHER]> = hashes.iter().filter_map(likely).collect();
-        let states = || numbers.iter().filter_map(|number| self.states.get(*number));
+        let notes: SmallVec<[Note; TOGETHER]> = ids.map(Note::of).collect();
+        let number = |note: &Note| self.likely(*note).number();
+        let numbers: SmallVec<[CustomerNumber; TOGETHER]> =
+            notes.iter().filter_map(number).collect();
+        self.look_at(&numbers)
+    }
+
+    /// Who it probably is of whom a hash was noted: their state is not looked at to make sure.
+    pub fn likely(&self, note: Note) -> Note {
+        let hash = IdHash(note.0);
+        let place = self.by_id.find(hash.spread(), |place| place.hash == hash);
+        Note(place.map_or(u32::MAX, |place| place.number))
+    }
+
+    /// The number of a customer, if it is who was noted.
+    fn noted(&self, note: Note, id: &str) -> Option<CustomerNumber> {
+        let number = note.number()?;
+        let state = self.states.get(number.0)?;
+        same_bytes(state.id.as_bytes(), id.as_bytes()).then_some(number)
+    }
+
+    /// The same for customers whose numbers are known already.
+    pub fn look_at(&self, numbers: &[CustomerNumber]) -> u64 {
+        let states = || numbers.iter().filter_map(|number| self.states.get(number.0));
         let mut sum = states().fold(0, |sum, state| sum ^ step::touch(state));
-        for number in &numbers {
-            sum ^= self.columns.get(*number as usize).map_or(0, |columns| columns.seen.into());
+        for number in numbers {
+            sum ^= self.columns.get(number.index()).map_or(0, |columns| columns.seen.into());
         }
         sum = states().fold(sum, |sum, state| sum ^ step::reach(state));
-        states().fold(sum, |sum, state| sum ^ step::warm(state))
+        sum = states().fold(sum, |sum, state| sum ^ step::warm(state));
+        states().fold(sum, |sum, state| sum ^ step::follow(state))
     }
 }
 
@@ -261,15 +299,15 @@ mod tests {
         let mut customers = Customers::default();
         let at = Timestamp::from_millis(5);
         let numbers: Vec<_> =
-            (0..1_000).map(|n| customers.find_or_begin(&format!("c{n}"), at)).collect();
+            (0..1_000).map(|n| customers.find_or_begin(&format!("c{n}"), Note::NONE, at)).collect();
         assert_eq!(customers.find("c7"), Some(numbers[7]));
-        assert_eq!(customers.find_or_begin("c7", at), numbers[7]);
+        assert_eq!(customers.find_or_begin("c7", customers.likely(Note::of("c7")), at), numbers[7]);
         customers.remove(numbers[7]);
         customers.remove(numbers[7]);
         assert_eq!((customers.find("c7"), customers.len()), (None, 999));
         assert!(customers.get(numbers[7]).is_none() && customers.get_mut(numbers[7]).is_none());
         assert_eq!(customers.states().count(), 999);
-        assert_eq!(customers.find_or_begin("new", at), numbers[7]);
+        assert_eq!(customers.find_or_begin("new", Note(numbers[3].get()), at), numbers[7]);
         assert_eq!((customers.len(), customers.find("c999")), (1_000, Some(numbers[999])));
     }
 }

@@ -75,6 +75,8 @@ struct Marked {
 /// Which states the batch is to be closed with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Extent {
+    /// Those of customers it rules about.
+    Ruled,
     /// Those of customers it rules about, and some that are due.
     Due(Due, Haste),
     /// All that changed.
@@ -251,6 +253,11 @@ impl OpenBatch {
         self.unwritten.is_due(due)
     }
 
+    /// How many customers there are of whom something is to be written, and nothing was ruled.
+    pub(super) const fn unwritten(&self) -> usize {
+        self.unwritten.count()
+    }
+
     /// Whether the states that changed are more than one batch takes.
     pub(super) fn is_too_much(&self) -> bool {
         STATES_MAX < self.unwritten.count()
@@ -263,6 +270,7 @@ impl OpenBatch {
         extent: Extent,
     ) -> Result<(Batch, u64), Error> {
         let (due, most) = match extent {
+            Extent::Ruled => (Due::NONE, 0),
             Extent::Due(due, Haste::Yes) => (due, STATES_IN_HASTE),
             Extent::Due(due, Haste::No) if self.is_urgent() => (due, STATES_BESIDE),
             Extent::Due(due, Haste::No) => (due, STATES_AT_ONCE),
@@ -303,6 +311,12 @@ impl OpenBatch {
         }
         self.state_bytes = batch.states.bytes_each();
         Ok((batch, self.position()))
+    }
+
+    /// Takes out all customers of whom something is to be written, in no order that means anything.
+    /// To be called when a batch has just been closed, so that there is nothing ruled about them.
+    pub(super) fn take_unwritten(&mut self) -> Vec<CustomerNumber> {
+        std::iter::from_fn(|| Some(self.unwritten.pop(Due::ALL)?.1)).collect()
     }
 
     /// The position up to which nothing is missing from what is written.

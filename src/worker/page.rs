@@ -10,6 +10,7 @@ use crate::engine::govern;
 use crate::engine::health::{self, Assessment};
 use crate::engine::input::Answer;
 use crate::engine::names::Names;
+use crate::engine::rival::Rival;
 use crate::engine::slot::TriggerSlot;
 use crate::engine::time::{Span, Timestamp};
 use crate::engine::timer::TimerKind;
@@ -24,11 +25,11 @@ const REASONS_MAX: usize = 3;
 /// Contacts shown on a page.
 const CONTACTS_MAX: usize = 50;
 /// Days of the trends shown.
-const TREND_DAYS: (u8, u8) = (7, 28);
+const TREND_DAYS: (u16, u16) = (7, 28);
 
 /// Whether a customer passes a filter.
 pub(super) fn passes(shard: &Shard, number: CustomerNumber, filter: &CustomerFilter) -> bool {
-    let Some(state) = shard.state(number) else { return false };
+    let Some(state) = shard.state(number).filter(|state| !state.id.is_own()) else { return false };
     let known = shard.catalog().known;
     if let Some(owner) = &filter.owner
         && state.text_trait(known.owner) != Some(owner)
@@ -133,6 +134,13 @@ pub(super) fn named_score(catalog: &Catalog, score: &ScoreState) -> Option<Named
     })
 }
 
+/// What a challenger says, which nothing but people hears.
+fn rival(catalog: &Catalog, rival: &Rival) -> Option<NamedScore> {
+    let (of, value) = (catalog.scores.get(rival.score.index())?, rival.value?);
+    let band = health::band(of, value).map(ToString::to_string);
+    Some(NamedScore { model: of.name.to_string(), value, band })
+}
+
 /// Everything about a customer but their decisions, which the store has.
 pub fn page(shard: &Shard, id: &str, now: Timestamp) -> Option<CustomerPage> {
     let state = shard.find(id)?;
@@ -142,7 +150,19 @@ pub fn page(shard: &Shard, id: &str, now: Timestamp) -> Option<CustomerPage> {
         line: line_of(shard, state, assessed.as_ref()),
         traits: traits(state, shard.names()),
         contributions: assessed.as_ref().map(contributions).unwrap_or_default(),
-        health_history: health_score(shard, state).map(history).unwrap_or_default(),
+        health_history: health_score(shard, state)
+            .map(|score| history(score, now))
+            .unwrap_or_default(),
+        score_history: state
+            .rare
+            .scores
+            .iter()
+            .filter_map(|score| {
+                let of = catalog.scores.get(score.score.index())?;
+                Some((of.name.to_string(), history(score, now)))
+            })
+            .collect(),
+        challengers: state.rare.rivals.iter().filter_map(|own| rival(catalog, own)).collect(),
         consents: consents(state, &teller),
         paused_until: state.rare.paused_until.filter(|until| now < *until).map(|at| at.to_string()),
         timeline: state
@@ -185,20 +205,16 @@ fn contributions(assessed: &Assessment) -> Vec<ContributionView> {
     .collect()
 }
 
-/// Values by day, oldest first.
-fn history(score: &ScoreState) -> Vec<DayValue> {
-    let Some(daily) = &score.daily else { return Vec::new() };
-    let count = i32::try_from(daily.values.len()).unwrap_or(i32::MAX);
-    let first = daily.day.saturating_sub(count).saturating_add(1);
-    (first..)
-        .zip(&daily.values)
-        .map(|(day, value)| {
-            let at = Timestamp::MIN + Span::DAY.times(i64::from(day));
-            let text = at.to_string();
-            let day = text.split_once('T').map_or(&*text, |(day, _)| day).to_owned();
-            DayValue { day, value: health::rounded(f64::from(*value)) }
-        })
-        .collect()
+/// Values by day, oldest first, until today.
+fn history(score: &ScoreState, now: Timestamp) -> Vec<DayValue> {
+    let days = health::by_day(score, now);
+    days.map(|(day, value)| {
+        let at = Timestamp::MIN + Span::DAY.times(i64::from(day));
+        let text = at.to_string();
+        let day = text.split_once('T').map_or(&*text, |(day, _)| day).to_owned();
+        DayValue { day, value }
+    })
+    .collect()
 }
 
 fn consents(state: &CustomerState, teller: &Teller<'_>) -> Vec<ConsentView> {

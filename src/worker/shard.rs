@@ -5,12 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::calendar::Calendar;
-use super::customers::{Columns, CustomerNumber, Customers};
+use super::customers::{Columns, CustomerNumber, Customers, Note, TOGETHER};
 use super::hearing::Hearing;
-use crate::decode::{
-    self, Arrival, Decoded, Decoder, Partition, Received, Record, Refusal, Subject,
-};
+use crate::decode::{Arrival, Decoded, Decoder, Group, Partition, Record, Refusal, Subject};
 use crate::engine::catalog::{Catalog, RiskEnd, ScoreSource};
 use crate::engine::customer::CustomerState;
 use crate::engine::decision::{Applied, Decision, Effect, Ruling};
@@ -147,10 +147,7 @@ impl Shard {
         let names = &mut self.names;
         let then = |decoded: Decoded<'_>| {
             core.check_place(decoded.subject)?;
-            let at = match arrival.received {
-                Received::At(at) => at,
-                Received::AsClaimed => decoded.occurred_at.unwrap_or_default(),
-            };
+            let at = decoded.at();
             Ok::<_, Refusal>((at, core.step(decoded, at)))
         };
         let applied = self.decoder.decode_line(line, (arrival, position), fresh_id, names, then)?;
@@ -174,18 +171,68 @@ impl Shard {
         Some((number, decision))
     }
 
-    /// Looks up the customers of lines that come soon, as [`Shard::prefetch`] does.
-    pub fn prefetch_lines<'a>(&self, lines: impl Iterator<Item = &'a [u8]> + Clone) {
+    /// Reads events as their senders wrote them, to be applied one after the other with
+    /// [`Shard::apply_next`], and looks up their customers together. `fresh_id` gives an id to an
+    /// event that has none, by its position. The group is to be given back when it is done with.
+    pub fn read_lines<'a>(
+        &mut self,
+        lines: impl Iterator<Item = (&'a [u8], (Arrival, u64))> + Clone,
+        fresh_id: impl Fn(u64) -> String,
+    ) -> Group<'a> {
         // All of the text first, in its order, which the processor foresees.
-        let text = lines.clone().flat_map(|line| line.iter().step_by(CACHE_LINE));
+        let text = lines.clone().flat_map(|(line, _)| line.iter().step_by(CACHE_LINE));
         std::hint::black_box(text.fold(0, |sum, byte| sum ^ byte));
-        let mut place = 0;
-        self.prefetch(lines.filter_map(|line| decode::likely_customer(line, &mut place)));
+        let mut group = self.decoder.decode_lines(lines, fresh_id, &mut self.names);
+        let customers = &self.core.customers;
+        // In rounds, so that the processor fetches for all of them at once: see `prefetch`.
+        group.note(|id, note| *note = Note::of(id).0);
+        let mut numbers: SmallVec<[CustomerNumber; TOGETHER]> = SmallVec::new();
+        group.note(|_, note| {
+            let likely = customers.likely(Note(*note));
+            numbers.extend(likely.number());
+            *note = likely.0;
+        });
+        self.look_at(&numbers);
+        group
+    }
+
+    /// Applies the next event of a group: its engine time and what it gave; none within when it is
+    /// not for us, and none at all behind the last.
+    ///
+    /// # Errors
+    /// When the event is refused, or belongs to another partition; nothing has changed then.
+    pub fn apply_next(
+        &mut self,
+        group: &mut Group<'_>,
+    ) -> Option<Result<Option<(Timestamp, Stepped)>, Refusal>> {
+        let core = &mut self.core;
+        let applied = match group.take_next()? {
+            Ok(Some(decoded)) => core.check_place(decoded.subject).map(|()| {
+                let at = decoded.at();
+                (at, core.step(decoded, at))
+            }),
+            Ok(None) => return Some(Ok(None)),
+            Err(refusal) => Err(refusal),
+        };
+        if let Ok((_, stepped)) = &applied {
+            self.settle(stepped);
+        }
+        Some(applied.map(Some))
+    }
+
+    /// Takes a group back: what it stands in is used again for the next.
+    pub fn give_back(&mut self, group: Group<'_>) {
+        self.decoder.give_back(group);
     }
 
     /// Looks up customers who come soon; see [`Customers::prefetch`].
     pub fn prefetch<'a>(&self, ids: impl Iterator<Item = &'a str>) {
         std::hint::black_box(self.core.customers.prefetch(ids));
+    }
+
+    /// Looks at customers who come soon, whose numbers are known already.
+    pub fn look_at(&self, numbers: &[CustomerNumber]) {
+        std::hint::black_box(self.core.customers.look_at(numbers));
     }
 
     /// Counts a ruling.
@@ -398,7 +445,7 @@ impl Core {
     fn step(&mut self, decoded: Decoded<'_>, at: Timestamp) -> Stepped {
         match decoded.subject {
             Subject::Customer(id) => {
-                let number = self.customers.find_or_begin(id, at);
+                let number = self.customers.find_or_begin(id, Note(decoded.note), at);
                 let Some(state) = self.customers.get_mut(number) else { return Stepped::Nothing };
                 let input = decoded.input(|slot| state.trait_value(slot));
                 let decision = step::step(&self.catalog, state, &input, self.hearing.gaps());
@@ -419,6 +466,9 @@ impl Core {
         let mut changed = Vec::new();
         for number in self.customers.numbers() {
             let Some(state) = self.customers.get_mut(number) else { continue };
+            if state.id.is_own() {
+                continue;
+            }
             // What is due first may change what the event meets.
             let is_due = state.next_due().is_some_and(|due| due <= input.at);
             if let Body::Event(event) = &input.body

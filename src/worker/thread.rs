@@ -1,6 +1,7 @@
 //! The loop around a shard: messages, the log, timers, batches.
 
 mod intake;
+mod leave;
 mod past;
 
 use std::sync::Arc;
@@ -31,6 +32,12 @@ const TICKS_AT_ONCE: usize = 1_024;
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How long it sleeps at most: timers may be due by a clock that was moved.
 const SLEEP_MAX: Duration = Duration::from_millis(250);
+/// A shard so many inputs behind works off more than a tenth of a second: whoever waits for it does
+/// not notice a batch that is held for a moment longer.
+const BEHIND_MANY: u64 = 100_000;
+/// How long rulings of such a shard are held for others to join them: a batch costs one flush, and
+/// the counts of all triggers that ruled, however many rulings are in it.
+const HOLD_MAX: Duration = Duration::from_millis(20);
 /// How often a timer that is due asks whether everything before it has been heard.
 const WATERMARK_AGAIN: Duration = Duration::from_millis(2);
 /// Being down for longer counts as blind.
@@ -134,6 +141,8 @@ struct Running {
     /// Batches handed over and not yet committed.
     under_way: Arc<AtomicUsize>,
     heartbeat: Stopwatch,
+    /// Inputs of the log that are still to be applied.
+    behind: u64,
     /// Reaching it means having caught up with what was there at the start.
     goal: u64,
     written: Written,
@@ -201,6 +210,7 @@ impl Running {
             under_way: Arc::new(AtomicUsize::new(0)),
             heartbeat: Stopwatch::start(),
             busy: Busy::Yes,
+            behind: 0,
             worker,
             shard,
             mark,
@@ -352,7 +362,10 @@ impl Running {
             && self.written == Written { heard: self.mark.position, aside: self.mark.aside };
         let alive = !silent && HEARTBEAT <= self.heartbeat.elapsed();
         let (due, _) = self.past.due(self.mark.position);
-        if free && (self.open.is_urgent() || self.open.is_due(due) || alive) {
+        // The heartbeat began anew with the last batch.
+        let held = BEHIND_MANY <= self.behind && self.heartbeat.elapsed() < HOLD_MAX;
+        let urgent = self.open.is_urgent() && !held;
+        if free && (urgent || self.open.is_due(due) || alive) {
             return self.hand_over_due();
         }
         Ok(())
@@ -459,6 +472,7 @@ impl Running {
     }
 
     fn close(mut self) -> Result<(), Error> {
+        self.write_rest()?;
         self.hand_over()
     }
 }

@@ -19,6 +19,8 @@ pub(super) struct Due {
 }
 
 impl Due {
+    /// None of them.
+    pub(super) const NONE: Self = Self { fresh: 0, known: 0 };
     /// All of them.
     pub(super) const ALL: Self = Self { fresh: u64::MAX, known: u64::MAX };
 }

@@ -23,7 +23,7 @@ use heedful::worker::Shard;
 
 /// Rounds unless the command line says otherwise. The middle one counts.
 const ROUNDS: usize = 5;
-/// Lines whose customers are looked up together, as the serving worker does.
+/// Lines that are read together, as the serving worker does.
 const GROUP: usize = 32;
 
 fn main() -> Fallible<()> {
@@ -75,15 +75,16 @@ fn in_memory(catalog: &Arc<Catalog>, lines: &[&str]) -> (u64, Cost) {
     meter::alone(|| {
         let mut rulings = 0;
         for group in lines.chunks(GROUP) {
-            shard.prefetch_lines(group.iter().map(|line| line.as_bytes()));
-            for line in group {
-                let applied =
-                    shard.apply_line(line.as_bytes(), (Arrival::replay(), 0), String::new);
-                if let Ok(Some((_, stepped))) = black_box(applied) {
+            let place = (Arrival::replay(), 0);
+            let group = group.iter().map(|line| (line.as_bytes(), place));
+            let mut read = shard.read_lines(group, |_| String::new());
+            while let Some(applied) = black_box(shard.apply_next(&mut read)) {
+                if let Ok(Some((_, stepped))) = applied {
                     let steps = stepped.iter();
                     rulings += steps.map(|(_, step)| step.rulings.len() as u64).sum::<u64>();
                 }
             }
+            shard.give_back(read);
         }
         rulings
     })

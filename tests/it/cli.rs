@@ -59,6 +59,7 @@ fn our_own_files_are_right_and_do_what_their_tests_say() {
         "examples/first-outreach",
         "examples/kafka-cluster",
         "examples/churn-model",
+        "examples/angry-tickets",
     ] {
         let check = heedful(here(), &["check", folder]);
         assert_eq!((check.code, check.err.as_str()), (0, ""), "{}", check.out);

@@ -28,8 +28,12 @@ mod service;
 #[cfg(test)]
 mod skip;
 #[cfg(test)]
+mod texts;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod train;
+#[cfg(test)]
+mod watching;
 #[cfg(test)]
 mod workload;

@@ -17,12 +17,12 @@ use crate::business;
 use crate::cli::{Said, heedful, here, write};
 use crate::service::{Place, Process, Sink, decisions, exchange, get, post, until};
 
-const MODEL: &str = "models/churn.model.json";
-const CARD: &str = "models/churn.card.md";
-const EVENTS: &str = "events.jsonl.gz";
+pub(crate) const MODEL: &str = "models/churn.model.json";
+pub(crate) const CARD: &str = "models/churn.card.md";
+pub(crate) const EVENTS: &str = "events.jsonl.gz";
 
 /// The files of the example, looked at once a month: a test has less time than a night.
-fn example(folder: &Path) {
+pub(crate) fn example(folder: &Path) {
     for file in [
         "heedful.yaml",
         "models/health.yaml",
@@ -37,25 +37,25 @@ fn example(folder: &Path) {
     fs::copy(business::file(), folder.join(EVENTS)).unwrap();
 }
 
-fn definition() -> String {
+pub(crate) fn definition() -> String {
     let file = here().join("examples/churn-model/models/churn.yaml");
     let text = fs::read_to_string(file).unwrap();
     text.replace("snapshots: weekly", "snapshots: monthly")
         .replace("calibration_error_at_most: 0.05", "calibration_error_at_most: 0.15")
 }
 
-fn folder() -> TempDir {
+pub(crate) fn folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     example(folder.path());
     folder
 }
 
-fn train(folder: &Path, more: &[&str]) -> Said {
+pub(crate) fn train(folder: &Path, more: &[&str]) -> Said {
     heedful(folder, &[&["train", "churn", "--events", EVENTS], more].concat())
 }
 
 /// A folder in which the model was learned once for all tests that only look at it.
-fn learned() -> &'static (TempDir, String) {
+pub(crate) fn learned() -> &'static (TempDir, String) {
     static LEARNED: OnceLock<(TempDir, String)> = OnceLock::new();
     LEARNED.get_or_init(|| {
         let folder = folder();
@@ -65,7 +65,7 @@ fn learned() -> &'static (TempDir, String) {
     })
 }
 
-fn read(folder: &Path, file: &str) -> String {
+pub(crate) fn read(folder: &Path, file: &str) -> String {
     fs::read_to_string(folder.join(file)).unwrap()
 }
 
@@ -222,17 +222,17 @@ fn a_feature_that_knows_the_future_is_suspected_until_it_is_trusted() {
 }
 
 /// A running service with a customer who comes every day.
-struct Running {
-    place: Place,
-    address: SocketAddr,
-    now: Timestamp,
+pub(crate) struct Running {
+    pub(crate) place: Place,
+    pub(crate) address: SocketAddr,
+    pub(crate) now: Timestamp,
     // Ends with this.
-    _process: Process,
+    pub(crate) process: Process,
 }
 
 impl Running {
     /// With the model, and two triggers on its score: a low line and the one of the example.
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let sink = Sink::start(0);
         let place = Place::new(&sink);
         example(place.path());
@@ -244,26 +244,34 @@ impl Running {
         place.write("triggers/save-call.yaml", &low);
         place.write("triggers/save-later.yaml", &trigger.replace("save-call", "save-later"));
         let (process, address) = place.start();
-        Self { place, address, now: System.now(), _process: process }
+        Self { place, address, now: System.now(), process }
     }
 
-    fn ago(&self, days: i64) -> String {
+    /// Killed, and started again on what it left.
+    pub(crate) fn killed_and_started(self) -> Self {
+        let Self { place, now, process, .. } = self;
+        process.kill();
+        let (process, address) = place.start();
+        Self { place, address, now, process }
+    }
+
+    pub(crate) fn ago(&self, days: i64) -> String {
         (self.now - Span::DAY.times(days)).to_string()
     }
 
-    fn tell(&self, events: &[Value]) {
+    pub(crate) fn tell(&self, events: &[Value]) {
         let body = json!({"batch": events}).to_string();
         let (status, answer) = post(self.address, "/events", body.as_bytes()).unwrap();
         assert_eq!(status, 200, "{answer}");
     }
 
-    fn someone(&self, id: &str, days: i64) -> Value {
+    pub(crate) fn someone(&self, id: &str, days: i64) -> Value {
         let traits = json!({"plan": "starter", "status": "active", "created_at": self.ago(days)});
         json!({"customer": id, "at": self.ago(days), "id": id, "traits": traits})
     }
 
     /// Mia, who comes every day.
-    fn mia(&self) {
+    pub(crate) fn mia(&self) {
         let login = |day: i64| {
             let id = format!("l{day}");
             json!({"customer": "mia", "at": self.ago(day), "id": id, "event": "Logged In"})
@@ -274,13 +282,13 @@ impl Running {
     }
 
     /// Mia's score.
-    fn score(&self) -> Option<f64> {
+    pub(crate) fn score(&self) -> Option<f64> {
         let customer = get(self.address, "/api/v1/customers/mia")?;
         let scores = customer["scores"].as_array()?;
         scores.iter().find(|score| score["model"] == "churn")?["value"].as_f64()
     }
 
-    fn psi(&self, of: &str) -> Option<f64> {
+    pub(crate) fn psi(&self, of: &str) -> Option<f64> {
         let (_, text) = exchange(self.address, "GET", "/metrics", b"")?;
         let text = String::from_utf8(text).ok()?;
         let name = format!("heedful_model_psi{{model=\"churn\",of=\"{of}\"}} ");

@@ -13,7 +13,7 @@ use crate::engine::catalog::Catalog;
 use crate::engine::slot::TriggerSlot;
 use crate::engine::time::Timestamp;
 use crate::store::explain::Explainer;
-use crate::store::record::DecisionRecord;
+use crate::store::record::{DecisionRecord, Seen};
 use story::Story;
 
 /// Decisions shown, newest first.
@@ -100,7 +100,8 @@ fn tell(
         name.is_none_or(|trigger| record.trigger == trigger.id.as_str())
     };
     let decisions: Vec<&DecisionRecord> = story.decisions().iter().filter(of_trigger).collect();
-    list(&decisions, console)?;
+    let named = trigger.and_then(|slot| story.catalog().trigger(slot));
+    list(&decisions, named.map(|trigger| trigger.id.as_str()), console)?;
     if let Some(slot) = trigger {
         console.line("")?;
         return console.text(&explainer.trigger(slot).unwrap_or_default());
@@ -113,7 +114,12 @@ fn tell(
     Ok(())
 }
 
-fn list(decisions: &[&DecisionRecord], console: &mut Console) -> Result<(), Error> {
+/// What was decided; of a trigger that was asked for also what its conditions saw then.
+fn list(
+    decisions: &[&DecisionRecord],
+    asked: Option<&str>,
+    console: &mut Console,
+) -> Result<(), Error> {
     if decisions.is_empty() {
         return console.line("\nnothing was decided");
     }
@@ -124,6 +130,15 @@ fn list(decisions: &[&DecisionRecord], console: &mut Console) -> Result<(), Erro
         let verdict = format!("{}{}", record.verdict, reason.unwrap_or_default());
         console.line(format!("  {at}  {trigger}: {verdict}"))?;
         console.line(format!("      {DIM}{}{DIM:#}", record.why))?;
+        let conditions = asked.map_or(&[][..], |_| record.conditions.as_slice());
+        for Seen { name, value } in conditions.iter().flat_map(|condition| &condition.seen) {
+            let line = match value {
+                serde_json::Value::Null => format!("{name} was missing"),
+                serde_json::Value::String(text) => format!("{name}: {text}"),
+                value => format!("{name} was {value}"),
+            };
+            console.line(format!("      {DIM}{line}{DIM:#}"))?;
+        }
     }
     match decisions.len().saturating_sub(DECISIONS_SHOWN) {
         0 => Ok(()),
@@ -144,7 +159,7 @@ fn ask(service: &Service, args: &Args, console: &mut Console) -> Result<Ending, 
     let items = page.get("items").cloned().unwrap_or_default();
     let decisions: Vec<DecisionRecord> = serde_json::from_value(items).unwrap_or_default();
     console.text(&text)?;
-    list(&decisions.iter().collect::<Vec<_>>(), console)?;
+    list(&decisions.iter().collect::<Vec<_>>(), trigger, console)?;
     Ok(Ending::Clean)
 }
 

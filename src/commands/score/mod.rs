@@ -13,6 +13,7 @@ use crate::engine::catalog::{Catalog, Score, ScoreSource};
 use crate::engine::customer::CustomerState;
 use crate::engine::evaluate::Scope;
 use crate::engine::health::{self, Contribution};
+use crate::engine::rival;
 use crate::engine::time::Timestamp;
 use known::Known;
 
@@ -60,6 +61,8 @@ struct Scored<'a> {
     parts: Vec<Contribution>,
     /// For a learned model the logit of the average customer: with all parts it gives this one's.
     average: Option<f64>,
+    /// What the challenger says that is watched beside it.
+    challenger: Option<f64>,
 }
 
 /// Runs the command.
@@ -143,8 +146,12 @@ fn score<'a>(
         | ScoreSource::Learning(_)
         | ScoreSource::Pushed => None,
     };
+    let slot = catalog.find_score(&model.name);
+    let challenger = slot.and_then(|slot| rival::challenger(catalog, slot));
+    let challenger =
+        challenger.and_then(|(learned, other)| learned.chance_of(&other.fitted, &scope));
     let band = value.and_then(|value| health::band(model, value)).map(|band| &**band);
-    Scored { model, value, band, parts, average }
+    Scored { model, value, band, parts, average, challenger }
 }
 
 /// How much a part has to do with a score.

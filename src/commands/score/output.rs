@@ -108,6 +108,10 @@ pub(super) fn explain(
             let sum = scored.parts.iter().fold(average, |sum, part| sum + part.contribution);
             console.line(format!("  {sum:>+7.3}  {DIM}together{DIM:#}"))?;
         }
+        if let Some(value) = scored.challenger {
+            let why = "says the challenger, which no trigger hears";
+            console.line(format!("  {value:>7}  {DIM}{why}{DIM:#}"))?;
+        }
     }
     Ok(())
 }
@@ -144,7 +148,7 @@ fn as_json(scored: &Scored<'_>) -> serde_json::Value {
     };
     json!({
         "model": scored.model.name, "value": scored.value, "band": scored.band,
-        "average": scored.average,
+        "average": scored.average, "challenger": scored.challenger,
         "parts": scored.parts.iter().map(part).collect::<Vec<_>>(),
     })
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Learned;
 use crate::commands::console::{Console, DIM, Error, Format, GOOD, STRONG, WARM};
-use crate::learn::card::{fought, measures, recipe};
+use crate::learn::card::{aged, fought, measures, recipe};
 use crate::learn::duel::Winner;
 use crate::learn::looks::date;
 use crate::learn::{Lesson, Refusal};
@@ -41,6 +41,7 @@ fn human(
         console.line(format!("{WARM}{refused} events were refused{WARM:#}"))?;
     }
     console.line(recipe(&lesson.recipe))?;
+    console.line(aged(lesson.half_life))?;
     if let Some(duel) = &lesson.duel {
         console.line(fought(duel))?;
     }
@@ -99,15 +100,24 @@ pub(super) fn refused(
     format: Format,
     console: &mut Console,
 ) -> Result<(), Error> {
-    let help = refusal.help();
+    no_model(model, &refusal.to_string(), refusal.help(), format, console)
+}
+
+/// The same, whatever kind of model there is not.
+pub(super) fn no_model(
+    model: &str,
+    why: &str,
+    help: &str,
+    format: Format,
+    console: &mut Console,
+) -> Result<(), Error> {
     match format {
         Format::Human => {
-            let what = format!("`{model}` was not learned: {refusal}");
-            console.complain(&Error::refused(what, help));
+            console.complain(&Error::refused(format!("`{model}` was not learned: {why}"), help));
             Ok(())
         }
         Format::Json => console.json(&json!({
-            "model": model, "refused": refusal.to_string(), "help": help, "written": null,
+            "model": model, "refused": why, "help": help, "written": null,
         })),
     }
 }

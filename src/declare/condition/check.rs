@@ -37,6 +37,8 @@ pub(crate) enum Kind {
     Text,
     /// The band of a score.
     Band(ScoreSlot),
+    /// The class of a text, by the place of the model that reads it.
+    Class(usize),
     /// A list.
     List,
 }
@@ -48,14 +50,14 @@ impl Kind {
             Self::Any => "any value",
             Self::Truth => "true or false",
             Self::Number => "a number",
-            Self::Text | Self::Band(_) => "a text",
+            Self::Text | Self::Band(_) | Self::Class(_) => "a text",
             Self::List => "a list",
         }
     }
 
     /// Whether a value of this kind can be compared with one of the other.
     fn meets(self, other: Self) -> bool {
-        let text = |kind| matches!(kind, Self::Text | Self::Band(_));
+        let text = |kind| matches!(kind, Self::Text | Self::Band(_) | Self::Class(_));
         self == Self::Any || other == Self::Any || self == other || (text(self) && text(other))
     }
 }
@@ -111,12 +113,14 @@ impl Checker<'_, '_> {
             Kind::Truth => Some(typed.expr),
             // A bare name: what nobody ever set is not so.
             Kind::Any => Some(Expr::Flag(Box::new(typed.expr))),
-            Kind::Number | Kind::Text | Kind::Band(_) | Kind::List => {
+            Kind::Number | Kind::Text | Kind::Band(_) | Kind::Class(_) | Kind::List => {
                 let message =
                     format!("true or false is wanted here, this is {}", typed.kind.noun());
                 let help = match typed.kind {
                     Kind::Number => Some("compare it: `... > 0`".to_owned()),
-                    Kind::Text | Kind::Band(_) => Some("compare it: `... == \"...\"`".to_owned()),
+                    Kind::Text | Kind::Band(_) | Kind::Class(_) => {
+                        Some("compare it: `... == \"...\"`".to_owned())
+                    }
                     _ => None,
                 };
                 self.fault("E012", node, message, help);
@@ -275,6 +279,8 @@ impl Checker<'_, '_> {
         }
         self.band(&first, &second, right)?;
         self.band(&second, &first, left)?;
+        self.class(&first, &second, right)?;
+        self.class(&second, &first, left)?;
         // `20 <= event.total` becomes `event.total >= 20`: one shape for the index to look for.
         let (op, left, right) = match (&first.expr, &second.expr) {
             (Expr::Literal(_), Expr::Literal(_)) => (op, first.expr, second.expr),
@@ -321,7 +327,7 @@ impl Checker<'_, '_> {
         if !list.kind.meets(Kind::List) {
             let message = format!("a list is wanted behind `in`, this is {}", list.kind.noun());
             let help = match list.kind {
-                Kind::Text | Kind::Band(_) => {
+                Kind::Text | Kind::Band(_) | Kind::Class(_) => {
                     Some("for a part of a text: .contains(\"...\")".to_owned())
                 }
                 _ => None,
@@ -338,6 +344,7 @@ impl Checker<'_, '_> {
             }
         }
         self.band(&wanted, &list, haystack)?;
+        self.class(&wanted, &list, haystack)?;
         Some(Expr::In { needle: Box::new(wanted.expr), haystack: Box::new(list.expr) })
     }
 
@@ -401,19 +408,12 @@ impl Checker<'_, '_> {
     /// The bytes of the file that a node came from.
     pub(super) fn extent(&self, node: &IdedExpr) -> Extent {
         // A name is underlined from its root on.
-        let mut first = node;
-        let mut last = node;
+        let (mut first, mut members) = (node, 0);
         while let Cel::Select(select) = &first.expr {
-            last = if std::ptr::eq(last, node) { first } else { last };
-            first = &select.operand;
+            (first, members) = (&select.operand, members + 1);
         }
         let (start, end) = self.tree.extent(first);
-        let (_, last_end) = self.tree.extent(last);
-        let tail = match &node.expr {
-            // The node of a member is placed at its dot; the member follows.
-            Cel::Select(select) => last_end.max(end) + select.field.len(),
-            _ => end,
-        };
+        let tail = self.tree.end_of_members(start, members).unwrap_or(end);
         self.text.extent_of(start, tail.max(end))
     }
 }

@@ -10,6 +10,7 @@ use crate::declare::scalar::{parse_local, span_help};
 use crate::declare::suggest;
 use crate::engine::catalog::Measure;
 use crate::engine::condition::{Condition, Ever, Expr, History, TextTest};
+use crate::engine::health::{self, Over};
 use crate::engine::slot::SeriesSlot;
 use crate::engine::time::{Span, Timestamp};
 use crate::engine::value::Value;
@@ -87,6 +88,7 @@ impl Checker<'_, '_> {
                 let (slot, span) = self.counted(event, window, rest.first(), 2)?;
                 number(Expr::History(History::Change(slot, span)))
             }
+            ("avg" | "min" | "max", [score, window]) => self.score_over(name, score, window),
             ("sum" | "avg" | "min" | "max", [event, property, window, rest @ ..])
                 if rest.len() <= 1 && is_ever(window) =>
             {
@@ -104,9 +106,10 @@ impl Checker<'_, '_> {
                 self.measured(name, [event, property, window], rest.first())
             }
             ("last", [event, property, rest @ ..]) if rest.len() <= 1 => {
+                let kind = self.kind_of_history(event, property)?;
                 let slot =
                     self.kept(event, Some(property), rest.first(), Span::ZERO, Measure::Last)?;
-                Some(Typed { expr: Expr::Last(slot), kind: Kind::Any })
+                Some(Typed { expr: Expr::Last(slot), kind })
             }
             ("days_since" | "hours_since" | "minutes_since", [of, rest @ ..])
                 if rest.len() <= 1 =>
@@ -145,7 +148,10 @@ impl Checker<'_, '_> {
         filter: Option<&IdedExpr>,
     ) -> Option<Typed> {
         let slot = match property {
-            Some(_) => self.kept(event, property, filter, Span::ZERO, Measure::Total),
+            Some(of) => {
+                self.number_of_history(event, of)?;
+                self.kept(event, property, filter, Span::ZERO, Measure::Total)
+            }
             None => self.kept(event, None, filter, Span::ZERO, |_| Measure::Tally),
         };
         Some(Typed { expr: Expr::History(History::Ever(slot?, ever)), kind: Kind::Number })
@@ -200,7 +206,13 @@ impl Checker<'_, '_> {
     ) -> Option<Typed> {
         let span = self.window(window);
         let keep = span.unwrap_or_default();
-        let measure = if name == "distinct" { Measure::Distinct } else { Measure::Amount };
+        let measure = if name == "distinct" {
+            self.kind_of_history(event, property)?;
+            Measure::Distinct
+        } else {
+            self.number_of_history(event, property)?;
+            Measure::Amount
+        };
         let slot = self.kept(event, Some(property), filter, keep, measure);
         let (slot, span) = (slot?, span?);
         let history = match name {
@@ -307,6 +319,31 @@ impl Checker<'_, '_> {
         }
         self.fault("E013", node, wanted, None);
         None
+    }
+
+    /// `min(score.churn, "7d")` and its kin: over the values of some days.
+    fn score_over(&mut self, name: &str, of: &IdedExpr, window: &IdedExpr) -> Option<Typed> {
+        let typed = self.lower(of)?;
+        let Expr::Score(score) = typed.expr else {
+            let help = format!("write {name}(\"Event\", \"property\", \"28d\")");
+            let message = format!("`{name}` of two arguments is of a score: score.churn");
+            self.fault("E013", of, message, Some(help));
+            return None;
+        };
+        let span = self.window(window)?;
+        let days = u16::try_from(span.as_millis() / Span::DAY.as_millis()).unwrap_or(u16::MAX);
+        if Span::DAY.times(i64::from(days)) != span || !(1..=health::DAYS_MAX).contains(&days) {
+            let message = format!("scores are kept by whole days, at most {}", health::DAYS_MAX);
+            self.fault("E014", window, message, None);
+            return None;
+        }
+        self.symbols.remember(score, days);
+        let over = match name {
+            "min" => Over::Least,
+            "max" => Over::Greatest,
+            _ => Over::Mean,
+        };
+        Some(Typed { expr: Expr::ScoreOver { score, days, over }, kind: Kind::Number })
     }
 
     fn window(&mut self, node: &IdedExpr) -> Option<Span> {

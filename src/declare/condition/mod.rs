@@ -31,6 +31,7 @@ mod function;
 mod name;
 mod parse;
 mod scan;
+mod text;
 mod walk;
 
 #[cfg(test)]

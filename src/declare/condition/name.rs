@@ -6,6 +6,8 @@ use super::check::{Checker, Kind, Sight, Typed};
 use crate::declare::suggest;
 use crate::declare::symbols::Sessions;
 use crate::engine::condition::{Expr, SessionField};
+use crate::engine::health::DAYS_MAX;
+use crate::engine::slot::ScoreSlot;
 
 /// Names that stand for something.
 const ROOTS: &[&str] = &["customer", "event", "score", "health", "session"];
@@ -78,7 +80,11 @@ impl Checker<'_, '_> {
                 slot: self.symbols.trait_(name),
                 path: below.iter().map(|member| Box::from(*member)).collect(),
             }),
-            ("event", [_, ..], _) => any(Expr::Property(self.symbols.property(&path.join(".")))),
+            ("event", [_, ..], _) => {
+                let path = path.join(".");
+                let kind = self.kind_of_property(node, &path, None)?;
+                Some(Typed { expr: Expr::Property(self.symbols.property(&path)), kind })
+            }
             ("score", [name], _) => self.score(node, name),
             ("health", [field], _) => self.health(node, field),
             ("session", ["events"], _) => {
@@ -142,7 +148,13 @@ impl Checker<'_, '_> {
         if let Some((name, days)) = written.rsplit_once("_trend_")
             && let (Some(score), Some(days)) = (self.symbols.score(name), trend_days(days))
         {
-            return Some(Typed { expr: Expr::Trend { score, days }, kind: Kind::Number });
+            return Some(self.trend(score, days));
+        }
+        if self.symbols.texts.iter().any(|known| *known.name == *written) {
+            let message = format!("model `{written}` reads texts and scores nobody");
+            let help = format!("ask about an event: event.{written}, or its history");
+            self.fault("E032", node, message, Some(help));
+            return None;
         }
         let names: Vec<_> = self.symbols.scores.iter().map(|score| score.name.clone()).collect();
         let known = names.iter().map(|name| &**name);
@@ -155,6 +167,12 @@ impl Checker<'_, '_> {
         None
     }
 
+    /// The value now less that of some days ago, which must be remembered for it.
+    fn trend(&mut self, score: ScoreSlot, days: u16) -> Typed {
+        self.symbols.remember(score, days);
+        Typed { expr: Expr::Trend { score, days }, kind: Kind::Number }
+    }
+
     fn health(&mut self, node: &IdedExpr, field: &str) -> Option<Typed> {
         let Some(score) = self.symbols.score("health") else {
             let help = "declare it: models/health.yaml".to_owned();
@@ -165,7 +183,7 @@ impl Checker<'_, '_> {
         Some(match (field, trend) {
             ("score", _) => Typed { expr: Expr::Score(score), kind: Kind::Number },
             ("band", _) => Typed { expr: Expr::Band(score), kind: Kind::Band(score) },
-            (_, Some(days)) => Typed { expr: Expr::Trend { score, days }, kind: Kind::Number },
+            (_, Some(days)) => self.trend(score, days),
             _ => {
                 let known = ["score", "band", "trend_7d", "trend_28d"];
                 self.fault(
@@ -180,6 +198,6 @@ impl Checker<'_, '_> {
     }
 }
 
-fn trend_days(text: &str) -> Option<u8> {
-    text.strip_suffix('d')?.parse().ok().filter(|days| (1..=28).contains(days))
+fn trend_days(text: &str) -> Option<u16> {
+    text.strip_suffix('d')?.parse().ok().filter(|days| (1..=DAYS_MAX).contains(days))
 }

@@ -36,6 +36,15 @@ impl Tree {
             _ => (start, end),
         }
     }
+
+    /// Where so many members of a name end that begins at `start`: the node of a member does not
+    /// know.
+    pub(super) fn end_of_members(&self, start: usize, members: usize) -> Option<usize> {
+        let root = self.tokens.iter().position(|token| token.start == start)?;
+        // Each is a dot and a word.
+        let last = self.tokens.get(root + 2 * members)?;
+        (last.kind == TokenKind::Word).then_some(last.end)
+    }
 }
 
 /// Parses a scanned condition.

@@ -15,9 +15,9 @@ mod differential;
 fn known_scores() -> Symbols {
     let mut symbols = Symbols::default();
     let bands = vec!["healthy".into(), "at_risk".into()];
-    symbols.scores.push(KnownScore { name: "health".into(), bands });
+    symbols.scores.push(KnownScore { name: "health".into(), bands, days: 28 });
     let bands = vec!["low".into(), "high".into()];
-    symbols.scores.push(KnownScore { name: "churn".into(), bands });
+    symbols.scores.push(KnownScore { name: "churn".into(), bands, days: 28 });
     symbols
 }
 

@@ -51,7 +51,7 @@ pub(super) fn cost(expr: &Expr) -> u32 {
             Expr::In { .. } | Expr::Text { .. } => 3,
             Expr::Trend { .. } | Expr::Last(_) => 4,
             Expr::Until { .. } | Expr::SinceValue { .. } | Expr::Lower(_) => 8,
-            Expr::History(_) => 16,
+            Expr::History(_) | Expr::ScoreOver { .. } => 16,
         });
     });
     total
@@ -68,6 +68,7 @@ fn visit(expr: &Expr, each: &mut dyn FnMut(&Expr)) {
         | Expr::ScoreWas(_)
         | Expr::Band(_)
         | Expr::Trend { .. }
+        | Expr::ScoreOver { .. }
         | Expr::Session(_)
         | Expr::History(_)
         | Expr::Last(_) => {}

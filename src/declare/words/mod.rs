@@ -3,4 +3,5 @@
 pub(crate) mod cases;
 pub(crate) mod model;
 pub(crate) mod policy;
+pub(crate) mod text;
 pub(crate) mod trigger;

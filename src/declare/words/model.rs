@@ -1,10 +1,11 @@
-//! The words of a model file: scorecards, scores computed elsewhere, classifiers.
+//! The words of a model file: scorecards, scores computed elsewhere, classifiers, readers of texts.
 
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::cases::ScoreCase;
+use super::text::{Characters, Classes, Columns};
 use crate::declare::fault::Located;
 use crate::declare::node::{Node, NodeKind};
 use crate::declare::read::{Entries, Faults, Need, OneOrMany, Read, Sound, choice, record};
@@ -12,14 +13,15 @@ use crate::declare::scalar::{Line, Name, Whole, Words};
 use crate::engine::time::Span;
 
 record! {
-    /// A model: something that gives each customer a score.
-    #[expect(dead_code, reason = "who answers for it and what is shown with it is for people")]
+    /// A model: something that gives each customer a score, or tells what texts mean.
     Model {
         /// Its name. Conditions use it as `score.<name>`; the one called `health` as
-        /// `health.score`, `health.band`, `health.trend_7d` and `health.trend_28d` too.
+        /// `health.score`, `health.band`, `health.trend_7d` and `health.trend_28d` too. One that
+        /// reads texts gives events `event.<name>` and `event.<name>.<class>`.
         model: Need<Name>,
         /// `scorecard` (weights that people agree on), `pushed` (computed elsewhere, arriving as
-        /// `Score Updated` events with `model` and `score`) or `classifier` (learned).
+        /// `Score Updated` events with `model` and `score`), `classifier` (learned) or `text`
+        /// (learned from labelled texts; tells what texts of events mean).
         r#type: Need<Located<TypeWord>>,
         /// What it says, in a sentence.
         about: Need<Words>,
@@ -31,6 +33,9 @@ record! {
         every: Option<Located<Span>>,
         /// Which end is bad: `low` for health, `high` for a risk.
         risk: Option<RiskWord>,
+        /// How many days of the score are kept, at least: the value at the end of each day. 28
+        /// days, or what conditions ask about, if it does not say; at most 365.
+        history: Option<Located<Span>>,
         /// Ranges of the score by their lower edge: `{healthy: 70, watch: 45, at_risk: 0}`.
         bands: Option<Entries<Located<f64>>>,
         /// What a scorecard measures.
@@ -39,7 +44,17 @@ record! {
         label: Option<Label>,
         /// What a classifier looks at, up to the moment of scoring.
         features: Option<Entries<Feature>>,
-        /// How a classifier learns.
+        /// Where the texts of a `text` model lie: properties by event, several are read one after
+        /// the other: `{Ticket Created: [subject, body]}`.
+        reads: Option<Entries<OneOrMany<Words>>>,
+        /// What a text may be: `[content, upset]`; or with what labelled rows say for it:
+        /// `{content: [1, good], upset: 0}`.
+        classes: Option<Classes>,
+        /// How likely a class must be for `event.<name>` to name it. Default 0.5.
+        sure: Option<Located<f64>>,
+        /// Which texts are read, and how much of them.
+        characters: Option<Characters>,
+        /// How a model learns.
         learn: Option<Learn>,
         /// What is shown with a score.
         explain: Option<Explain>,
@@ -91,7 +106,7 @@ record! {
         monotone: Option<MonotoneWord>,
     }
 
-    /// How a classifier learns.
+    /// How a classifier or a model of texts learns.
     Learn {
         /// The method: `logistic` (default), or `trees` for strong interactions.
         with: Option<LearnWord>,
@@ -101,6 +116,8 @@ record! {
         validate: Option<Validate>,
         /// How it is calibrated. Default: by a line through the logits.
         calibrate: Option<CalibrateWord>,
+        /// The columns of the labelled rows of a `text` model.
+        columns: Option<Columns>,
         /// Below this quality it may not speak.
         refuse_below: Option<RefuseBelow>,
         /// The scorecard that speaks while the model may not.
@@ -115,11 +132,13 @@ record! {
         gap: Option<Located<Span>>,
     }
 
-    /// The least quality of a classifier.
+    /// The least quality of a model.
     RefuseBelow {
-        /// Area under the ROC curve, from 0.5 to 1.
+        /// Part of the texts whose class is found, from 0 to 1. Models of texts only.
+        accuracy: Option<f64>,
+        /// Area under the ROC curve, from 0.5 to 1. Classifiers only.
         auc: Option<f64>,
-        /// Number of customers of the rarer case. Default 50.
+        /// Number of customers of the rarer case, or of different texts of the rarest class. Default 50.
         labels: Option<Whole>,
         /// Largest calibration error, up to 1.
         calibration_error_at_most: Option<f64>,
@@ -127,17 +146,21 @@ record! {
 
     /// What is shown with a score.
     Explain {
-        /// How many reasons. Default 5.
+        /// How many reasons; of a text, how many of its pieces. Default 5.
         reasons: Option<Whole>,
     }
 
     /// What raises an alarm.
-    #[expect(dead_code, reason = "when to learn anew is for people")]
     Watch {
         /// Features that drift.
         drift: Option<Drift>,
-        /// How often it is learned anew.
+        /// How often it should be learned anew: `daily`, `weekly` or `monthly`. When what it knows
+        /// is older, there is a warning, and a `Model Due` that a trigger can make a task of.
         retrain: Option<SnapshotWord>,
+        /// What becomes of a challenger that is clearly better on what came since: `by_hand`
+        /// (default: it waits for `heedful train --promote`) or `when_better` (on one machine it
+        /// takes over).
+        promote: Option<PromoteWord>,
         /// Traits that may never become features.
         never_use: Option<OneOrMany<Words>>,
     }
@@ -158,6 +181,8 @@ choice! {
         Pushed = "pushed",
         /// Learned.
         Classifier = "classifier",
+        /// Learned from labelled texts.
+        Text = "text",
     }
 
     /// What is scored.
@@ -208,6 +233,14 @@ choice! {
         Weekly = "weekly",
         /// Each month.
         Monthly = "monthly",
+    }
+
+    /// Who puts a better challenger in force.
+    PromoteWord {
+        /// A person.
+        ByHand = "by_hand",
+        /// The service.
+        WhenBetter = "when_better",
     }
 
     /// How it is calibrated.

@@ -245,7 +245,7 @@ fn scores_bands_trends_and_sessions() {
     assert_eq!(number_of(&minutes, &state), None);
     sample::scored(&mut state, "health", 45.0, Some(80.0));
     let mut daily = None;
-    health::note(&mut daily, sample::now() - Span::DAY.times(7), 80.0);
+    health::note(&mut daily, sample::now() - Span::DAY.times(7), 80.0, 28);
     state.rare.scores[0].daily = daily;
     let started_at = sample::now() - Span::MINUTE.times(5);
     state.rare.session = Some(Box::new(Session { started_at, last_at: sample::now(), events: 4 }));

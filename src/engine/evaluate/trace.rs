@@ -3,6 +3,7 @@
 use super::super::catalog::{Catalog, Measure, SeriesSpec};
 use super::super::condition::{Condition, Expr, History, SessionField};
 use super::super::decision::Held;
+use super::super::health::Over;
 use super::super::slot::{ScoreSlot, SeriesSlot};
 use super::super::time::Span;
 use super::super::value::Value;
@@ -40,6 +41,14 @@ pub fn leaf_text(expr: &Expr, catalog: &Catalog) -> Option<String> {
         Expr::ScoreWas(slot) => format!("score.{}_was", score_name(catalog, *slot)),
         Expr::Band(slot) => format!("{}.band", score_name(catalog, *slot)),
         Expr::Trend { score, days } => format!("{}.trend_{days}d", score_name(catalog, *score)),
+        Expr::ScoreOver { score, days, over } => {
+            let name = match over {
+                Over::Least => "min",
+                Over::Greatest => "max",
+                Over::Mean => "avg",
+            };
+            format!("{name}(score.{}, \"{days}d\")", score_name(catalog, *score))
+        }
         Expr::Session(SessionField::Events) => "session.events".into(),
         Expr::Session(SessionField::Minutes) => "session.minutes".into(),
         Expr::History(history) => history_text(*history, catalog),
@@ -71,6 +80,12 @@ fn visit(expr: &Expr, scope: &Scope<'_>, seen: &mut Vec<(Box<str>, Option<Value>
         && !seen.iter().any(|(known, _)| **known == *text)
     {
         seen.push((text.into(), value(expr, scope)));
+        if let Expr::Property(slot) = expr
+            && let Some((what, told)) =
+                scope.catalog.readers.told(scope.catalog, *slot, scope.properties)
+        {
+            seen.push((what, Some(told)));
+        }
     }
     match expr {
         Expr::Until { of: inner, .. }
@@ -105,6 +120,7 @@ fn visit(expr: &Expr, scope: &Scope<'_>, seen: &mut Vec<(Box<str>, Option<Value>
         | Expr::ScoreWas(_)
         | Expr::Band(_)
         | Expr::Trend { .. }
+        | Expr::ScoreOver { .. }
         | Expr::Session(_)
         | Expr::History(_)
         | Expr::Last(_) => {}

@@ -17,6 +17,10 @@ pub fn reachable(
     via: &[ChannelSlot],
     purpose: PurposeSlot,
 ) -> Option<ChannelSlot> {
+    // A part of Heedful is nobody who could be written to, whatever a channel needs.
+    if state.id.is_own() {
+        return None;
+    }
     let rule = catalog.policy.purposes.get(purpose.index())?.consent;
     let preferred = state.rare.preferred_channel.filter(|channel| via.contains(channel));
     preferred

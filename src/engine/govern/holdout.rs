@@ -9,7 +9,8 @@ use crate::engine::policy::HoldoutRule;
 
 /// Whether a customer is in the global holdout.
 pub(super) fn is_global(catalog: &Catalog, state: &CustomerState) -> bool {
-    experiment::globally_held_out(catalog.policy.holdout, state.id.as_str())
+    // What concerns no customer takes part in no comparison of them.
+    !state.id.is_own() && experiment::globally_held_out(catalog.policy.holdout, state.id.as_str())
 }
 
 /// The global holdout comes first and leaves the trigger's experiment untouched: its members would
@@ -20,7 +21,8 @@ pub(super) fn check(case: &Case<'_>, course: &mut Course<'_>) -> Passage {
     if withheld && is_global(case.catalog, case.state) {
         return haunt(course, Reason::GlobalHoldout, Detail::Text("global holdout".into()));
     }
-    let Some(experiment) = case.asker.and_then(|asker| asker.trigger.experiment.as_ref()) else {
+    let experiment = case.asker.and_then(|asker| asker.trigger.experiment.as_ref());
+    let Some(experiment) = experiment.filter(|_| !case.state.id.is_own()) else {
         return course.pass(Rule::Holdout, Detail::None);
     };
     let account = match experiment.unit {

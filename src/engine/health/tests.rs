@@ -276,7 +276,7 @@ proptest! {
     fn days_remember_what_a_plain_list_of_all_days_does(
         changes in prop::collection::vec((0..9_i64, 0..100_i32), 1..40),
         later in 0..40_i64,
-        days in 0..=28_u8,
+        days in 0..=28_u16,
     ) {
         // The oracle: one value per day, from the first on, each day that of the day before.
         let mut oracle: Vec<f64> = Vec::new();
@@ -288,7 +288,7 @@ proptest! {
                 Some(last) => oracle.extend((0..step).map(|_| last)),
             }
             *oracle.last_mut().unwrap() = value;
-            note(&mut daily, day(20_000 + oracle.len() as i64), value);
+            note(&mut daily, day(20_000 + oracle.len() as i64), value, 28);
         }
         let last = oracle.len() as i64;
         let asked = last + later - i64::from(days);
@@ -307,9 +307,41 @@ fn a_trend_is_now_minus_then() {
     sample::scored(&mut state, "health", 71.25, None);
     let known = &mut state.rare.scores[0];
     assert_eq!((known.score, trend(known, day(100), 7)), (ScoreSlot(0), None));
-    note(&mut known.daily, day(90), 90.5);
-    note(&mut known.daily, day(95), 71.25);
+    note(&mut known.daily, day(90), 90.5, 28);
+    note(&mut known.daily, day(95), 71.25, 28);
     assert_eq!(trend(known, day(100), 7), Some(-19.25));
     assert_eq!(trend(known, day(100), 5), Some(0.0));
     assert_eq!(trend(known, day(100), 28), None);
+}
+
+#[test]
+fn days_can_be_asked_together_and_are_shown_until_today() {
+    let mut state = sample::customer(&[]);
+    sample::scored(&mut state, "health", 30.0, None);
+    let known = &mut state.rare.scores[0];
+    for (at, value) in [(10, 50.0), (12, 70.0), (14, 30.0)] {
+        note(&mut known.daily, day(at), value, 60);
+    }
+    let asked =
+        |days| [Over::Least, Over::Greatest, Over::Mean].map(|of| over(known, day(15), days, of));
+    // Ends of days 12, 13 and 14, and now.
+    assert_eq!(asked(3), [Some(30.0), Some(70.0), Some(50.0)]);
+    assert_eq!(asked(5), [Some(30.0), Some(70.0), Some(50.0)]);
+    assert_eq!(asked(6), [None; 3], "it was not known on day 9");
+    let shown: Vec<(i32, f64)> = by_day(known, day(16)).collect();
+    let wanted =
+        [(10, 50.0), (11, 50.0), (12, 70.0), (13, 70.0), (14, 30.0), (15, 30.0), (16, 30.0)];
+    assert_eq!(shown, wanted);
+    // Years later there is no more to show than can be kept.
+    assert_eq!(by_day(known, day(4_000)).count(), 366);
+    assert_eq!(by_day(known, day(4_000)).last(), Some((4_000, 30.0)));
+}
+
+#[test]
+fn no_more_days_are_kept_than_are_asked_for() {
+    for (days, kept) in [(28, 29), (90, 91), (1_000, 366)] {
+        let mut daily = None;
+        (0..2_000).for_each(|at| note(&mut daily, day(at), at as f64, days));
+        assert_eq!(daily.unwrap().values.len(), kept);
+    }
 }

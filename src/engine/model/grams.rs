@@ -3,6 +3,8 @@
 //! No dictionary and no tokenizer, so it serves Chinese and English alike; the price is that two
 //! pieces may share a bucket, which 2^16 and more buckets make rare.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use super::refused::{Refused, senseless};
@@ -39,10 +41,107 @@ impl Default for Grams {
     }
 }
 
+/// A piece of a text, with its bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Piece {
+    pub(super) bucket: u32,
+    /// What people read: the word that it is or lies in, the words, or its characters.
+    pub(super) text: Box<str>,
+}
+
+/// Takes what a reader finds.
+trait Take {
+    /// The next character, spaces drawn together.
+    fn keep(&mut self, char: char);
+    /// A piece: its bucket, and its place among the characters kept.
+    fn piece(&mut self, bucket: u32, place: Range<usize>, kind: PieceKind);
+}
+
+/// What a piece is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PieceKind {
+    Chars,
+    Word,
+    Words,
+}
+
+impl Take for Vec<u32> {
+    fn keep(&mut self, _: char) {}
+
+    fn piece(&mut self, bucket: u32, _: Range<usize>, _: PieceKind) {
+        if self.len() < self.capacity() {
+            self.push(bucket);
+        }
+    }
+}
+
+/// Everything that a text consists of, to be spelled out.
+#[derive(Default)]
+struct Spelling {
+    chars: Vec<char>,
+    words: Vec<Range<usize>>,
+    pieces: Vec<(u32, Range<usize>, PieceKind)>,
+}
+
+impl Take for Spelling {
+    fn keep(&mut self, char: char) {
+        self.chars.push(char);
+    }
+
+    fn piece(&mut self, bucket: u32, place: Range<usize>, kind: PieceKind) {
+        if kind == PieceKind::Word {
+            self.words.push(place.clone());
+        }
+        self.pieces.push((bucket, place, kind));
+    }
+}
+
+/// Every piece of a text as people read it. Characters inside a word count as that word: nobody
+/// learns anything from `ef` in `refund`.
+pub(super) fn spelled(text: &str, scheme: Scheme) -> Vec<Piece> {
+    let mut spelling = Spelling::default();
+    read(text, scheme, &mut spelling);
+    let Spelling { chars, words, pieces } = spelling;
+    let is_letter = |at: &usize| chars.get(*at).is_some_and(|char| char.is_alphanumeric());
+    let whole = |place: Range<usize>, kind| {
+        if kind != PieceKind::Chars {
+            return place;
+        }
+        // `t ` and `d,` belong to the words that end there.
+        let place = match (place.clone().find(is_letter), place.clone().rfind(is_letter)) {
+            (Some(first), Some(last)) => first..last + 1,
+            _ => place,
+        };
+        let around = words.partition_point(|word| word.end < place.end);
+        let word = words.get(around).filter(|word| word.start <= place.start);
+        word.cloned().unwrap_or(place)
+    };
+    let spell = |(bucket, place, kind): (u32, Range<usize>, PieceKind)| {
+        let chars = chars.get(whole(place, kind)).unwrap_or_default();
+        Piece { bucket, text: chars.iter().collect::<String>().trim().into() }
+    };
+    pieces.into_iter().map(spell).collect()
+}
+
+fn read(text: &str, scheme: Scheme, out: &mut impl Take) {
+    let mut reader = Reader::new(scheme);
+    for char in text.chars().take(TEXT_CHARS_MAX) {
+        for char in char.to_lowercase() {
+            reader.char(narrow(char), out);
+        }
+    }
+    reader.end_word(out);
+}
+
 impl Scheme {
     /// How many buckets there are.
     pub fn buckets(self) -> usize {
         1 << self.bits.min(20)
+    }
+
+    /// A piece of a text by its bucket, as people read it.
+    pub fn piece(self, text: &str, bucket: u32) -> Option<Box<str>> {
+        spelled(text, self).into_iter().find(|piece| piece.bucket == bucket).map(|piece| piece.text)
     }
 
     /// Whether it can be served.
@@ -61,17 +160,19 @@ impl Scheme {
 }
 
 impl Grams {
+    /// With room for one text only: a small block where texts are few.
+    pub fn for_text(text: &str, scheme: Scheme) -> Self {
+        let each = usize::from(scheme.chars) + usize::from(scheme.words);
+        // No character becomes more characters than it has bytes when it is made small.
+        let pieces = text.len().saturating_mul(each).saturating_add(2);
+        Self { buckets: Vec::with_capacity(pieces.min(PIECES_MAX)) }
+    }
+
     /// Reads a text and gives, sorted by bucket, each bucket with 1 + ln(times it occurs): a text
     /// that says "bad" five times is not five times as bad. Does not allocate.
     pub fn read(&mut self, text: &str, scheme: Scheme) -> impl Iterator<Item = (u32, f64)> {
         self.buckets.clear();
-        let mut reader = Reader::new(scheme);
-        for char in text.chars().take(TEXT_CHARS_MAX) {
-            for char in char.to_lowercase() {
-                reader.char(narrow(char), &mut self.buckets);
-            }
-        }
-        reader.end_word(&mut self.buckets);
+        read(text, scheme, &mut self.buckets);
         self.buckets.sort_unstable();
         self.buckets.chunk_by(|left, right| left == right).filter_map(|run| {
             let times = u32::try_from(run.len()).ok()?;
@@ -86,66 +187,78 @@ struct Reader {
     mask: u32,
     /// The last characters, newest first.
     last: [u32; LENGTH_MAX],
-    /// How many of them there are.
-    seen: usize,
-    word: Option<u32>,
-    word_before: Option<u32>,
+    /// How many characters were kept.
+    kept: usize,
+    word: Option<Word>,
+    word_before: Option<Word>,
+}
+
+#[derive(Clone, Copy)]
+struct Word {
+    hash: u32,
+    start: usize,
+    end: usize,
 }
 
 impl Reader {
     fn new(scheme: Scheme) -> Self {
         let mask = (1_u32 << scheme.bits.min(20)) - 1;
-        Self { scheme, mask, last: [0; LENGTH_MAX], seen: 0, word: None, word_before: None }
+        Self { scheme, mask, last: [0; LENGTH_MAX], kept: 0, word: None, word_before: None }
     }
 
-    fn char(&mut self, char: char, out: &mut Vec<u32>) {
+    fn char(&mut self, char: char, out: &mut impl Take) {
         if self.scheme.words != 0 {
             self.word_char(char, out);
         }
         let char = if char.is_whitespace() { ' ' } else { char };
         // One space is as good as many, and a text does not begin with one.
-        if char == ' ' && (self.seen == 0 || self.last.first() == Some(&u32::from(' '))) {
+        if char == ' ' && (self.kept == 0 || self.last.first() == Some(&u32::from(' '))) {
             return;
         }
         self.last.rotate_right(1);
         if let Some(first) = self.last.first_mut() {
             *first = u32::from(char);
         }
-        self.seen = (self.seen + 1).min(LENGTH_MAX);
-        let longest = usize::from(self.scheme.chars).min(self.seen);
+        self.kept += 1;
+        out.keep(char);
+        let longest = usize::from(self.scheme.chars).min(self.kept);
         let mut hash = 0x9e37_79b9;
         for (length, char) in (1_u32..).zip(self.last.iter().take(longest)) {
             hash = mix(hash, *char);
-            self.put(mix(hash, length), out);
+            let place = self.kept.saturating_sub(length as usize)..self.kept;
+            out.piece(self.bucket(mix(hash, length)), place, PieceKind::Chars);
         }
     }
 
-    fn word_char(&mut self, char: char, out: &mut Vec<u32>) {
+    fn word_char(&mut self, char: char, out: &mut impl Take) {
         if char.is_alphanumeric() && !runs_together(char) {
-            self.word = Some(mix(self.word.unwrap_or(0x85eb_ca6b), u32::from(char)));
+            let fresh = Word { hash: 0x85eb_ca6b, start: self.kept, end: self.kept };
+            let word = self.word.unwrap_or(fresh);
+            let hash = mix(word.hash, u32::from(char));
+            self.word = Some(Word { hash, start: word.start, end: self.kept + 1 });
         } else if char != '\'' {
             self.end_word(out);
         }
     }
 
-    fn end_word(&mut self, out: &mut Vec<u32>) {
+    fn end_word(&mut self, out: &mut impl Take) {
         let Some(word) = self.word.take() else { return };
         if self.scheme.words == 0 {
             return;
         }
-        self.put(mix(word, 0x1_0001), out);
+        let bucket = self.bucket(mix(word.hash, 0x1_0001));
+        out.piece(bucket, word.start..word.end, PieceKind::Word);
         if 1 < self.scheme.words
             && let Some(before) = self.word_before
         {
-            self.put(mix(mix(before, word), 0x1_0002), out);
+            let bucket = self.bucket(mix(mix(before.hash, word.hash), 0x1_0002));
+            out.piece(bucket, before.start..word.end, PieceKind::Words);
         }
         self.word_before = Some(word);
     }
 
-    fn put(&self, hash: u32, out: &mut Vec<u32>) {
-        if out.len() < out.capacity() {
-            out.push((hash ^ (hash >> 16)) & self.mask);
-        }
+    const fn bucket(&self, hash: u32) -> u32 {
+        (hash ^ (hash >> 16)) & self.mask
     }
 }
 

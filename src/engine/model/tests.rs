@@ -295,3 +295,37 @@ fn applying_a_model_does_not_allocate() {
     });
     assert_eq!(counted.count_total, 0);
 }
+
+#[test]
+fn the_pieces_of_a_text_add_up_to_its_logit_and_are_whole_words() {
+    let several = {
+        let model = text();
+        let class = |name: &str, bias| Class { name: name.into(), bias, scale: 0.02 };
+        let weights = (0..512).map(|at: i32| i8::try_from(at % 201 - 100).unwrap_or(0)).collect();
+        TextModel { classes: [class("a", 0.1), class("b", -0.3)].into(), weights, ..model }
+    };
+    let words = TextModel { scheme: Scheme { words: 2, ..text().scheme }, ..text() };
+    for text in ["I'm not happy  with it, NOT happy", "太差了，太差了！", "很好 thanks", "?", ""]
+    {
+        let mut logits = [0.0; 2];
+        for model in [&words, &several] {
+            let logits = &mut logits[..model.classes.len()];
+            model.logits(text, &mut Grams::for_text(text, model.scheme), logits);
+            let mut whole = vec![0.0; logits.len()];
+            model.logits(text, &mut Grams::default(), &mut whole);
+            assert_eq!(logits, whole, "room for one text is room enough");
+            let own = |class: usize| logits[class] - model.classes[class].bias;
+            let mean = (0..logits.len()).map(own).sum::<f64>() / (logits.len() as f64);
+            for class in 0..logits.len() {
+                let sum: f64 = model.reasons(text, class).iter().map(|reason| reason.1).sum();
+                let wanted = if logits.len() == 1 { own(class) } else { own(class) - mean };
+                assert!((sum - wanted).abs() < 1e-9, "{text}: {sum} {wanted}");
+            }
+        }
+    }
+    let pieces: Vec<Box<str>> =
+        words.reasons("Not good, 很差", 0).into_iter().map(|reason| reason.0).collect();
+    let has = |piece: &str| pieces.iter().any(|own| **own == *piece);
+    assert!(has("not") && has("good") && has("not good") && has("很差") && has("差"), "{pieces:?}");
+    assert!(!has("oo") && !has("g") && !has("t") && !has("d,"), "{pieces:?}");
+}

@@ -4,8 +4,11 @@
 //! `bias + scale * sum(t_b w_b) / sqrt(sum(t_b^2))`. How much a bucket tells (its inverse document
 //! frequency) is folded into `w_b`, so that serving needs no second table.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use super::grams::spelled;
 use super::refused::{Refused, at_most, exactly, finite, name, senseless};
 use super::{Grams, Scheme, TEXT_WEIGHTS_MAX, logistic, packed};
 
@@ -81,6 +84,42 @@ impl TextModel {
             sum += *logit;
         }
         chances.iter_mut().for_each(|chance| *chance /= sum);
+    }
+
+    /// What each word or run of characters of a text adds to the logit of a class, the largest
+    /// first: with its bias they sum to the logit. With several classes, what it adds beyond what
+    /// it adds to all of them on average.
+    pub fn reasons(&self, text: &str, class: usize) -> Vec<(Box<str>, f64)> {
+        let classes = self.classes.len();
+        let scale = |class: usize| self.classes.get(class).map_or(0.0, |class| class.scale);
+        let weight = |bucket: u32, class: usize| {
+            let at = usize::try_from(bucket).unwrap_or(usize::MAX).saturating_mul(classes);
+            let weight = self.weights.get(at.saturating_add(class)).copied().unwrap_or(0);
+            scale(class) * f64::from(weight)
+        };
+        let cells: BTreeMap<u32, f64> =
+            Grams::for_text(text, self.scheme).read(text, self.scheme).collect();
+        let squares: f64 = cells.values().map(|times| times * times).sum();
+        let length = if squares == 0.0 { 1.0 } else { squares.sqrt() };
+        let pieces = spelled(text, self.scheme);
+        let mut occurs: BTreeMap<u32, f64> = BTreeMap::new();
+        pieces.iter().for_each(|piece| *occurs.entry(piece.bucket).or_default() += 1.0);
+        let mut parts: BTreeMap<Box<str>, f64> = BTreeMap::new();
+        for piece in pieces {
+            let (Some(times), Some(occurs)) = (cells.get(&piece.bucket), occurs.get(&piece.bucket))
+            else {
+                continue;
+            };
+            let mut own = weight(piece.bucket, class);
+            if 1 < classes {
+                let all: f64 = (0..classes).map(|class| weight(piece.bucket, class)).sum();
+                own -= all / f64::from(u32::try_from(classes).unwrap_or(u32::MAX));
+            }
+            *parts.entry(piece.text).or_default() += own * times / length / occurs;
+        }
+        let mut parts: Vec<_> = parts.into_iter().collect();
+        parts.sort_by(|left, right| right.1.total_cmp(&left.1));
+        parts
     }
 
     /// Whether it can be served.

@@ -3,6 +3,7 @@
 use super::super::catalog::{Catalog, When};
 use super::super::customer::{CustomerState, Latch};
 use super::super::evaluate::Scope;
+use super::super::rival::{self, Glance};
 use super::super::slot::{ScoreSlot, TriggerSlot};
 use super::super::time::Timestamp;
 use super::super::timer::TimerKind;
@@ -20,6 +21,10 @@ use super::{timers, zone};
 /// nothing that happened to the customer.
 pub fn bind(catalog: &Catalog, state: &mut CustomerState, now: Timestamp) {
     timers::disarm(state, |kind| is_gone(catalog, kind));
+    // Dates, calendars and scores are of customers.
+    if state.id.is_own() {
+        return release_orphans(catalog, state, now);
+    }
     for slot in catalog.index.roster.all_dates() {
         arm_dates(catalog, state, slot, now);
     }
@@ -43,11 +48,13 @@ pub fn bind(catalog: &Catalog, state: &mut CustomerState, now: Timestamp) {
             let then = state.now;
             let scope = Scope { catalog, state, properties: &[], now: then };
             if let Some(value) = score.source.score(&scope) {
-                record_score(&mut state.rare.scores, slot, value, then);
+                record_score(catalog, state, slot, value, then);
             }
             settle_latches(catalog, state, slot);
+            rival::contend(catalog, state, slot, then, Glance::Between);
         }
     }
+    rival::forget_gone(catalog, state);
     release_orphans(catalog, state, now);
 }
 

@@ -26,6 +26,10 @@ impl Step<'_> {
                 continue;
             }
             let old = self.replace_trait(*slot, value.clone(), found);
+            // What Heedful notes of itself is no change of a customer.
+            if self.state.id.is_own() {
+                continue;
+            }
             if *slot == known.consent {
                 self.fold_consent(old.as_ref(), value.as_ref(), event.occurred_at, event.id);
             } else if *slot == known.preferred_channel {

@@ -35,7 +35,7 @@ use super::govern;
 use super::id::stable_hash;
 use super::input::{BlindGap, Body, Event, Input, Reach};
 use super::time::{Timestamp, Zone};
-use super::value::{Property, Value};
+use super::value::Property;
 use fire::Firing;
 
 /// Applies one input to one customer.
@@ -111,6 +111,15 @@ impl Step<'_> {
     }
 
     fn event(&mut self, event: &Event<'_>, at: Timestamp) {
+        let catalog = self.catalog;
+        match catalog.readers.read(event) {
+            Some(properties) => self.heard(&Event { properties: &properties, ..*event }, at),
+            None => self.heard(event, at),
+        }
+    }
+
+    /// Takes in an event whose texts were read.
+    fn heard(&mut self, event: &Event<'_>, at: Timestamp) {
         match event.reach {
             Reach::Historical => {
                 self.fold_traits(event, at);
@@ -177,7 +186,7 @@ pub(super) fn zone(catalog: &Catalog, state: &CustomerState) -> Zone {
 }
 
 /// Touches each cache line of the state itself. A shard does this for all customers of a group
-/// before it [`reach`]es and [`warm`]s them, and that before it steps the first: so their memory is
+/// before it [`reach`]es, [`warm`]s and [`follow`]s them, and that before it steps the first: so their memory is
 /// fetched side by side, not one after the other. The sums keep the compiler from leaving the reads
 /// out.
 pub fn touch(state: &CustomerState) -> u64 {
@@ -203,7 +212,8 @@ pub fn reach(state: &CustomerState) -> u64 {
     lists.into_iter().fold(0, |sum, len| sum ^ len as u64)
 }
 
-/// Looks at what the state's lists hold and a step of this customer will need: see [`touch`].
+/// Looks at what the state's lists hold and a step of this customer will need: see [`touch`]. Only
+/// ends are looked at, which lie on all lines of a short list.
 pub fn warm(state: &CustomerState) -> u64 {
     let seen = state.recent.marks().last().copied().unwrap_or_default();
     let latest = state.recent.latest();
@@ -212,13 +222,16 @@ pub fn warm(state: &CustomerState) -> u64 {
     let progress = state.progress.first().map_or(0, |progress| progress.transitions);
     let ledger = state.ledger.last().map_or(0, |contact| contact.decision);
     let mut sum = seen ^ timeline ^ due.unsigned_abs() ^ u64::from(progress) ^ ledger;
-    for (_, value) in &state.traits {
-        if let Value::Str(text) = value {
-            sum ^= text.as_bytes().first().copied().map_or(0, u64::from);
-        }
+    for (slot, _) in state.traits.first().into_iter().chain(state.traits.last()) {
+        sum ^= u64::from(slot.0);
     }
-    for (_, series) in &state.series {
-        sum ^= u64::from(series.is_empty());
+    for (slot, _) in state.series.first().into_iter().chain(state.series.last()) {
+        sum ^= u64::from(slot.0);
     }
     sum
+}
+
+/// Looks at what the state's lists point at: see [`touch`].
+pub fn follow(state: &CustomerState) -> u64 {
+    state.series.iter().fold(0, |sum, (_, series)| sum ^ u64::from(series.is_empty()))
 }

@@ -1,17 +1,17 @@
 //! Traits that change and scores that cross a line.
 
-use super::super::catalog::{Crossing, ScoreSource, TraitPath, When};
-use super::super::customer::{Latch, ScoreState, spare_room};
+use super::super::catalog::{Catalog, Crossing, ScoreSource, TraitPath, When};
+use super::super::customer::{CustomerState, Latch, ScoreState, spare_room};
 use super::super::health;
 use super::super::id::stable_hash;
 use super::super::input::Event;
+use super::super::rival::{self, Glance};
 use super::super::slot::{ScoreSlot, TraitSlot, TriggerSlot};
 use super::super::time::{Span, Timestamp};
 use super::super::timer::TimerKind;
 use super::super::value::{Value, ValueRef};
 use super::behavior::Found;
 use super::{Step, timers};
-use thin_vec::ThinVec;
 
 /// The least time between two computations of a scorecard, whatever its file says.
 const RESCORE_MIN: Span = Span::SECOND;
@@ -47,6 +47,7 @@ impl Step<'_> {
                 && let Some(value) = score.source.score(&self.scope(&[], at))
             {
                 self.set_score(slot, value, at);
+                rival::contend(catalog, self.state, slot, at, Glance::Between);
             }
         }
     }
@@ -60,6 +61,8 @@ impl Step<'_> {
         if let Some(value) = score.source.score(&self.scope(&[], now)) {
             self.set_score(slot, value, now);
         }
+        // Also of somebody who is not judged any more: what was said of them comes true or not.
+        rival::contend(self.catalog, self.state, slot, now, Glance::InTurn);
     }
 
     /// Takes over a score that came from elsewhere, unless a model of our own speaks here.
@@ -74,7 +77,7 @@ impl Step<'_> {
     /// Takes over a score and fires the triggers whose line it crosses.
     pub(super) fn set_score(&mut self, slot: ScoreSlot, value: f64, at: Timestamp) {
         let Some(Changed { before, value }) =
-            record_score(&mut self.state.rare.scores, slot, value, at)
+            record_score(self.catalog, self.state, slot, value, at)
         else {
             return;
         };
@@ -148,7 +151,8 @@ pub(super) struct Changed {
 
 /// Enters a value, rounded to 4 decimals; `None` when it says nothing new.
 pub(super) fn record_score(
-    scores: &mut ThinVec<ScoreState>,
+    catalog: &Catalog,
+    state: &mut CustomerState,
     slot: ScoreSlot,
     value: f64,
     at: Timestamp,
@@ -158,6 +162,8 @@ pub(super) fn record_score(
     }
     // Adding zero turns -0 into 0, which prints and hashes otherwise.
     let value = health::rounded(value) + 0.0;
+    let days = catalog.scores.get(slot.index()).map_or(health::DAYS, |score| score.days);
+    let scores = &mut state.rare.scores;
     match scores.binary_search_by_key(&slot, |state| state.score) {
         Ok(index) => {
             let known = scores.get_mut(index)?;
@@ -168,12 +174,12 @@ pub(super) fn record_score(
             known.was = Some(before);
             known.value = value;
             known.changed_at = at;
-            health::note(&mut known.daily, at, value);
+            health::note(&mut known.daily, at, value, days);
             Some(Changed { before: Some(before), value })
         }
         Err(index) => {
             let mut daily = None;
-            health::note(&mut daily, at, value);
+            health::note(&mut daily, at, value, days);
             let state = ScoreState { score: slot, value, was: None, changed_at: at, daily };
             spare_room(scores);
             scores.insert(index, state);

@@ -8,6 +8,7 @@
 
 pub mod moved;
 mod read;
+mod rivals;
 mod tables;
 mod write;
 
@@ -47,6 +48,7 @@ pub(super) mod field {
     pub(crate) const SEEN: u32 = 16;
     pub(crate) const SEEN_NEXT: u32 = 17;
     pub(crate) const SESSION: u32 = 18;
+    pub(crate) const RIVALS: u32 = 19;
 }
 
 /// Writes and reads states bound to one catalog.

@@ -3,13 +3,14 @@
 
 use minicbor::Decoder;
 use minicbor::data::Type;
+use smallvec::SmallVec;
 use thin_vec::ThinVec;
 
 use super::tables::SeriesKind;
 use super::{Error, Strangers, Tables, VALUE_DEPTH_MAX, VERSION, field};
 use crate::engine::customer::{
     Cause, Consent, Contact, ContactKind, CustomerState, Daily, Latch, Progress, ScoreState,
-    Session, Waiting,
+    Session, TIMELINE_MAX, Waiting,
 };
 use crate::engine::decision::Reason;
 use crate::engine::id::{CustomerId, DecisionId};
@@ -26,11 +27,11 @@ use crate::engine::time::{Span, Timestamp};
 use crate::engine::timer::{Timer, TimerKind};
 use crate::engine::value::Value;
 
-type Read<T> = Result<T, minicbor::decode::Error>;
+pub(super) type Read<T> = Result<T, minicbor::decode::Error>;
 
 /// The reader of one state.
-struct Reader<'a, 'b> {
-    from: Decoder<'b>,
+pub(super) struct Reader<'a, 'b> {
+    pub(super) from: Decoder<'b>,
     texts: Vec<&'b str>,
     // Event slots by index of the name: the timeline repeats few names often.
     events: Vec<Option<EventSlot>>,
@@ -70,6 +71,7 @@ pub(super) fn state(
     let mut state = read.map_err(|error| Error::Malformed { what: error.to_string(), at })?;
     forget_gone(&mut state);
     sort(&mut state);
+    super::rivals::settle(&mut state);
     Ok(state)
 }
 
@@ -83,6 +85,7 @@ fn sort(state: &mut CustomerState) {
     state.progress.sort_by_key(|progress| (progress.trigger, progress.object));
     state.progress.dedup_by_key(|progress| (progress.trigger, progress.object));
     if !state.rare.scores.is_empty() {
+        state.rare.scores.retain(|score| score.score.0 < Strangers::FIRST_SLOT);
         state.rare.scores.sort_by_key(|score| score.score);
         state.rare.scores.dedup_by_key(|score| score.score);
     }
@@ -93,9 +96,6 @@ fn sort(state: &mut CustomerState) {
 fn forget_gone(state: &mut CustomerState) {
     let gone = |slot: TriggerSlot| Strangers::FIRST_SLOT <= slot.0;
     state.progress.retain(|progress| !gone(progress.trigger));
-    if !state.rare.scores.is_empty() {
-        state.rare.scores.retain(|score| score.score.0 < Strangers::FIRST_SLOT);
-    }
     state.timers.retain(|timer| match &timer.kind {
         TimerKind::Absence { trigger, .. }
         | TimerKind::Date { trigger, .. }
@@ -151,6 +151,7 @@ impl<'b> Reader<'_, 'b> {
             field::LEDGER => state.ledger = self.list(Self::contact)?,
             field::FREEZES => state.rare.freezes = self.list(Self::freeze)?,
             field::SCORES => state.rare.scores = self.list(Self::score)?,
+            field::RIVALS => state.rare.rivals = self.list(Self::rival)?,
             field::TIMELINE => state.recent.set_timeline(self.timeline()?.into_iter()),
             field::SEEN => {
                 let bytes = self.from.bytes()?;
@@ -165,7 +166,7 @@ impl<'b> Reader<'_, 'b> {
     }
 
     /// Length of an array that begins here; more than there are bytes left is refused.
-    fn length(&mut self) -> Read<usize> {
+    pub(super) fn length(&mut self) -> Read<usize> {
         let length = self.from.array()?.ok_or_else(indefinite)?;
         self.bounded(length)
     }
@@ -189,7 +190,7 @@ impl<'b> Reader<'_, 'b> {
     }
 
     /// Skips the members of a record that this version does not know.
-    fn skip_rest(&mut self, members: usize, known: usize) -> Read<()> {
+    pub(super) fn skip_rest(&mut self, members: usize, known: usize) -> Read<()> {
         if members < known {
             return Err(wrong("a record is too short"));
         }
@@ -211,9 +212,9 @@ impl<'b> Reader<'_, 'b> {
         Ok(traits)
     }
 
-    fn timeline(&mut self) -> Read<ThinVec<Remembered>> {
+    fn timeline(&mut self) -> Read<SmallVec<[Remembered; TIMELINE_MAX]>> {
         let count = self.length()? / 2;
-        let mut timeline = ThinVec::with_capacity(count);
+        let mut timeline = SmallVec::with_capacity(count);
         for _ in 0..count {
             let event = self.event()?;
             timeline.push(Remembered::new(event, self.instant()?));
@@ -467,7 +468,10 @@ impl<'b> Reader<'_, 'b> {
         Ok(ScoreState { score, value, was, changed_at, daily })
     }
 
-    fn or_null<T>(&mut self, read: impl FnOnce(&mut Self) -> Read<T>) -> Read<Option<T>> {
+    pub(super) fn or_null<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Read<T>,
+    ) -> Read<Option<T>> {
         if self.from.datatype()? == Type::Null {
             self.from.null()?;
             return Ok(None);
@@ -525,17 +529,17 @@ impl<'b> Reader<'_, 'b> {
         Ok(found.unwrap_or_else(|| self.strangers.intern(text)))
     }
 
-    fn score_slot(&mut self) -> Read<ScoreSlot> {
+    pub(super) fn score_slot(&mut self) -> Read<ScoreSlot> {
         let text = self.text()?;
         // A score that is gone is forgotten: its slot only has to be no slot of the catalog.
         Ok(ScoreSlot(self.tables.scores.find(text).unwrap_or(Strangers::OTHER_SLOT)))
     }
 
-    fn instant(&mut self) -> Read<Timestamp> {
+    pub(super) fn instant(&mut self) -> Read<Timestamp> {
         Ok(self.base + Span::from_millis(self.from.i64()?))
     }
 
-    fn number(&mut self) -> Read<f64> {
+    pub(super) fn number(&mut self) -> Read<f64> {
         let number = match self.from.datatype()? {
             Type::F64 => self.from.f64()?,
             _ => whole(self.from.i64()?),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
+use crate::engine::classifier::Case;
 use crate::engine::customer::{
     Cause, Consent, Contact, ContactKind, Daily, Latch, Progress, ScoreState, Session, Waiting,
 };
@@ -13,6 +14,7 @@ use crate::engine::id::DecisionId;
 use crate::engine::input::Answer;
 use crate::engine::policy::Freeze;
 use crate::engine::recent::Remembered;
+use crate::engine::rival::{Came, Rival, Said};
 use crate::engine::series::{Amount, Series, Tally};
 use crate::engine::slot::{
     ChannelSlot, PropertySlot, PurposeSlot, ScoreSlot, SeriesSlot, TriggerSlot,
@@ -226,6 +228,26 @@ impl Dice {
         }
     }
 
+    fn rival(&mut self, slot: u16) -> Rival {
+        Rival {
+            score: ScoreSlot(slot),
+            pair: self.next(),
+            value: self.maybe(Self::number),
+            open: self.maybe(|dice| Said {
+                at: dice.instant(),
+                seen: u32::from(dice.slot(900)),
+                champion: dice.number(),
+                challenger: dice.number(),
+            }),
+            closed: self.list(|dice| Came {
+                at: dice.instant(),
+                case: if dice.below(2) == 0 { Case::Positive } else { Case::Negative },
+                champion: dice.number(),
+                challenger: dice.number(),
+            }),
+        }
+    }
+
     fn score(&mut self, slot: u16) -> ScoreState {
         ScoreState {
             score: ScoreSlot(slot),
@@ -297,6 +319,8 @@ impl Dice {
             let (started_at, last_at) = (dice.instant(), dice.instant());
             Box::new(Session { started_at, last_at, events: dice.small() })
         });
+        // Last: what was drawn before it was written down once.
+        state.rare.rivals = (0..self.slot(3)).map(|slot| self.rival(slot)).collect();
         state
     }
 }
@@ -450,7 +474,10 @@ fn the_golden_bytes_of_format_1_are_read_and_written() {
         digits.chunks(2).map(|pair| digit(pair[0]) * 16 + digit(pair[1])).collect();
     let mut names = names();
     let back = decoded(&mut Format::new(tables()), &mut names, &golden).unwrap();
-    assert_eq!(back, Dice(42).state(&mut self::names()), "the state that was written then");
+    let mut then = Dice(42).state(&mut self::names());
+    // Which was not kept then.
+    then.rare.rivals.clear();
+    assert_eq!(back, then, "the state that was written then");
     assert_eq!(encoded(&names, &back), golden);
 }
 

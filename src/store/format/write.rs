@@ -18,7 +18,7 @@ use crate::engine::time::Timestamp;
 use crate::engine::timer::{Timer, TimerKind};
 use crate::engine::value::Value;
 
-type Written = Result<(), minicbor::encode::Error<Infallible>>;
+pub(super) type Written = Result<(), minicbor::encode::Error<Infallible>>;
 
 /// Buffers kept from one state to the next.
 #[derive(Debug, Default)]
@@ -29,7 +29,7 @@ pub(super) struct Scratch {
 
 /// What a name names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Event,
     Trait,
     Trigger,
@@ -41,8 +41,8 @@ enum Kind {
 }
 
 /// The writer of one state.
-struct Writer<'a> {
-    to: Encoder<&'a mut Vec<u8>>,
+pub(super) struct Writer<'a> {
+    pub(super) to: Encoder<&'a mut Vec<u8>>,
     used: &'a mut Vec<(Kind, u16)>,
     names: &'a Names,
     base: Timestamp,
@@ -131,6 +131,7 @@ impl Writer<'_> {
         self.list(field::LEDGER, &state.ledger, Self::contact)?;
         self.list(field::FREEZES, &state.rare.freezes, Self::freeze)?;
         self.list(field::SCORES, &state.rare.scores, Self::score)?;
+        self.list(field::RIVALS, &state.rare.rivals, Self::rival)?;
         self.timeline(state)?;
         self.seen(state)?;
         if let Some(session) = &state.rare.session {
@@ -418,7 +419,7 @@ impl Writer<'_> {
     }
 
     /// The index of a name, which is listed when it is used for the first time.
-    fn name(&mut self, kind: Kind, slot: u16) -> Written {
+    pub(super) fn name(&mut self, kind: Kind, slot: u16) -> Written {
         let wanted = (kind, slot);
         let index = self.used.iter().position(|used| *used == wanted).unwrap_or_else(|| {
             self.used.push(wanted);
@@ -427,12 +428,12 @@ impl Writer<'_> {
         self.to.u64(index as u64)?.ok()
     }
 
-    fn instant(&mut self, at: Timestamp) -> Written {
+    pub(super) fn instant(&mut self, at: Timestamp) -> Written {
         self.to.i64((at - self.base).as_millis())?.ok()
     }
 
     /// Whole numbers are written as such: they are shorter and exact.
-    fn number(&mut self, number: f64) -> Written {
+    pub(super) fn number(&mut self, number: f64) -> Written {
         /// Whole numbers up to here are the same in both forms.
         const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
         let whole = number.trunc().to_bits() == number.to_bits() && number.abs() < WHOLE_MAX;
@@ -478,6 +479,7 @@ fn count_fields(state: &CustomerState) -> u64 {
         !state.ledger.is_empty(),
         !state.rare.freezes.is_empty(),
         !state.rare.scores.is_empty(),
+        !state.rare.rivals.is_empty(),
         state.recent.latest().is_some(),
         !state.recent.marks().is_empty(),
         !state.recent.marks().is_empty(),

@@ -222,7 +222,7 @@ fn a_page_explains_the_health_of_a_customer() {
     assert_eq!(page.traits["plan"], "pro");
     assert_eq!((&*page.consents[0].purpose, page.consents[0].granted), ("marketing", true));
     assert_eq!(page.timeline[0].event, "Ticket Opened");
-    assert_eq!(page.health_history.last().unwrap().day, "2026-03-06");
+    assert_eq!(page.health_history.last().unwrap().day, "2026-03-07");
     assert!(!page.caps.is_empty());
     assert!(page::page(&shard, "nobody", after(0)).is_none());
 }

@@ -1,6 +1,7 @@
 //! A worker between a log and a store: whatever is cut off at whatever moment, what comes out is
 //! what comes out of a run that nothing disturbs.
 
+mod left;
 mod shared;
 
 use std::path::Path;

@@ -5,7 +5,12 @@ use std::hint::black_box;
 use std::process::Command;
 use std::time::Instant;
 
-use heedful::engine::model::{Grams, Scale, Scheme};
+use heedful::engine::input::{Event, Reach, View};
+use heedful::engine::model::{Grams, Scale, Scheme, TextModel};
+use heedful::engine::reading::{Asked, Length, Reader, Readers, Reads, TextLeast, TextTerms};
+use heedful::engine::slot::{EventSlot, PropertySlot};
+use heedful::engine::time::Timestamp;
+use heedful::engine::value::Property;
 use heedful::stats::folds::Fold;
 use heedful::stats::layout::{Layout, Plan, Tail};
 use heedful::stats::logistic::Problem;
@@ -178,7 +183,48 @@ fn texts(figures: &mut Figures) -> Fallible<()> {
     figures.add("text, microseconds each", seconds / count * 1e6, Some(Goal::AtMost(20.0)));
     let bytes = serde_json::to_string(&model)?.bytes().map(|_| 1.0).sum::<f64>();
     figures.add("text model file, MB", bytes / 1e6, Some(Goal::AtMost(1.0)));
+    let readers = readers(model);
+    let own: Vec<[Property<'_>; 2]> =
+        reviews.iter().map(|review| [Property::Str(review), Property::Missing]).collect();
+    let seconds =
+        quickest(|| Ok(own.iter().map(|own| told(&readers, EventSlot(0), own)).sum::<f64>()))?;
+    figures.add("event with a text, microseconds", seconds / count * 1e6, Some(Goal::AtMost(20.0)));
+    let seconds =
+        quickest(|| Ok(own.iter().map(|own| told(&readers, EventSlot(1), own)).sum::<f64>()))?;
+    figures.add("event without, nanoseconds", seconds / count * 1e9, Some(Goal::AtMost(10.0)));
     Ok(())
+}
+
+/// What the text of an event says of its second class.
+fn told(readers: &Readers, event: EventSlot, properties: &[Property<'_>]) -> f64 {
+    let (id, name, view, reach) = ("e", Some(event), View::Other, Reach::Live);
+    let occurred_at = Timestamp::from_millis(1);
+    let event = Event { id, name, view, occurred_at, properties, traits: &[], reach };
+    match readers.read(&event).as_deref() {
+        Some([_, Property::Num(chance)]) => *chance,
+        _ => 0.0,
+    }
+}
+
+/// The model as it is served: one event has texts for it, the other has none.
+fn readers(model: TextModel) -> Readers {
+    let least = TextLeast { accuracy: 0.0, labels: 10, calibration_error_at_most: 1.0 };
+    let (text, said) = ("text".into(), Box::default());
+    let lesson = TextTerms { definition: "".into(), text, label: "label".into(), said, least };
+    let reader = Reader {
+        name: "mood".into(),
+        version: "".into(),
+        about: "".into(),
+        classes: ["bad".into(), "good".into()].into(),
+        reads: [Reads { event: EventSlot(0), properties: [PropertySlot(0)].into() }].into(),
+        sure: 0.5,
+        length: Length { least: 1, most: 2_000 },
+        reasons: 5,
+        asked: Asked { likeliest: None, chances: [(1, PropertySlot(1))].into() },
+        learned: Some(model),
+        lesson,
+    };
+    Readers::new(vec![reader], 2)
 }
 
 /// Figures of the Python peers, when asked for: lines of a name, a tab and a number.

@@ -193,7 +193,7 @@ fn judged(
         .collect();
     let told_of: BTreeSet<String> = told.iter().cloned().collect();
     let missed = silent.difference(&told_of).count();
-    let falsely = told_of.difference(&silent).count();
+    let falsely = told_of.difference(silent).count();
     let duplicated = twice + told.len() - told_of.len();
     print((what, events, silent.len()), (missed, duplicated, falsely));
     (missed, duplicated, falsely)

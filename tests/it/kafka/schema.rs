@@ -36,15 +36,16 @@ const MOVED: &str = r#"syntax = "proto3"; package shop;
 fn registry(here: Arc<AtomicBool>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
+    let serve = move || {
         for stream in listener.incoming().flatten() {
-            answer(stream, here.load(Ordering::Acquire));
+            answer(stream, &here);
         }
-    });
+    };
+    std::thread::Builder::new().name("registry".to_owned()).spawn(serve).unwrap();
     address
 }
 
-fn answer(mut stream: TcpStream, here: bool) {
+fn answer(mut stream: TcpStream, here: &AtomicBool) {
     let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
     let asked = lines.next().unwrap_or_default();
     for line in lines {
@@ -53,7 +54,7 @@ fn answer(mut stream: TcpStream, here: bool) {
         }
     }
     let guid = "07070707-0707-0707-0707-070707070707";
-    let (status, body) = if !here {
+    let (status, body) = if !here.load(Ordering::Acquire) {
         ("503 Service Unavailable", json!({"error_code": 50301, "message": "starting"}))
     } else if asked.contains("/schemas/ids/1?") || asked.contains(guid) {
         ("200 OK", json!({"schema": ORDER}))

@@ -87,6 +87,7 @@ pub(super) fn catalog_with(names: &[&str], change: impl FnOnce(Shop) -> Shop) ->
         source: ScoreSource::Pushed,
         bands: Box::default(),
         risk: RiskEnd::High,
+        days: health::DAYS,
     }]);
     catalog
 }
