@@ -2,6 +2,8 @@
 //!
 //! Whoever has the link may use it, so that it allows little: less contact, never more.
 
+use std::sync::OnceLock;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -43,10 +45,9 @@ pub enum Refusal {
 }
 
 /// Makes links and reads them.
-#[derive(Clone)]
 pub struct Links {
     key: Hmac<Sha256>,
-    base: Option<Box<str>>,
+    base: OnceLock<Box<str>>,
     life: Span,
 }
 
@@ -64,7 +65,14 @@ impl Links {
     /// When the key cannot be used.
     pub fn new(key: &[u8], base: Option<&str>, life: Span) -> Result<Self, String> {
         let key = Hmac::new_from_slice(key).map_err(|error| error.to_string())?;
-        Ok(Self { key, base: base.map(|base| base.trim_end_matches('/').into()), life })
+        let links = Self { key, base: OnceLock::new(), life };
+        base.into_iter().for_each(|base| links.settle(base));
+        Ok(links)
+    }
+
+    /// Gives the address, where it was not known before; a later one changes nothing.
+    pub fn settle(&self, base: &str) {
+        drop(self.base.set(base.trim_end_matches('/').into()));
     }
 
     /// The link of a message that was decided then: the same whenever it is asked for.
@@ -73,7 +81,7 @@ impl Links {
         (customer, purpose, channel, decision): (&str, &str, &str, &str),
         decided_at: Timestamp,
     ) -> Option<String> {
-        let base = self.base.as_ref()?;
+        let base = self.base.get()?;
         let claim = Claim {
             customer: customer.to_owned(),
             purpose: purpose.to_owned(),

@@ -15,7 +15,7 @@ const FILE: &str = "links.key";
 /// Length of the key.
 const KEY_BYTES: usize = 32;
 
-/// The links as configured. On one machine that nobody else reaches they lead to that machine.
+/// The links as configured.
 pub(super) fn links(config: &Config) -> Result<Links, Error> {
     let said = &config.unsubscribe;
     let key = match &said.key {
@@ -23,10 +23,7 @@ pub(super) fn links(config: &Config) -> Result<Links, Error> {
         None => kept(&config.data)
             .map_err(|error| Error::Data { path: config.data.join(FILE), error })?,
     };
-    let local = (config.is_local() && config.listen.port() != 0)
-        .then(|| format!("http://{}", config.listen));
-    let base = said.url.clone().or(local);
-    Links::new(&key, base.as_deref(), said.life).map_err(Error::Asked)
+    Links::new(&key, said.url.as_deref(), said.life).map_err(Error::Asked)
 }
 
 /// The key in the folder; a new one where there is none.

@@ -208,6 +208,10 @@ impl Service {
         let listen = |error| Error::Listen { address: config.listen, error };
         let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
+        if config.is_local() {
+            // Nobody else reaches it: links lead to this machine, unless they were told where.
+            built.links.settle(&format!("http://{address}"));
+        }
         built.run(&config, &clock, pages, listener, address)
     }
 

@@ -17,7 +17,8 @@ pub struct Fault {
     /// `E060` a test; `E070` a bound; `W001` can never be sent; `W002` no text in the policy's
     /// language; `W003` a name in a text that some arm or case leaves out; `W004` one that not
     /// everybody has; `W005` a fan-out longer than its messages are of use; `W006` a model
-    /// that may not speak; `W007` a challenger that is not watched.
+    /// that may not speak; `W007` a challenger that is not watched; `W008` mail that nobody can
+    /// unsubscribe from.
     pub code: &'static str,
     /// Whether it keeps the set from being loaded.
     pub severity: Severity,

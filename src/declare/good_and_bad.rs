@@ -117,7 +117,7 @@ fn warned(limits: &str, experiment: &str, body: &str) -> Vec<(&'static str, Stri
     let text = format!(
         "trigger: t\nkind: behavior\nabout: a\nowner: a@b.example\nwhen: {{event: E, where: \
          event.total > customer.limit}}\nif: customer.plan == \"pro\"\nsend:\n  purpose: marketing\n  \
-         via: email\n{limits}  message: {{en: {{body: '{body}'}}}}\n{experiment}"
+         via: email\n{limits}  message: {{en: {{body: '{body} {{{{ unsubscribe_url }}}}'}}}}\n{experiment}"
     );
     let source = Source { path: "t.yaml".into(), text: text.into(), kind: SourceKind::Trigger };
     let warnings = loaded(std::slice::from_ref(&source)).warnings;
@@ -149,6 +149,34 @@ fn a_text_that_cannot_be_written_for_everyone_is_loaded_with_a_warning() {
     assert_eq!(codes("  spread_over: 2d\n  expires_after: 3d\n", "", "x"), Vec::<&str>::new());
     let told = warned(always, arms, code);
     assert_eq!(told[0].1, "arm `bare` may offer nothing: this text cannot be written then");
+}
+
+#[test]
+fn mail_that_needs_a_yes_is_loaded_with_a_warning_unless_it_can_be_taken_back() {
+    let told = |purpose: &str, via: &str, variants: &str| -> Vec<(&'static str, String)> {
+        let text = format!(
+            "trigger: t\nkind: behavior\nabout: a\nowner: a@b.example\nwhen: {{event: E}}\nsend:\n  \
+             purpose: {purpose}\n  via: {via}\n  message: {{{variants}}}\n"
+        );
+        let source = Source { path: "t.yaml".into(), text: text.into(), kind: SourceKind::Trigger };
+        let warnings = loaded(std::slice::from_ref(&source)).warnings;
+        warnings.into_iter().map(|fault| (fault.code, fault.message)).collect()
+    };
+    let (bare, link) = ("en: {body: x}", "en: {subject: s, body: 'x {{ unsubscribe_url }}'}");
+    let told_of = told("marketing", "[in_app, email]", bare);
+    assert_eq!(
+        told_of,
+        [(
+            "W008",
+            "`marketing` by `email` needs a yes, and its text in `en` has no way to take it back"
+                .to_owned()
+        )]
+    );
+    assert!(told("marketing", "email", link).is_empty());
+    assert!(told("marketing", "[in_app, sms]", bare).is_empty());
+    assert!(told("transactional", "email", bare).is_empty());
+    let half = format!("{link}, de: {{body: x}}");
+    assert_eq!(told("marketing", "email", &half).len(), 1, "each language");
 }
 
 #[test]

@@ -104,14 +104,14 @@ fn sorted(sources: &[Source]) -> Vec<(SourceKind, Text)> {
 }
 
 /// A file that was read, whatever is wrong inside.
-struct ReadFile<'t, T> {
-    text: &'t Text,
-    raw: T,
+pub(super) struct ReadFile<'t, T> {
+    pub(super) text: &'t Text,
+    pub(super) raw: T,
 }
 
-struct ReadFiles<'t> {
+pub(super) struct ReadFiles<'t> {
     texts: &'t [(SourceKind, Text)],
-    triggers: Vec<ReadFile<'t, RawTrigger>>,
+    pub(super) triggers: Vec<ReadFile<'t, RawTrigger>>,
     models: Vec<ReadFile<'t, RawModel>>,
     policy: Option<ReadFile<'t, RawPolicy>>,
     assets: BTreeMap<&'t str, &'t str>,
@@ -233,6 +233,7 @@ impl<'t> ReadFiles<'t> {
         let readers = self.readers(learning, &mut symbols, list);
         let tests = self.tests(&registry, &symbols, list);
         warn(&policy, &triggers, self, list);
+        super::leaving::warn(&policy, &triggers, &texts, self, list);
         if let Some(table) = symbols.full {
             list.push(nowhere("E070", format!("the files together use too many {table}")));
         }

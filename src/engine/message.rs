@@ -141,6 +141,14 @@ impl Texts {
         Ok(Content { locale: locale.clone(), fields: fields? })
     }
 
+    /// Whether a template asks for a name.
+    pub fn asks(&self, name: &str, for_name: &str) -> bool {
+        match self.texts.get(name) {
+            Some(Text::Rendered(uses)) => uses.iter().any(|used| **used == *for_name),
+            Some(Text::Fixed(_)) | None => false,
+        }
+    }
+
     /// Renders one template, in the policy's language.
     ///
     /// # Errors

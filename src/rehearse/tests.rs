@@ -351,6 +351,7 @@ fn every_name_offered_to_texts_is_there_when_they_are_written() {
             "{% for reason in reasons %}{{ reason.plain }}{% endfor %}{{ reasons[0].plain }}"
         }
         "now" => "{{ now }} {{ now | date }} {{ now | time }}",
+        "unsubscribe_url" => "{{ unsubscribe_url }}",
         other => panic!("`{other}` is offered, and this test does not ask for it"),
     };
     let churn = "model: churn\ntype: pushed\nabout: a\nbands: {high: 0.7, low: 0}\n";

@@ -42,6 +42,19 @@ async fn verdicts(bench: &Bench, service: &Service) -> Vec<String> {
     items.iter().map(|one| one["verdict"].as_str().unwrap().to_owned()).collect()
 }
 
+#[tokio::test]
+async fn on_this_machine_links_lead_to_it() {
+    let sink = Sink::start().await;
+    let mut bench = bench(&sink).await;
+    bench.config.unsubscribe.url = None;
+    let service = bench.start().await;
+    bench.sign_up(&service, "ada").await;
+    let received = sink.received(1).await;
+    let here = format!("http://{}/u/", service.address());
+    assert!(received[0].body.contains(&here), "{}", received[0].body);
+    service.stop().await.unwrap();
+}
+
 /// The path of the link in the message that came.
 async fn link(sink: &Sink) -> String {
     let received = sink.received(1).await;
@@ -113,6 +126,7 @@ async fn a_message_without_a_link_to_put_in_is_not_sent() {
     let sink = Sink::start().await;
     let mut bench = bench(&sink).await;
     bench.config.unsubscribe.url = None;
+    bench.config.listen = "0.0.0.0:0".parse().unwrap();
     let service = bench.start().await;
     bench.sign_up(&service, "ada").await;
     bench.until("the row is gone", || service.store().outbox().next().is_none()).await;
