@@ -80,6 +80,20 @@ pub fn next(held: &Held, seen: Seen, on_unknown: OnUnknown, now: Timestamp) -> N
     }
 }
 
+/// What to do with a row of which an attempt may have arrived, where the other side knows a call
+/// again for so long after its decision, and no longer.
+pub fn while_known(
+    on_unknown: OnUnknown,
+    life: Option<Span>,
+    row: &OutboxRow,
+    now: Timestamp,
+) -> OnUnknown {
+    match life {
+        Some(life) if Timestamp::from_millis(row.decided_at_ms) + life < now => OnUnknown::Hold,
+        Some(_) | None => on_unknown,
+    }
+}
+
 /// Whether the governor has to be asked before this call.
 pub fn needs_recheck(row: &OutboxRow, now: Timestamp) -> bool {
     Timestamp::from_millis(row.decided_at_ms) + RECHECK_AFTER < now
@@ -241,6 +255,20 @@ mod tests {
         );
         let delivery = refuse(&held(2, Doubt::Earlier), Reason::OptedOut);
         assert!(matches!(delivery, Delivery::Unknown { .. }), "{delivery:?}");
+    }
+
+    #[test]
+    fn a_call_is_not_repeated_once_its_key_is_forgotten() {
+        use OnUnknown::{Hold, Retry};
+        let life = Some(Span::from_millis(60_000));
+        for (said, life, seconds, expected) in [
+            (Retry, life, 60, Retry),
+            (Retry, life, 61, Hold),
+            (Retry, None, 9_999, Retry),
+            (Hold, life, 1, Hold),
+        ] {
+            assert_eq!(while_known(said, life, &row(1), at(seconds)), expected, "{seconds}");
+        }
     }
 
     #[test]

@@ -106,13 +106,8 @@ impl Caller {
         self.call(id, &held).await
     }
 
-    /// What to do with a row of which an attempt may have arrived.
     fn on_unknown(&self, row: &OutboxRow, now: Timestamp) -> OnUnknown {
-        let decided_at = Timestamp::from_millis(row.decided_at_ms);
-        match self.retry_life {
-            Some(life) if decided_at + life < now => OnUnknown::Hold,
-            Some(_) | None => self.on_unknown,
-        }
+        attempt::while_known(self.on_unknown, self.retry_life, row, now)
     }
 
     /// Asks the governor and commits the attempt: what stops the call, if anything does.
