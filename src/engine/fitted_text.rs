@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::fitted::{self, Unusable};
 use super::model::TextModel;
 use super::reading::TextLeast;
+use super::terms::misses_of_chances;
 
 /// What a file says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -90,18 +91,9 @@ impl TextLeast {
         if !is_enough {
             misses.push(format!("accuracy {accuracy:.3}, and {:.3} is the least", self.accuracy));
         }
-        let error = quality.calibration_error;
-        if error.is_nan() || self.calibration_error_at_most < error {
-            let most = self.calibration_error_at_most;
-            misses.push(format!("calibration error {error:.3}, and {most:.3} is the most"));
-        }
-        let is_better = quality.log_loss < quality.log_loss_of_rate;
-        if !is_better {
-            let (own, rate) = (quality.log_loss, quality.log_loss_of_rate);
-            misses.push(format!(
-                "log-loss {own:.4}, and always saying how common each class is has {rate:.4}"
-            ));
-        }
+        let error = (quality.calibration_error, self.calibration_error_at_most);
+        let losses = (quality.log_loss, quality.log_loss_of_rate);
+        misses.extend(misses_of_chances(error, losses, "how common each class is"));
         misses
     }
 }

@@ -125,19 +125,27 @@ impl Least {
         if !is_enough {
             misses.push(format!("AUC {auc:.3}, and {:.3} is the least", self.auc));
         }
-        let error = quality.calibration_error;
-        if error.is_nan() || self.calibration_error_at_most < error {
-            let most = self.calibration_error_at_most;
-            misses.push(format!("calibration error {error:.3}, and {most:.3} is the most"));
-        }
-        // What is not a number is no better either.
-        let is_better = quality.log_loss < quality.log_loss_of_rate;
-        if !is_better {
-            let (own, rate) = (quality.log_loss, quality.log_loss_of_rate);
-            misses.push(format!(
-                "log-loss {own:.4}, and always saying how often it happens has {rate:.4}"
-            ));
-        }
+        let error = (quality.calibration_error, self.calibration_error_at_most);
+        let losses = (quality.log_loss, quality.log_loss_of_rate);
+        misses.extend(misses_of_chances(error, losses, "how often it happens"));
         misses
     }
+}
+
+/// What chances lack to be spoken, in words: their calibration error and the most it may be, their
+/// log-loss and that of always saying the same. What is not a number lacks everything.
+pub(super) fn misses_of_chances(
+    (error, most): (f64, f64),
+    (own, rate): (f64, f64),
+    same: &str,
+) -> Vec<String> {
+    let mut misses = Vec::new();
+    if error.is_nan() || most < error {
+        misses.push(format!("calibration error {error:.3}, and {most:.3} is the most"));
+    }
+    let is_better = own < rate;
+    if !is_better {
+        misses.push(format!("log-loss {own:.4}, and always saying {same} has {rate:.4}"));
+    }
+    misses
 }

@@ -10,7 +10,9 @@ use std::io::{self, IsTerminal};
 use std::sync::OnceLock;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 pub use facts::*;
 
@@ -39,16 +41,20 @@ const FILTER_DEFAULT: &str = "warn,heedful=info";
 /// When the filter cannot be read.
 pub fn start_logging(format: LogFormat, filter: Option<&str>) -> Result<(), String> {
     let filter = filter.unwrap_or(FILTER_DEFAULT);
-    let filter = EnvFilter::try_new(filter).map_err(|error| {
+    let targets: Targets = filter.parse().map_err(|error| {
         format!("the log filter `{filter}` is wrong: {error} (try `info` or `heedful=debug`)")
     })?;
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_target(false);
+    let filtered = tracing_subscriber::registry().with(targets);
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_target(false);
     let started = match format {
-        LogFormat::Human => lines.with_ansi(io::stderr().is_terminal()).compact().try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).try_init(),
+        LogFormat::Human => {
+            let lines = lines.with_ansi(io::stderr().is_terminal()).compact();
+            filtered.with(lines).try_init()
+        }
+        LogFormat::Json => {
+            let lines = lines.json().flatten_event(true).with_current_span(false);
+            filtered.with(lines).try_init()
+        }
     };
     // A second service in one process (the demo in a test) keeps the first one's log.
     drop(started);

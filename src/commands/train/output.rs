@@ -10,6 +10,7 @@ use crate::learn::card::{aged, fought, measures, recipe};
 use crate::learn::duel::Winner;
 use crate::learn::looks::date;
 use crate::learn::{Lesson, Refusal};
+use crate::stats::interval::Interval;
 
 /// Tells of a model; `written` is where it and its card are, unless nothing was to be written.
 pub(super) fn learned(
@@ -52,14 +53,30 @@ fn human(
         date(first),
         date(last)
     ))?;
-    for (name, interval, places) in measures(lesson) {
-        let crate::stats::interval::Interval { value, low, high } = interval;
-        let range = format!("{DIM}{low:.places$} to {high:.places$}{DIM:#}");
-        console.line(format!("  {name:<26} {value:>8.places$}  {range}"))?;
+    let rate = ("log-loss of the rate alone", lesson.judgement.log_loss_of_rate, 4);
+    quality(measures(lesson), &[rate], console)?;
+    places(written, console)
+}
+
+/// Says how good it is: measures with their intervals, and what they are compared with; each with
+/// its digits behind the point.
+pub(super) fn quality(
+    measures: impl IntoIterator<Item = (&'static str, Interval, usize)>,
+    compared_with: &[(&str, f64, usize)],
+    console: &mut Console,
+) -> Result<(), Error> {
+    for (name, Interval { value, low, high }, digits) in measures {
+        let range = format!("{DIM}{low:.digits$} to {high:.digits$}{DIM:#}");
+        console.line(format!("  {name:<26} {value:>8.digits$}  {range}"))?;
     }
-    let rate = lesson.judgement.log_loss_of_rate;
-    console.line(format!("  {:<26} {rate:>8.4}", "log-loss of the rate alone"))?;
-    console.line("")?;
+    for (name, value, digits) in compared_with {
+        console.line(format!("  {name:<26} {value:>8.digits$}"))?;
+    }
+    console.line("")
+}
+
+/// Says where a model and its card are.
+pub(super) fn places(written: Option<(&Path, &Path)>, console: &mut Console) -> Result<(), Error> {
     match written {
         None => console.line("nothing was written: --dry-run"),
         Some((model, card)) => {
@@ -72,7 +89,7 @@ fn human(
 fn as_json(learned: &Learned, written: Option<(&Path, &Path)>) -> Value {
     let lesson: &Lesson = &learned.lesson;
     let measured = measures(lesson).into_iter().map(|(name, interval, _)| {
-        let crate::stats::interval::Interval { value, low, high } = interval;
+        let Interval { value, low, high } = interval;
         (name.to_owned(), json!({"value": value, "low": low, "high": high}))
     });
     let from = &lesson.content.learned_from;

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use super::{Args, write_both};
-use crate::commands::console::{Console, DIM, Error, Format, GOOD, STRONG, WARM};
+use super::{Args, output, write_both};
+use crate::commands::console::{Console, Error, Format, STRONG, WARM};
 use crate::commands::{Ending, lines, progress};
 use crate::engine::reading::Reader;
 use crate::learn::texts::card::{self, measures};
@@ -203,22 +203,13 @@ fn human(
         "\n{STRONG}each text judged by a model that did not learn from it, nor from one that says the \
          same{STRONG:#}"
     ))?;
-    for (name, Interval { value, low, high }, places) in measures(lesson) {
-        let range = format!("{DIM}{low:.places$} to {high:.places$}{DIM:#}");
-        console.line(format!("  {name:<26} {value:>8.places$}  {range}"))?;
-    }
     let judgement = &lesson.judgement;
-    let (commonest, rate) = (judgement.accuracy_of_commonest, judgement.log_loss_of_rate);
-    console.line(format!("  {:<26} {commonest:>8.3}", "accuracy of the commonest"))?;
-    console.line(format!("  {:<26} {rate:>8.4}", "log-loss of the rate alone"))?;
-    console.line("")?;
-    match written {
-        None => console.line("nothing was written: --dry-run"),
-        Some((model, card)) => {
-            console.line(format!("  {GOOD}wrote{GOOD:#}  {}", model.display()))?;
-            console.line(format!("  {GOOD}wrote{GOOD:#}  {}", card.display()))
-        }
-    }
+    let compared_with = [
+        ("accuracy of the commonest", judgement.accuracy_of_commonest, 3),
+        ("log-loss of the rate alone", judgement.log_loss_of_rate, 4),
+    ];
+    output::quality(measures(lesson), &compared_with, console)?;
+    output::places(written, console)
 }
 
 fn as_json(
@@ -256,5 +247,5 @@ fn not_learned(
     console: &mut Console,
 ) -> Result<(), Error> {
     let (why, help) = (refusal.to_string(), refusal.help());
-    super::output::no_model(model, &why, &help, format, console)
+    output::no_model(model, &why, &help, format, console)
 }
