@@ -5,6 +5,7 @@
 mod customers;
 mod decisions;
 mod error;
+pub mod html;
 mod inbox;
 mod live;
 mod query;

@@ -12,6 +12,7 @@ use axum::routing::get;
 use maud::{DOCTYPE, Markup, html};
 
 use super::Shared;
+use super::html::head;
 use super::source::{Failure, PreferenceChange};
 use crate::clock::Shared as Clock;
 use crate::engine::time::Span;
@@ -188,12 +189,7 @@ fn answer(status: StatusCode, title: &str, body: &Markup) -> Response {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { (title) }
-            }
+            head { (head(title)) }
             body { h1 { (title) } (body) }
         }
     };

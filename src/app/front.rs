@@ -5,6 +5,8 @@ use axum::response::Html;
 use axum::routing::get;
 use maud::{DOCTYPE, Markup, html};
 
+use crate::api::html::head;
+
 /// Where to look, and what is found there.
 const PLACES: [(&str, &str); 9] = [
     ("/api/v1/customers", "customers, the most at risk first"),
@@ -29,10 +31,7 @@ fn page() -> Markup {
         (DOCTYPE)
         html lang="en" {
             head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { "Heedful" }
+                (head("Heedful"))
                 link rel="icon" href="data:,";
             }
             body {

@@ -27,7 +27,7 @@ pub(crate) fn misplaced(raw: &Raw, kind: TypeWord, faults: &mut Faults<'_>) {
     }
 }
 
-fn of_model(raw: &Raw) -> [Word; 14] {
+fn of_model(raw: &Raw) -> [Word; 15] {
     let whole = |is_there: bool| is_there.then_some(raw.extent);
     let test = raw.tests.as_ref().and_then(|tests| tests.first());
     let scores: &[TypeWord] = &[Scorecard, Pushed, Classifier];
@@ -39,6 +39,7 @@ fn of_model(raw: &Raw) -> [Word; 14] {
         ("measures", whole(raw.measures.is_some()), &[Scorecard]),
         ("tests", test.map(|test| test.extent), &[Scorecard]),
         ("of", whole(raw.of.is_some()), scores),
+        ("history", raw.history.as_ref().map(|history| history.extent), scores),
         ("every", raw.every.as_ref().map(|every| every.extent), scores),
         ("risk", whole(raw.risk.is_some()), scores),
         ("bands", whole(raw.bands.is_some()), scores),

@@ -40,6 +40,9 @@ pub enum Error {
     /// Topics are not as they must be.
     #[error("kafka: {}", .0.join("\n       "))]
     Topics(Vec<String>),
+    /// What the file says about the schema registry makes no request.
+    #[error("kafka: the schema registry cannot be asked: {0}; see `kafka.registry`")]
+    Registry(String),
     /// Another node has taken over what this one held: it must end.
     #[error("kafka: another node has taken over: {0}")]
     Fenced(String),

@@ -1,5 +1,6 @@
 //! What a shard has heard of its source, and the times in which it heard nothing. Pure.
 
+use crate::engine::id::CustomerId;
 use crate::engine::input::{BlindGap, Body, Input, Reach};
 use crate::engine::time::Span;
 
@@ -47,8 +48,11 @@ impl Hearing {
 
     /// Hears an input, if it is a sign of life of the source: what was imported is none, and
     /// neither is what Heedful writes itself.
-    pub(super) fn hear(&mut self, input: &Input<'_>) {
+    pub(super) fn hear(&mut self, of: Option<&CustomerId>, input: &Input<'_>) {
         let Some(blind_after) = self.blind_after else { return };
+        if of.is_some_and(CustomerId::is_own) {
+            return;
+        }
         if !matches!(&input.body, Body::Event(event) if event.reach != Reach::Historical) {
             return;
         }
@@ -88,6 +92,10 @@ mod tests {
     }
 
     fn told(hearing: &mut Hearing, minutes: i64, reach: Reach) {
+        told_of("ann", hearing, minutes, reach);
+    }
+
+    fn told_of(id: &str, hearing: &mut Hearing, minutes: i64, reach: Reach) {
         let at = Timestamp::from_millis(minutes * 60_000);
         let event = Event {
             id: "",
@@ -98,7 +106,8 @@ mod tests {
             traits: &[],
             reach,
         };
-        hearing.hear(&Input { at, position: 0, body: Body::Event(event) });
+        let input = Input { at, position: 0, body: Body::Event(event) };
+        hearing.hear(Some(&CustomerId::new(id)), &input);
     }
 
     fn minutes(gaps: &[BlindGap]) -> Vec<(i64, Option<i64>)> {
@@ -118,10 +127,11 @@ mod tests {
     }
 
     #[test]
-    fn an_event_about_everyone_is_a_sign_of_life_and_an_import_is_none() {
+    fn an_event_about_everyone_is_a_sign_of_life_and_neither_an_import_nor_our_own_is() {
         let mut hearing = Hearing::new(Some(Span::HOUR));
         hear(&mut hearing, 0);
         told(&mut hearing, 50, Reach::Historical);
+        told_of(CustomerId::of_model("churn").as_str(), &mut hearing, 60, Reach::Live);
         told(&mut hearing, 100, Reach::Broadcast);
         told(&mut hearing, 150, Reach::Broadcast);
         assert_eq!(minutes(hearing.gaps()), [(0, Some(100)), (150, None)]);

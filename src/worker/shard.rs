@@ -449,13 +449,13 @@ impl Core {
                 let Some(state) = self.customers.get_mut(number) else { return Stepped::Nothing };
                 let input = decoded.input(|slot| state.trait_value(slot));
                 let decision = step::step(&self.catalog, state, &input, self.hearing.gaps());
-                self.hearing.hear(&input);
+                self.hearing.hear(Some(&state.id), &input);
                 Stepped::One(number, decision)
             }
             Subject::Everyone => {
                 let input = decoded.input(|_| None);
                 let all = self.step_everyone(&input);
-                self.hearing.hear(&input);
+                self.hearing.hear(None, &input);
                 Stepped::Many(all)
             }
         }

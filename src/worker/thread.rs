@@ -13,6 +13,7 @@ use past::Past;
 use tokio::sync::oneshot;
 
 use super::committer::{CommitQueue, Waiter};
+use super::hearing::GAPS_MAX;
 use super::message::{MESSAGES_MAX, Mailbox, Message, Status};
 use super::open_batch::{Extent, Haste, Hears, OpenBatch, Then};
 use super::shard::Shard;
@@ -44,8 +45,6 @@ const WATERMARK_AGAIN: Duration = Duration::from_millis(2);
 pub const BLIND_MIN: Span = Span::MINUTE;
 /// Blind times are remembered for so long.
 const BLIND_KEEP: Span = Span::DAY.times(400);
-/// Blind times remembered.
-const BLIND_MAX: usize = 256;
 
 /// Why a worker ended early. The process must stop.
 #[derive(Debug, thiserror::Error)]
@@ -489,7 +488,7 @@ fn note_blind(mark: &mut Mark, now: Timestamp) {
         mark.wall = now;
     }
     mark.blind.retain(|gap| now - gap.to < BLIND_KEEP);
-    let excess = mark.blind.len().saturating_sub(BLIND_MAX);
+    let excess = mark.blind.len().saturating_sub(GAPS_MAX);
     mark.blind.drain(..excess);
 }
 

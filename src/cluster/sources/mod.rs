@@ -145,7 +145,9 @@ impl Router {
             };
             match failure {
                 None => {}
-                Some(error @ (Error::Fenced(_) | Error::Property { .. })) => return Err(error),
+                Some(error @ (Error::Fenced(_) | Error::Property { .. } | Error::Registry(_))) => {
+                    return Err(error);
+                }
                 Some(error) => {
                     told(&error);
                     std::thread::sleep(REST);

@@ -1,6 +1,6 @@
 //! Messages in Avro and Protocol Buffers as JSON, by the schema that a registry has for each.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use apache_avro::util::max_allocation_bytes;
@@ -42,7 +42,8 @@ pub(super) struct Schemas {
     address: String,
     avro: AvroDecoder,
     protobuf: ProtoDecoder,
-    known: BTreeSet<Id>,
+    /// Schemas that were asked for, with what speaks against them.
+    known: BTreeMap<Id, Option<Refusal>>,
     forgotten: Stopwatch,
 }
 
@@ -65,8 +66,10 @@ impl Schemas {
     /// # Errors
     /// When what the file says about the registry makes no request.
     pub(super) fn new(config: &RegistryConfig) -> Result<Self, Error> {
-        let (first, others) =
-            config.addresses.split_first().ok_or_else(|| wrong("it has no address".to_owned()))?;
+        let (first, others) = config
+            .addresses
+            .split_first()
+            .ok_or_else(|| Error::Registry("it has no address".to_owned()))?;
         let mut builder = SrSettings::new_builder(first.clone());
         for other in others {
             builder.add_url(other.clone());
@@ -82,8 +85,10 @@ impl Schemas {
         }
         // Another part of the process may have installed it before: it is the same.
         drop(rustls::crypto::ring::default_provider().install_default());
-        let settings =
-            builder.set_timeout(ANSWER).build().map_err(|error| wrong(error.to_string()))?;
+        let settings = builder
+            .set_timeout(ANSWER)
+            .build()
+            .map_err(|error| Error::Registry(error.to_string()))?;
         // The first to say so in the process decides; nobody else here reads Avro.
         max_allocation_bytes(VALUE_BYTES_MAX);
         Ok(Self {
@@ -91,7 +96,7 @@ impl Schemas {
             protobuf: ProtoDecoder::new(settings.clone()),
             settings,
             address: first.clone(),
-            known: BTreeSet::new(),
+            known: BTreeMap::new(),
             forgotten: Stopwatch::start(),
         })
     }
@@ -134,7 +139,7 @@ impl Schemas {
     fn protobuf(&mut self, seen: &Seen, value: &[u8]) -> Result<Value, Unread> {
         let framed = framed(seen, value)?;
         self.forget();
-        self.known.insert(framed.id);
+        self.known.insert(framed.id, None);
         let (header, message) = match framed.header {
             // The message's place in its schema follows the id, wherever that is.
             Some(header) if !is_in_header(seen) => {
@@ -154,9 +159,22 @@ impl Schemas {
     /// sender likes.
     fn vet(&mut self, id: &Id) -> Result<(), Unread> {
         self.forget();
-        if self.known.contains(id) {
-            return Ok(());
-        }
+        let against = match self.known.get(id) {
+            Some(against) => against.clone(),
+            None => {
+                let against = match self.look_at(id) {
+                    Ok(()) => None,
+                    Err(Unread::Refused(refusal)) => Some(refusal),
+                    Err(later @ Unread::Later(_)) => return Err(later),
+                };
+                self.known.insert(id.clone(), against.clone());
+                against
+            }
+        };
+        against.map_or(Ok(()), |refusal| Err(refusal.into()))
+    }
+
+    fn look_at(&self, id: &Id) -> Result<(), Unread> {
         let schema = match id {
             Id::Number(number) => {
                 get_schema_by_id_and_type(*number, &self.settings, SchemaType::Avro)
@@ -182,7 +200,6 @@ impl Schemas {
                 waiting.push(schema.map_err(|error| self.unread(&error))?);
             }
         }
-        self.known.insert(id.clone());
         Ok(())
     }
 
@@ -194,6 +211,7 @@ impl Schemas {
             self.known.clear();
         } else if MISSING < self.forgotten.elapsed() {
             self.forget_failures();
+            self.known.retain(|_, against| against.is_none());
             self.forgotten = Stopwatch::start();
         }
     }
@@ -227,10 +245,6 @@ fn is_of_the_registry(error: &SRCError) -> bool {
     let answer = source.and_then(|source| source.downcast_ref::<RawError>());
     let transport = source.is_some_and(|source| source.is::<reqwest::Error>());
     error.retriable || transport || answer.is_some_and(|told| !MISSING.contains(&told.error_code))
-}
-
-fn wrong(why: String) -> Error {
-    Error::Property { name: "registry".to_owned(), why }
 }
 
 fn unfit(what: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {

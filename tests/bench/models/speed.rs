@@ -36,10 +36,9 @@ pub(crate) fn speed(figures: &mut Figures) -> Fallible<()> {
         if let Some(peer) = peer(&peers, &format!("{name} lbfgs ms")) {
             let ratio = seconds * 1e3 / peer;
             figures.add(
-                // It stops short of the optimum, so no goal compares with it.
                 &format!("{name} fit time / lbfgs as it comes"),
                 ratio,
-                None,
+                Some(Goal::AtMost(0.2)),
             );
         }
         if let Some(peer) = peer(&peers, &format!("{name} lbfgs to 1e-6 ms")) {
@@ -47,7 +46,7 @@ pub(crate) fn speed(figures: &mut Figures) -> Fallible<()> {
             figures.add(
                 &format!("{name} fit time / lbfgs to the optimum"),
                 ratio,
-                Some(Goal::AtMost(0.2)),
+                Some(Goal::AtMost(0.1)),
             );
         }
         if let Some(peer) = peer(&peers, &format!("{name} objective")) {
