@@ -7,6 +7,7 @@ use secrecy::SecretString;
 
 use super::http::{self, HttpConfig};
 use super::node::{Kind, Node};
+use super::receipts::{self, ReceiptsConfig};
 use super::smtp::{self, SmtpConfig};
 use super::table::{Reading, Table};
 use crate::engine::time::Span;
@@ -35,6 +36,8 @@ pub struct ChannelConfig {
     pub rate: Option<Rate>,
     /// What to do when a call may or may not have arrived.
     pub on_unknown: OnUnknown,
+    /// How what its provider tells later is taken in.
+    pub receipts: ReceiptsConfig,
 }
 
 /// What serves a channel.
@@ -189,6 +192,7 @@ fn channel(
         // Its other keys cannot be judged before its type is known.
         None => return None,
     };
+    let receipts = receipts::receipts(&mut table, kind.as_ref(), reading);
     table.end(reading);
     let kind = kind?;
     Some(ChannelConfig {
@@ -198,6 +202,7 @@ fn channel(
         kind,
         concurrency: concurrency.unwrap_or(CONCURRENCY_DEFAULT),
         rate,
+        receipts,
     })
 }
 

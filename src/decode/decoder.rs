@@ -13,7 +13,7 @@ use super::refusal::{Refusal, Refused};
 use super::table::{Filling, Tree, Wanted, relend};
 use super::traits::{Single, Singles, Traits};
 use crate::engine::catalog::Catalog;
-use crate::engine::input::{Body, Input, Preference, Reach, View};
+use crate::engine::input::{Body, Input, Preference, Reach, Receipt, View};
 use crate::engine::names::Names;
 use crate::engine::slot::{ChannelSlot, EventSlot, PurposeSlot, ScoreSlot, TraitSlot};
 use crate::engine::time::Timestamp;
@@ -143,6 +143,16 @@ impl Decoder {
                 value: score.value,
             },
             Record::Outcome { outcome, .. } => Body::Outcome(outcome.clone()),
+            Record::Receipt(receipt) => Body::Receipt(Receipt {
+                id: receipt.id,
+                decision: receipt.decision,
+                told: receipt.told,
+                // What no file declares any more is no reason to pass over a no.
+                channel: find(&self.channels, receipt.channel).map(ChannelSlot),
+                purpose: find(&self.purposes, receipt.purpose).map(PurposeSlot),
+                address: receipt.address,
+                text: receipt.text,
+            }),
             Record::Preference { preference, .. } => Body::Preference(self.preference(preference)?),
             Record::Erasure { .. } => Body::Erasure,
         };

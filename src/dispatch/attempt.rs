@@ -65,7 +65,9 @@ pub fn next(held: &Held, seen: Seen, on_unknown: OnUnknown, now: Timestamp) -> N
         Seen::Fresh if is_over(row, now) => Next::Finish(Delivery::Expired),
         Seen::Fresh => Next::Call,
         Seen::Found => found(row, on_unknown, now),
-        Seen::Called(CallResult::Delivered) => Next::Finish(Delivery::Delivered),
+        Seen::Called(CallResult::Delivered | CallResult::DeliveredAs { .. }) => {
+            Next::Finish(Delivery::Delivered)
+        }
         Seen::Called(CallResult::Rejected { why }) => Next::Finish(match held.doubt {
             Doubt::None => Delivery::Rejected { why: why.into() },
             Doubt::Earlier => in_doubt(&why),

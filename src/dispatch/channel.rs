@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use crate::config::{ChannelConfig, ChannelKind};
+use crate::config::{ChannelConfig, ChannelKind, Hears};
 use crate::engine::time::Timestamp;
+use crate::links::Links;
 use crate::store::record::OutboxRow;
 
 use super::console::Console;
@@ -37,14 +38,24 @@ pub struct Unusable {
 ///
 /// # Errors
 /// Why it cannot be used.
-pub(super) fn make(config: &ChannelConfig, in_app: &InApp) -> Result<Arc<dyn Channel>, Unusable> {
+pub(super) fn make(
+    config: &ChannelConfig,
+    in_app: &InApp,
+    links: &Arc<Links>,
+) -> Result<Arc<dyn Channel>, Unusable> {
+    let links = match config.receipts.hears() {
+        Hears::Receipts => Some(Arc::clone(links)),
+        Hears::Nothing => None,
+    };
     let unusable =
         |why| Unusable { channel: config.name.clone(), place: config.place.clone(), why };
     Ok(match &config.kind {
         ChannelKind::Console => Arc::new(Console::stdout()),
         ChannelKind::InApp => Arc::new(in_app.clone()),
-        ChannelKind::Webhook(webhook) => Arc::new(Webhook::new(webhook).map_err(unusable)?),
-        ChannelKind::Http(http) => Arc::new(Http::new(http).map_err(unusable)?),
+        ChannelKind::Webhook(webhook) => {
+            Arc::new(Webhook::new(webhook).map_err(unusable)?.heard(links))
+        }
+        ChannelKind::Http(http) => Arc::new(Http::new(http).map_err(unusable)?.heard(links)),
         ChannelKind::Smtp(smtp) => Arc::new(Smtp::new(smtp).map_err(unusable)?),
     })
 }

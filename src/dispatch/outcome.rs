@@ -10,6 +10,11 @@ pub const RETRY_AFTER_MAX: Span = Span::HOUR;
 pub enum CallResult {
     /// The channel took it.
     Delivered,
+    /// The same, and it told by what name it knows it.
+    DeliveredAs {
+        /// The name.
+        name: String,
+    },
     /// The channel refused it for good: trying again cannot help.
     Rejected {
         /// Why, in a sentence.
@@ -33,7 +38,7 @@ impl CallResult {
     /// The word in logs and metrics.
     pub const fn word(&self) -> &'static str {
         match self {
-            Self::Delivered => "delivered",
+            Self::Delivered | Self::DeliveredAs { .. } => "delivered",
             Self::Rejected { .. } => "rejected",
             Self::NotSent { .. } => "retry",
             Self::Unknown { .. } => "unknown",
@@ -43,7 +48,7 @@ impl CallResult {
     /// Why, in a sentence; empty when it was delivered.
     pub fn why(&self) -> &str {
         match self {
-            Self::Delivered => "",
+            Self::Delivered | Self::DeliveredAs { .. } => "",
             Self::Rejected { why } | Self::NotSent { why, .. } | Self::Unknown { why } => why,
         }
     }

@@ -77,6 +77,7 @@ mod whole {
             &'a self,
             row: &'a OutboxRow,
             delivery: &'a Delivery,
+            _: Option<&'a Known>,
         ) -> BoxFuture<'a, Result<(), Trouble>> {
             if !self.slow_log {
                 self.outbox.lock().unwrap().remove(&row.decision);
@@ -154,6 +155,7 @@ mod whole {
                 concurrency: 4,
                 rate: None,
                 on_unknown,
+                receipts: ReceiptsConfig::none(),
             });
             let setup = Setup {
                 channels: &channels,

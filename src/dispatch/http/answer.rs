@@ -87,7 +87,9 @@ impl Judge {
         let seen = seen(status, headers, rest, now);
         let result = self.result(status, headers, rest, &seen, now);
         let external_id = match result {
-            CallResult::Delivered => word(self.external_id.as_ref(), &seen),
+            CallResult::Delivered | CallResult::DeliveredAs { .. } => {
+                word(self.external_id.as_ref(), &seen)
+            }
             CallResult::Rejected { .. }
             | CallResult::NotSent { .. }
             | CallResult::Unknown { .. } => None,

@@ -10,6 +10,7 @@ mod tests;
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use minijinja::Value;
@@ -21,9 +22,11 @@ use serde::de::IgnoredAny;
 use super::channel::Channel;
 use super::client::{self, header_name, header_value};
 use super::egress::check_url;
+use super::fill;
 use super::outcome::CallResult;
 use crate::config::{Egress, HttpBody, HttpConfig, Length, Method};
 use crate::engine::time::Timestamp;
+use crate::links::Links;
 use crate::store::record::OutboxRow;
 use crate::telemetry::TakenAs;
 use answer::Judge;
@@ -49,6 +52,8 @@ pub struct Http {
     message_max: Option<Length>,
     idempotency: Option<HeaderName>,
     judge: Judge,
+    /// Where receipts are taken in.
+    links: Option<Arc<Links>>,
 }
 
 /// What is sent.
@@ -113,9 +118,16 @@ impl Http {
             idempotency: idempotency.transpose()?,
             judge: Judge::new(&config.answer)?,
             templates,
+            links: None,
         };
         made.write(made.templates.sample(), "sample")?;
         Ok(made)
+    }
+
+    /// The same, whose messages say where receipts about them are taken in.
+    #[must_use]
+    pub fn heard(self, links: Option<Arc<Links>>) -> Self {
+        Self { links, ..self }
     }
 
     /// Writes a call.
@@ -194,8 +206,18 @@ impl Http {
         }
     }
 
+    fn seen(&self, row: &OutboxRow, now: Timestamp) -> Seen {
+        let mut seen = self.templates.seen(row, now);
+        if let Some(links) = &self.links {
+            let reference = fill::reference(row, links);
+            seen.receipts_url = links.hook(&row.channel, &reference).unwrap_or_default();
+            seen.reference = reference;
+        }
+        seen
+    }
+
     async fn send(&self, row: &OutboxRow, now: Timestamp) -> CallResult {
-        let seen = self.templates.seen(row, now);
+        let seen = self.seen(row, now);
         let Written { url, mut headers, body } = match self.write(seen, &row.decision) {
             Ok(written) => written,
             Err(why) => return CallResult::Rejected { why },
@@ -237,7 +259,10 @@ impl Http {
         if let Some(external_id) = &judged.external_id {
             TakenAs { channel: &row.channel, decision: &row.decision, external_id }.emit();
         }
-        judged.result
+        match (judged.result, judged.external_id) {
+            (CallResult::Delivered, Some(name)) => CallResult::DeliveredAs { name },
+            (result, _) => result,
+        }
     }
 }
 

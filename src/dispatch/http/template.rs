@@ -100,6 +100,8 @@ impl Templates {
             now_ms: now.as_millis(),
             content: Value::from_pairs(content.map(|(name, text)| (name, Value::from(text)))),
             with: self.with.clone(),
+            reference: String::new(),
+            receipts_url: String::new(),
             message: None,
         }
     }
@@ -124,6 +126,8 @@ impl Templates {
             now_ms: 0,
             content: Value::from_object(AnyField),
             with: self.with.clone(),
+            reference: word(),
+            receipts_url: word(),
             message: None,
         }
     }
@@ -150,6 +154,8 @@ pub(super) struct Seen {
     now_ms: i64,
     content: Value,
     with: Value,
+    pub(super) reference: String,
+    pub(super) receipts_url: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) message: Option<String>,
 }

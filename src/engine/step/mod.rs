@@ -14,6 +14,7 @@ mod fire;
 mod fold;
 mod lifecycle;
 mod outcome;
+mod receipt;
 mod release;
 mod roster;
 mod status;
@@ -33,7 +34,7 @@ use super::decision::Decision;
 use super::evaluate::{self, Scope};
 use super::govern;
 use super::id::stable_hash;
-use super::input::{BlindGap, Body, Event, Input, Reach};
+use super::input::{BlindGap, Body, Event, Input, Reach, Receipt};
 use super::time::{Timestamp, Zone};
 use super::value::Property;
 use fire::Firing;
@@ -53,7 +54,11 @@ pub fn step(
         return Decision::replayed();
     }
     let mark = match &input.body {
-        Body::Event(Event { id, .. }) | Body::Score { id, .. } if !id.is_empty() => {
+        Body::Event(Event { id, .. })
+        | Body::Score { id, .. }
+        | Body::Receipt(Receipt { id, .. })
+            if !id.is_empty() =>
+        {
             Some(stable_hash(id))
         }
         _ => None,
@@ -100,6 +105,7 @@ impl Step<'_> {
             Body::Score { score, value, .. } => self.told_score(*score, *value, at),
             Body::Tick => {}
             Body::Outcome(outcome) => self.outcome(outcome, at),
+            Body::Receipt(receipt) => self.receipt(receipt, at),
             Body::Preference(preference) => fold::preference(self.state, preference, at),
             Body::Erasure => self.erase(at),
             Body::Propose { purpose } => {
@@ -174,6 +180,7 @@ fn is_about_the_customer(body: &Body<'_>) -> bool {
         Body::Score { .. } => true,
         Body::Tick
         | Body::Outcome(_)
+        | Body::Receipt(_)
         | Body::Preference(_)
         | Body::Erasure
         | Body::Propose { .. } => false,
