@@ -30,7 +30,7 @@ pub use channel::{
     WEBHOOK_TIMEOUT_DEFAULT, WebhookConfig,
 };
 pub use fault::{Fault, Faults};
-pub use http::{AnswerConfig, HttpBody, HttpConfig, Idempotency, Length, Method};
+pub use http::{AnswerConfig, HttpBody, HttpConfig, Idempotency, Length, Method, ProbeConfig};
 pub use kafka::KafkaConfig;
 pub use receipts::{Hears, Proof, ReceiptShape, ReceiptsConfig};
 pub use registry::{Login, RegistryConfig};

@@ -8,7 +8,7 @@ use super::channel::Channel;
 use super::claims::Claims;
 use super::fill;
 use super::lane::Item;
-use super::outcome::CallResult;
+use super::outcome::{Answer, CallResult};
 use super::seam::{Gate, Known, Ledger, Saved, Trouble};
 use crate::clock::{Shared as Clock, Stopwatch};
 use crate::config::{Hears, OnUnknown};
@@ -96,6 +96,7 @@ impl Caller {
         let (held, begun) = match attempt::next(&held, seen, self.on_unknown(&held.row, now), now) {
             Next::Call => (held, Begun::Already),
             Next::Begin(held) => (held, Begun::Now),
+            Next::Ask => return self.ask(id, &held, item).await,
             Next::Wait(row) => return (Health::NotCalled, self.wait(id, row).await),
             Next::Finish(delivery) => {
                 let end = self.finish(id, &held.row, &delivery, word(&delivery)).await;
@@ -175,7 +176,44 @@ impl Caller {
             }
             Next::Wait(row) => self.wait(id, row).await,
             // A call has an end or a wait after it; anything else would be called again at once.
-            Next::Call | Next::Begin(_) => End::Left,
+            Next::Call | Next::Begin(_) | Next::Ask => End::Left,
+        };
+        (health, end)
+    }
+
+    /// Asks the other side what became of an attempt, and goes on by what it says.
+    async fn ask(&self, id: DecisionId, held: &Held, item: Item) -> (Health, End) {
+        let row = &held.row;
+        let watch = Stopwatch::start();
+        let answer = self.channel.ask(row, self.clock.now()).await;
+        let (result, why) = match &answer {
+            Answer::Taken { .. } => ("asked_taken", ""),
+            Answer::Absent => ("asked_absent", ""),
+            Answer::Unclear { why } => ("asked_unclear", &**why),
+        };
+        let (channel, decision) = (&*row.channel, &*row.decision);
+        let (attempt, took) = (row.attempt, watch.elapsed());
+        Called { channel, decision, attempt, result, why, took }.emit();
+        let known = match (&answer, self.hears) {
+            (Answer::Taken { name }, Hears::Receipts) => Some(Known { id: name.clone() }),
+            _ => None,
+        };
+        let health = match &answer {
+            Answer::Taken { .. } | Answer::Absent => Health::Answered,
+            Answer::Unclear { why } => Health::Failed { why: why.clone(), not_before: None },
+        };
+        let now = self.clock.now();
+        let seen = Seen::Asked(answer);
+        let end = match attempt::next(held, seen, self.on_unknown(row, now), now) {
+            Next::Finish(delivery) => {
+                self.finish_known(id, row, (&delivery, known.as_ref()), word(&delivery)).await
+            }
+            Next::Wait(row) => self.wait(id, row).await,
+            Next::Begin(held) => match self.may_not(id, &held, Begun::Now, now, item).await {
+                Some(end) => end,
+                None => return self.call(id, &held).await,
+            },
+            Next::Call | Next::Ask => End::Left,
         };
         (health, end)
     }

@@ -12,7 +12,7 @@ use crate::store::record::OutboxRow;
 use super::console::Console;
 use super::http::Http;
 use super::in_app::InApp;
-use super::outcome::CallResult;
+use super::outcome::{Answer, CallResult};
 use super::smtp::Smtp;
 use super::webhook::Webhook;
 
@@ -20,6 +20,12 @@ use super::webhook::Webhook;
 pub trait Channel: Send + Sync + std::fmt::Debug {
     /// Makes one attempt, at a time, and says what it came to. It returns within its own timeout.
     fn call<'a>(&'a self, row: &'a OutboxRow, now: Timestamp) -> BoxFuture<'a, CallResult>;
+
+    /// Asks the other side whether it took a call whose result was lost; sends nothing.
+    fn ask<'a>(&'a self, _: &'a OutboxRow, _: Timestamp) -> BoxFuture<'a, Answer> {
+        let why = "this channel cannot be asked".to_owned();
+        Box::pin(std::future::ready(Answer::Unclear { why }))
+    }
 }
 
 /// A channel that cannot be made from its configuration.

@@ -34,6 +34,23 @@ pub enum CallResult {
     },
 }
 
+/// What the other side says of a call whose result was lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It took it.
+    Taken {
+        /// By what name it knows it, where it says so.
+        name: Option<String>,
+    },
+    /// It knows of none.
+    Absent,
+    /// It cannot be asked now, or what it says is neither.
+    Unclear {
+        /// Why, in a sentence.
+        why: String,
+    },
+}
+
 impl CallResult {
     /// The word in logs and metrics.
     pub const fn word(&self) -> &'static str {

@@ -178,6 +178,9 @@ pub struct OutboxRow {
     pub attempt: u32,
     /// Whether an attempt was begun whose result is not known.
     pub in_flight: bool,
+    /// How often the other side was asked, or is about to be, whether that attempt arrived.
+    #[serde(default)]
+    pub asks: u32,
     /// Not before this, in milliseconds since the epoch (retry schedule).
     pub next_at_ms: i64,
     /// Whether it was decided while sending was off: it never leaves, also when sending is on now.

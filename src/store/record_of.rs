@@ -131,6 +131,7 @@ impl<'a> Teller<'a> {
             // The intent of the first attempt is committed with the decision itself.
             attempt: 1,
             in_flight: true,
+            asks: 0,
             next_at_ms: outreach.decided_at.as_millis(),
             dry_run: self.catalog.sending == Sending::DryRun,
         }

@@ -23,6 +23,8 @@ use crate::store::record::OutboxRow;
 const FUEL: u64 = 50_000;
 /// The template of the URL: what it prints is encoded.
 pub(super) const URL: &str = "url";
+/// The template of the address at which is asked what became of a call.
+pub(super) const PROBE_URL: &str = "probe.url";
 /// The template of the body: what it prints is JSON.
 pub(super) const BODY: &str = "body";
 /// The template of the message.
@@ -45,7 +47,8 @@ impl Templates {
         // Off, or errors would show the source, which may hold secrets.
         env.set_debug(false);
         env.set_auto_escape_callback(|name| match name {
-            URL | BODY => AutoEscape::Custom(if name == URL { URL.into() } else { BODY.into() }),
+            URL | PROBE_URL => AutoEscape::Custom(URL.into()),
+            BODY => AutoEscape::Custom(BODY.into()),
             _ => AutoEscape::None,
         });
         env.set_formatter(write);
