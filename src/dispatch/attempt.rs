@@ -82,6 +82,7 @@ pub fn next(held: &Held, seen: Seen, on_unknown: OnUnknown, now: Timestamp) -> N
         Seen::Called(CallResult::NotSent { why, not_before }) => {
             wait(row, held.doubt, &why, not_before, now)
         }
+        Seen::Called(CallResult::PutOff { why }) => wait(row, held.doubt, &why, None, now),
         Seen::Called(CallResult::Unknown { why }) => match on_unknown {
             OnUnknown::Hold => Next::Finish(Delivery::Unknown { why: why.into() }),
             OnUnknown::Retry => wait(row, Doubt::Earlier, &why, None, now),
@@ -277,6 +278,13 @@ mod tests {
             (held(3, Earlier), called(CallResult::Delivered), Retry, 1, "Delivered"),
             (held(1, None), called(rejected()), Retry, 1, "Rejected"),
             (held(2, Earlier), called(rejected()), Retry, 1, "Unknown"),
+            (
+                held(1, None),
+                called(CallResult::PutOff { why: "greylisted".to_owned() }),
+                Hold,
+                1,
+                "wait 1 in_flight=false",
+            ),
             (held(1, None), called(not_sent()), Hold, 1, "wait 1 in_flight=false"),
             (held(2, Earlier), called(not_sent()), Retry, 1, "wait 2 in_flight=true"),
             (held(1, None), called(not_sent()), Retry, 3_599, "Expired"),

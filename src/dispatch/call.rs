@@ -272,9 +272,10 @@ enum Begun {
 
 fn health(result: &CallResult) -> Health {
     match result {
-        CallResult::Delivered | CallResult::DeliveredAs { .. } | CallResult::Rejected { .. } => {
-            Health::Answered
-        }
+        CallResult::Delivered
+        | CallResult::DeliveredAs { .. }
+        | CallResult::PutOff { .. }
+        | CallResult::Rejected { .. } => Health::Answered,
         CallResult::NotSent { why, not_before } => {
             Health::Failed { why: why.clone(), not_before: *not_before }
         }

@@ -27,6 +27,11 @@ pub enum CallResult {
         /// Not before this, if the channel said so.
         not_before: Option<Timestamp>,
     },
+    /// The same, for a reason that lies in this message alone: the channel works.
+    PutOff {
+        /// Why, in a sentence.
+        why: String,
+    },
     /// It may or may not have been taken.
     Unknown {
         /// Why, in a sentence.
@@ -57,7 +62,7 @@ impl CallResult {
         match self {
             Self::Delivered | Self::DeliveredAs { .. } => "delivered",
             Self::Rejected { .. } => "rejected",
-            Self::NotSent { .. } => "retry",
+            Self::NotSent { .. } | Self::PutOff { .. } => "retry",
             Self::Unknown { .. } => "unknown",
         }
     }
@@ -66,7 +71,10 @@ impl CallResult {
     pub fn why(&self) -> &str {
         match self {
             Self::Delivered | Self::DeliveredAs { .. } => "",
-            Self::Rejected { why } | Self::NotSent { why, .. } | Self::Unknown { why } => why,
+            Self::Rejected { why }
+            | Self::NotSent { why, .. }
+            | Self::PutOff { why }
+            | Self::Unknown { why } => why,
         }
     }
 }

@@ -354,6 +354,18 @@ mod whole {
     }
 
     #[tokio::test]
+    async fn what_is_put_off_does_not_make_the_channel_rest() {
+        let world = World::default();
+        let put_off = || CallResult::PutOff { why: "greylisted".to_owned() };
+        world.script.lock().unwrap().extend((0..20).map(|_| put_off()));
+        let rig = Rig::started(world);
+        (0..30).for_each(|number| rig.decide(numbered(number)));
+        // No clock moves: a channel that rests would not get there.
+        let ends = rig.outcomes(10).await;
+        assert!(ends.iter().all(|end| end.2 == "Delivered"), "{ends:?}");
+    }
+
+    #[tokio::test]
     async fn a_row_that_lingers_after_its_end_is_not_called_again() {
         let rig = Rig::started(World { slow_log: true, ..World::default() });
         rig.decide(row());

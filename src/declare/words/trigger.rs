@@ -165,6 +165,9 @@ record! {
         /// What happens when a cap is reached: `defer` (wait for room) or `drop`. Default: the
         /// cap's own.
         on_cap: Option<OnCapWord>,
+        /// Who puts the way out into mail that needs a yes: `in_text`, where the text prints
+        /// `unsubscribe_url` (default), or `provider`, where whoever sends it adds one.
+        unsubscribe: Option<UnsubscribeWord>,
     }
 
     /// One line of `offer`.
@@ -336,6 +339,14 @@ choice! {
         Saturday = "saturday" | "sat",
         /// Each Sunday.
         Sunday = "sunday" | "sun",
+    }
+
+    /// Who puts the way out into mail.
+    UnsubscribeWord {
+        /// The text.
+        InText = "in_text",
+        /// Whoever sends it.
+        Provider = "provider",
     }
 
     /// What a cap does.

@@ -88,6 +88,7 @@ impl Judge {
             }
             CallResult::Rejected { .. }
             | CallResult::NotSent { .. }
+            | CallResult::PutOff { .. }
             | CallResult::Unknown { .. } => None,
         };
         Judged { result, external_id }
