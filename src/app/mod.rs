@@ -20,6 +20,8 @@ mod probe;
 mod source;
 mod stop;
 #[cfg(test)]
+mod storm;
+#[cfg(test)]
 mod tests;
 #[cfg(feature = "kafka")]
 mod way;

@@ -9,7 +9,7 @@ use crate::engine::time::Timestamp;
 use crate::store::record::OutboxRow;
 
 /// Why a send may not leave any more; nothing when it may.
-pub(super) fn refusal(shard: &Shard, row: &OutboxRow, now: Timestamp) -> Option<Reason> {
+pub(crate) fn refusal(shard: &Shard, row: &OutboxRow, now: Timestamp) -> Option<Reason> {
     let Some(state) = shard.find(&row.customer) else { return Some(Reason::Erased) };
     // A trigger, purpose or channel that is gone cannot be checked, so it cannot be let go.
     let Some(outreach) = outreach(shard, row) else { return Some(Reason::TriggerRemoved) };

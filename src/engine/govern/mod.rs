@@ -23,6 +23,7 @@ use super::customer::{Cause, Contact, ContactKind, CustomerState, WAITING_MAX};
 use super::decision::{Detail, Finding, Hold, Outreach, Passed, Reason, Rule, Verdict};
 use super::id::DecisionId;
 use super::input::Delivery;
+use super::planted::{Fault, is_planted};
 use super::slot::{ChannelSlot, PurposeSlot, TriggerSlot};
 use super::time::Timestamp;
 
@@ -127,6 +128,9 @@ pub fn recheck(
     outreach: &Outreach,
     now: Timestamp,
 ) -> Option<Reason> {
+    if is_planted(Fault::GateStandsOpen) {
+        return None;
+    }
     let Some(trigger) = catalog.trigger(outreach.trigger) else {
         return Some(Reason::TriggerRemoved);
     };
