@@ -248,6 +248,8 @@ reasons! {
     Rejected = "rejected", "the channel refused it for good";
     OutcomeUnknown = "outcome_unknown", "the connection broke after the request went out";
     Erased = "erased", "the customer was erased";
+    Held = "held", "an operator holds it back";
+    Stopped = "stopped", "an operator stopped it";
 }
 
 /// A condition and what it saw.
@@ -299,6 +301,8 @@ pub enum Passed {
 pub enum Rule {
     /// The trigger is switched on.
     Enabled,
+    /// No operator holds or stops it.
+    Operations,
     /// Not too old, not too late.
     Expiry,
     /// No suppression or freeze.
@@ -324,6 +328,7 @@ impl Rule {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Enabled => "enabled",
+            Self::Operations => "operations",
             Self::Expiry => "expiry",
             Self::Suppression => "suppression",
             Self::OncePer => "once_per",

@@ -25,6 +25,7 @@ pub mod learned;
 pub mod message;
 pub mod model;
 pub mod names;
+pub mod operation;
 pub(crate) mod planted;
 pub mod policy;
 pub mod reading;

@@ -26,13 +26,15 @@ pub(crate) enum Fault {
     GateStandsOpen,
     /// A call that was under way when the program ended is taken as not made.
     DoubtForgotten,
+    /// The orders of operators are forgotten at a restart.
+    OrdersForgotten,
     /// A purpose that is exempt from caps fills them all the same.
     ExemptFillsCaps,
 }
 
 #[cfg(test)]
 impl Fault {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::UnknownIsForgotten,
         Self::WindowEndsEarly,
         Self::CalendarOfUtc,
@@ -45,6 +47,7 @@ impl Fault {
         Self::GateStandsOpen,
         Self::DoubtForgotten,
         Self::ExemptFillsCaps,
+        Self::OrdersForgotten,
     ];
 }
 

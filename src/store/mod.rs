@@ -20,6 +20,7 @@ pub mod funnel;
 pub mod inbox;
 mod keys;
 pub mod open;
+pub mod operations;
 pub mod outbox;
 pub mod record;
 pub mod record_of;

@@ -31,6 +31,7 @@ pub(super) const CONTEST: &str = "heedful_model_challenger_log_loss_difference";
 pub(super) const CONTEST_CLOSED: &str = "heedful_model_challenger_closed";
 pub(super) const HTTP: &str = "heedful_http_requests_total";
 pub(super) const UNSUBSCRIBED: &str = "heedful_unsubscribe_total";
+pub(super) const ORDERS: &str = "heedful_operations_in_force";
 pub(super) const CONNECTIONS: &str = "heedful_http_connections";
 
 /// Upper bounds of what is measured in seconds.
@@ -96,5 +97,9 @@ pub(super) fn describe() {
     describe_gauge!(TRIGGERS, "Triggers in force");
     describe_counter!(HTTP, "HTTP requests, by route and status class");
     describe_counter!(UNSUBSCRIBED, "Uses of the links in messages, by result");
+    describe_gauge!(
+        ORDERS,
+        "1 while an operator's order holds or stops something, by order and scope"
+    );
     describe_gauge!(CONNECTIONS, "HTTP connections open");
 }

@@ -8,7 +8,7 @@
 pub mod calendar;
 pub mod committer;
 pub mod customers;
-pub(crate) mod gate;
+pub mod gate;
 mod hearing;
 pub mod message;
 mod open_batch;

@@ -1,15 +1,18 @@
 //! What ought to happen, by definitions that anyone can read: nothing is indexed, pruned or computed
 //! ahead. Rules about time are asked minute by minute.
 
+mod rules;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::shop::{Asks, Bound, Rules, TRIGGERS};
+use rules::{IsOf, expires_at, is_held};
+
+use super::shop::{Asks, Rules, TRIGGERS};
 use crate::engine::decision::{Applied, Decision, Effect, Reason, Ruling, Verdict, VerdictKind};
-use crate::engine::experiment;
 use crate::engine::input::Answer;
-use crate::engine::policy::{CapLimit, CapScope, OnCap, Period};
+use crate::engine::operation::{Operation, Order};
 use crate::engine::slot::{ChannelSlot, PurposeSlot};
-use crate::engine::testing::{EMAIL, IN_APP, MARKETING, SMS, TRANSACTIONAL, span};
+use crate::engine::testing::span;
 use crate::engine::time::{Span, Timestamp, Zone};
 
 /// Which invariant was broken (by its name in the list of all invariants), and how.
@@ -33,6 +36,8 @@ pub(super) enum Deed {
     Pause(Option<Timestamp>),
     /// A wish.
     Prefer(Option<ChannelSlot>),
+    /// An order of an operator, to everyone.
+    Order(Operation),
     /// What became of a send.
     Outcome { decision: String, result: Ended },
 }
@@ -68,6 +73,8 @@ struct Made {
 
 #[derive(Clone, Debug)]
 struct Pending {
+    by: usize,
+    held: bool,
     decided_at: Timestamp,
     until: Timestamp,
 }
@@ -130,6 +137,7 @@ enum Must {
 #[derive(Debug)]
 pub(super) struct Oracle {
     rules: Rules,
+    orders: Vec<(Operation, Timestamp)>,
     people: BTreeMap<&'static str, Person>,
 }
 
@@ -155,7 +163,7 @@ impl Oracle {
             };
             (*name, person)
         };
-        Self { people: people.iter().map(person).collect(), rules }
+        Self { people: people.iter().map(person).collect(), rules, orders: Vec::new() }
     }
 
     /// Rulings so far, in words, by customer.
@@ -171,6 +179,18 @@ impl Oracle {
         (all.count(), waiting, kinds.len())
     }
 
+    /// An order is taken in: it holds from here on.
+    pub(super) fn ordered(&mut self, operation: &Operation, at: Timestamp) {
+        if self.orders.iter().any(|(known, _)| known.id == operation.id) {
+            return;
+        }
+        if operation.order == Order::Resume {
+            let of_another = |(known, _): &(Operation, Timestamp)| known.scope != operation.scope;
+            self.orders.retain(of_another);
+        }
+        self.orders.push((operation.clone(), at));
+    }
+
     /// Takes in a committed step and says what is wrong with it.
     pub(super) fn told(
         &mut self,
@@ -179,7 +199,7 @@ impl Oracle {
         deed: Option<&Deed>,
         decision: &Decision,
     ) -> Result<(), Breach> {
-        let rules = self.rules.clone();
+        let rules = Rules { orders: self.orders.clone(), ..self.rules.clone() };
         let Some(person) = self.people.get_mut(customer) else { return Ok(()) };
         if decision.applied != Applied::Applied {
             return person.repeated(deed, decision);
@@ -216,6 +236,7 @@ impl Oracle {
         person.clock = at;
         match deed {
             Some(Deed::Outcome { decision: id, result }) => person.outcome(rulings, id, *result),
+            Some(Deed::Order(operation)) => person.obey(&rules, rulings, operation, at),
             Some(Deed::Event { id, name }) => {
                 let first = person.heard.insert(id.clone());
                 let wanted: BTreeSet<&str> = TRIGGERS
@@ -299,8 +320,45 @@ impl Person {
             }
             Deed::Pause(until) => self.paused_until = *until,
             Deed::Prefer(channel) => self.prefers = *channel,
-            Deed::Event { .. } | Deed::Outcome { .. } => {}
+            Deed::Event { .. } | Deed::Outcome { .. } | Deed::Order(_) => {}
         }
+    }
+
+    /// A stop cancels what waits, a resume lets it be decided again.
+    fn obey(
+        &mut self,
+        rules: &Rules,
+        rulings: &[Ruling],
+        operation: &Operation,
+        at: Timestamp,
+    ) -> Result<(), Breach> {
+        let moved: BTreeMap<String, Timestamp> = self
+            .pending
+            .iter()
+            .filter(|(_, pending)| operation.scope.is_of(&TRIGGERS[pending.by]))
+            .filter(|(_, pending)| match operation.order {
+                Order::Pause => false,
+                Order::Stop => true,
+                Order::Resume => pending.held,
+            })
+            .map(|(id, pending)| (id.clone(), pending.decided_at))
+            .collect();
+        let told: BTreeSet<_> = rulings.iter().map(|ruling| ruling.id.to_string()).collect();
+        if told != moved.keys().cloned().collect() {
+            return Err(("I4", format!("{}: {operation:?} moved {told:?}", self.name)));
+        }
+        self.pending.retain(|id, _| !moved.contains_key(id));
+        if operation.order == Order::Resume {
+            return self.judge(rules, rulings, |id| moved.get(id).copied(), at);
+        }
+        let stopped = Verdict::Cancel { reason: Reason::Stopped };
+        for ruling in rulings {
+            if ruling.verdict != stopped || ruling.replaces != Some(VerdictKind::Defer) {
+                return Err(("I4", format!("{}: {:?} by a stop", self.name, ruling.verdict)));
+            }
+            self.current.insert(ruling.id.to_string(), VerdictKind::Cancel);
+        }
+        Ok(())
     }
 
     fn outcome(&mut self, rulings: &[Ruling], id: &str, result: Ended) -> Result<(), Breach> {
@@ -400,12 +458,20 @@ impl Person {
         let said = format!("{} at {now}: {told:?}, and must be {must:?}", self.name);
         let channel = self.channel(trial);
         let ghost = self.ghost(rules, trial);
-        let free = |at: Timestamp| {
-            channel.is_some_and(|channel| self.free(rules, trial, channel, ghost, at))
+        let free = |at: Timestamp| match (channel, trial.asks.purpose) {
+            (_, None) => !is_held(rules, trial, at),
+            (Some(channel), _) => self.free(rules, trial, channel, ghost, at),
+            (None, _) => false,
         };
         match (told, must) {
             (Must::Later, Must::Later) => {
                 let Verdict::Defer { until, .. } = ruling.verdict else { return Ok(()) };
+                // What is held waits to its end, if it must: the order may be taken back.
+                if until == expires_at(trial) && is_held(rules, trial, now) {
+                    return self.none_free(now, until, free).map_err(|at| {
+                        ("I4", format!("{said}: {at} is free, and it is held to its end"))
+                    });
+                }
                 if expires_at(trial) <= until {
                     return Err(("I5", format!("{said}, and waits past its expiry")));
                 }
@@ -428,6 +494,8 @@ impl Person {
             (Must::Send(_), Must::Suppress(Reason::Disabled) | Must::Expire(_)) => {
                 Err(("I5", said))
             }
+            (Must::Send(_), _) if is_held(rules, trial, now) => Err(("I5", said)),
+            (Must::Send(_) | Must::Task, Must::Suppress(Reason::Stopped)) => Err(("I5", said)),
             (Must::Send(channel), Must::Later | Must::Suppress(Reason::Capped)) => {
                 let of_quiet = self.quiet(rules, trial, channel, now);
                 let unknown = self.made.iter().any(|made| made.counts == Counts::Unknown);
@@ -491,258 +559,10 @@ impl Person {
         if let (true, Some(longest)) = (acts, trial.asks.holds_marketing) {
             self.held_back.push((by, now, now + span(longest)));
         }
-        if let Verdict::Defer { until, .. } = ruling.verdict {
-            self.pending.insert(id, Pending { decided_at, until });
+        if let Verdict::Defer { until, reason } = ruling.verdict {
+            let held = reason == Reason::Held || expires_at(trial) <= until;
+            self.pending.insert(id, Pending { by, held, decided_at, until });
         }
-    }
-
-    fn must(&self, rules: &Rules, trial: &Trial<'_>, winners: &mut Vec<PurposeSlot>) -> Must {
-        let Trial { asks, by, now, .. } = *trial;
-        if !asks.is_on {
-            return Must::Suppress(Reason::Disabled);
-        }
-        if expires_at(trial) <= now {
-            return Must::Expire(Reason::Expired);
-        }
-        let held = |(who, since, until): &(usize, Timestamp, Timestamp)| {
-            *who != by && *since <= now && now < *until
-        };
-        if asks.purpose == Some(MARKETING) && self.held_back.iter().any(held) {
-            return Must::Suppress(Reason::Suppressed);
-        }
-        if let (Some(rests), Some(acted)) = (asks.rests, self.acted.get(&by))
-            && now < *acted + span(rests)
-        {
-            return Must::Suppress(Reason::OncePer);
-        }
-        let ghost = self.ghost(rules, trial);
-        let Some(purpose) = asks.purpose else {
-            return ghost.map_or(Must::Task, Must::HoldOut);
-        };
-        if !asks.via.iter().any(|channel| self.lets(trial, *channel)) {
-            let no = asks.via.iter().any(|channel| self.denies(purpose, *channel));
-            let asked = purpose != MARKETING
-                || asks.via.iter().any(|c| self.granted(purpose, *c) && self.denies(purpose, *c));
-            let reason = if no && asked { Reason::OptedOut } else { Reason::NoConsent };
-            return Must::Suppress(reason);
-        }
-        let Some(channel) = self.channel(trial) else {
-            return Must::Suppress(Reason::Unreachable);
-        };
-        if purpose == MARKETING && ghost.is_none() {
-            if winners.contains(&purpose) {
-                return Must::Suppress(Reason::Outranked);
-            }
-            winners.push(purpose);
-        }
-        let lost = self.zone.is_none() && purpose == MARKETING;
-        if lost && self.needs_zone(rules, trial, channel) {
-            return Must::Suppress(Reason::UnknownZone);
-        }
-        // What is dropped at a full cap is dropped only if it need not wait for something else.
-        let waits = self.is_paused(trial, now) || self.quiet(rules, trial, channel, now);
-        for bound in self.concerning(rules, trial, channel) {
-            if lost && matches!(bound.limit, CapLimit::Calendar { .. }) {
-                return Must::Suppress(Reason::UnknownZone);
-            }
-            if !waits && drops(bound, asks) && !self.has_room(bound, ghost, now) {
-                return Must::Suppress(Reason::Capped);
-            }
-        }
-        if !self.free(rules, trial, channel, ghost, now) {
-            return Must::Later;
-        }
-        ghost.map_or(Must::Send(channel), Must::HoldOut)
-    }
-
-    /// Whether all rules about time let it go at an instant.
-    fn free(
-        &self,
-        rules: &Rules,
-        trial: &Trial<'_>,
-        channel: ChannelSlot,
-        ghost: Option<Reason>,
-        at: Timestamp,
-    ) -> bool {
-        !self.is_paused(trial, at)
-            && !self.quiet(rules, trial, channel, at)
-            && self
-                .concerning(rules, trial, channel)
-                .filter(|bound| !drops(bound, trial.asks))
-                .all(|bound| self.has_room(bound, ghost, at))
-    }
-
-    fn is_paused(&self, trial: &Trial<'_>, at: Timestamp) -> bool {
-        trial.asks.purpose != Some(TRANSACTIONAL) && self.paused_until.is_some_and(|end| at < end)
-    }
-
-    /// Whether the wall clock of the customer shows a time that is quiet or a holiday.
-    fn quiet(&self, rules: &Rules, trial: &Trial<'_>, channel: ChannelSlot, at: Timestamp) -> bool {
-        if trial.asks.purpose == Some(TRANSACTIONAL) {
-            return false;
-        }
-        let local = at.in_zone(&self.clock_zone());
-        let holiday = rules.blackout.is_some_and(|(from, to)| from <= local && local < to);
-        let night = channel != IN_APP
-            && rules.quiet.iter().any(|hours| {
-                // Each day on which it begins paints an interval; one may reach into the next day.
-                [0, 1].into_iter().any(|back| {
-                    let Ok(date) = local.date().checked_sub(jiff::Span::new().days(back)) else {
-                        return false;
-                    };
-                    let begins = hours.weekdays >> date.weekday().to_monday_zero_offset() & 1 == 1;
-                    let ends =
-                        if hours.to <= hours.from { date.tomorrow().unwrap_or(date) } else { date };
-                    begins
-                        && date.to_datetime(hours.from) <= local
-                        && local < ends.to_datetime(hours.to)
-                })
-            });
-        holiday || night
-    }
-
-    fn needs_zone(&self, rules: &Rules, trial: &Trial<'_>, channel: ChannelSlot) -> bool {
-        let day = Span::HOUR.times(26);
-        let near = rules.blackout.is_some_and(|(from, to)| {
-            let utc = Zone::utc();
-            Timestamp::from_local(from, &utc) <= trial.now + day
-                && trial.now < Timestamp::from_local(to, &utc) + day
-        });
-        (channel != IN_APP && !rules.quiet.is_empty()) || near
-    }
-
-    fn clock_zone(&self) -> Zone {
-        self.zone.clone().unwrap_or_else(Zone::utc)
-    }
-
-    /// The caps that have a say about a message.
-    fn concerning<'r>(
-        &self,
-        rules: &'r Rules,
-        trial: &Trial<'_>,
-        channel: ChannelSlot,
-    ) -> impl Iterator<Item = &'r Bound> {
-        let (by, asks) = (trial.by, *trial.asks);
-        rules.bounds.iter().filter(move |bound| {
-            asks.purpose != Some(TRANSACTIONAL)
-                && falls_under(bound.scope, by, &asks, Some(channel))
-        })
-    }
-
-    /// Whether one more contact at an instant is within a cap: all are counted anew.
-    fn has_room(&self, bound: &Bound, ghost: Option<Reason>, at: Timestamp) -> bool {
-        let zone = self.clock_zone();
-        let counted: Vec<Timestamp> = self
-            .made
-            .iter()
-            .filter(|made| {
-                let asks = &TRIGGERS[made.by];
-                let real = match made.counts {
-                    Counts::Reserved | Counts::Sent | Counts::Unknown => true,
-                    Counts::Ghost => ghost == Some(Reason::GlobalHoldout),
-                    Counts::Task => false,
-                };
-                real && asks.purpose.is_some_and(|purpose| purpose != TRANSACTIONAL)
-                    && falls_under(bound.scope, made.by, asks, made.channel)
-            })
-            .map(|made| made.at)
-            .collect();
-        let (used, at_most) = match bound.limit {
-            CapLimit::Rolling { at_most, window } => {
-                (counted.iter().filter(|made| at < **made + window).count(), at_most)
-            }
-            CapLimit::Gap { gap } => (counted.iter().filter(|made| at < **made + gap).count(), 1),
-            CapLimit::Calendar { at_most, period } => {
-                let label = |at: Timestamp| {
-                    let local = at.in_zone(&zone);
-                    let form = match period {
-                        Period::Day => "%Y-%m-%d",
-                        Period::Week => "%G-W%V",
-                        Period::Month => "%Y-%m",
-                    };
-                    local.strftime(form).to_string()
-                };
-                let today = label(at);
-                (counted.iter().filter(|made| label(**made) == today).count(), at_most)
-            }
-        };
-        used < usize::try_from(at_most).unwrap_or(usize::MAX)
-    }
-
-    /// The first channel of the list, the preferred one before all, that has an address and no no.
-    fn channel(&self, trial: &Trial<'_>) -> Option<ChannelSlot> {
-        let open = |channel: &&ChannelSlot| {
-            let addressed = match **channel {
-                EMAIL => self.addressed.email,
-                SMS => self.addressed.phone,
-                _ => true,
-            };
-            addressed && self.lets(trial, **channel)
-        };
-        let via = trial.asks.via;
-        let preferred = via.iter().filter(|channel| Some(**channel) == self.prefers);
-        preferred.chain(via).find(open).copied()
-    }
-
-    fn lets(&self, trial: &Trial<'_>, channel: ChannelSlot) -> bool {
-        let Some(purpose) = trial.asks.purpose else { return true };
-        (purpose != MARKETING || self.granted(purpose, channel)) && !self.denies(purpose, channel)
-    }
-
-    fn granted(&self, purpose: PurposeSlot, channel: ChannelSlot) -> bool {
-        self.said
-            .iter()
-            .any(|said| said.answer == Answer::Granted && said.is_about(purpose, channel))
-    }
-
-    /// Whether some no stands: no later yes that is as narrow lifts it.
-    fn denies(&self, purpose: PurposeSlot, channel: ChannelSlot) -> bool {
-        let about = || self.said.iter().filter(|said| said.is_about(purpose, channel));
-        about().filter(|said| said.answer == Answer::Denied).any(|no| {
-            let later = about().filter(|said| said.answer == Answer::Granted && no.at < said.at);
-            let mut lifts = later.filter(|yes| {
-                (no.purpose.is_none() || no.purpose == yes.purpose)
-                    && (no.channel.is_none() || no.channel == yes.channel)
-            });
-            lifts.next().is_none()
-        })
-    }
-
-    fn ghost(&self, rules: &Rules, trial: &Trial<'_>) -> Option<Reason> {
-        let exempt = trial.asks.purpose == Some(TRANSACTIONAL);
-        if !exempt && experiment::globally_held_out(rules.holdout, self.name) {
-            return Some(Reason::GlobalHoldout);
-        }
-        let place = experiment::bucket(trial.asks.name, self.name);
-        (place < trial.asks.holdout).then_some(Reason::Holdout)
-    }
-}
-
-impl Said {
-    fn is_about(&self, purpose: PurposeSlot, channel: ChannelSlot) -> bool {
-        self.purpose.is_none_or(|only| only == purpose)
-            && self.channel.is_none_or(|only| only == channel)
-    }
-}
-
-fn drops(bound: &Bound, asks: &Asks) -> bool {
-    asks.drops || bound.on_cap == OnCap::Drop
-}
-
-fn falls_under(scope: CapScope, by: usize, asks: &Asks, channel: Option<ChannelSlot>) -> bool {
-    match scope {
-        CapScope::All => true,
-        CapScope::Purpose(purpose) => asks.purpose == Some(purpose),
-        CapScope::Channel(only) => channel == Some(only),
-        CapScope::Trigger(trigger) => trigger.index() == by,
-        CapScope::Tag(_) => asks.weekly,
-    }
-}
-
-fn expires_at(trial: &Trial<'_>) -> Timestamp {
-    match trial.asks.purpose {
-        Some(_) => trial.decided_at + span(trial.asks.lives),
-        None => Timestamp::MAX,
     }
 }
 

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::engine::catalog::{Catalog, Experiment, Suppression, TriggerState, Unit, When};
+use crate::engine::operation::Operation;
 use crate::engine::policy::{CapLimit, CapScope, HoldoutRule, OnCap, Period, QuietHours, Share};
 use crate::engine::slot::{ChannelSlot, EventSlot, PurposeSlot, TriggerSlot};
 use crate::engine::testing::{
@@ -129,6 +130,8 @@ pub(super) struct Rules {
     pub(super) quiet: Vec<QuietHours>,
     pub(super) blackout: Option<(jiff::civil::DateTime, jiff::civil::DateTime)>,
     pub(super) holdout: Share,
+    /// Orders of operators, and when each was taken in.
+    pub(super) orders: Vec<(Operation, Timestamp)>,
 }
 
 impl Rules {
@@ -181,7 +184,15 @@ impl Rules {
             assert_eq!(slot_of(&catalog, asks.name).index(), place, "slots follow names");
         }
         assert_eq!(catalog.policy.purposes[2].holdout, HoldoutRule::Exempt);
-        Self { catalog: Arc::new(catalog), start, bounds, quiet, blackout, holdout: Share(holdout) }
+        Self {
+            catalog: Arc::new(catalog),
+            start,
+            bounds,
+            quiet,
+            blackout,
+            holdout: Share(holdout),
+            orders: Vec::new(),
+        }
     }
 }
 

@@ -1,11 +1,13 @@
 //! The machine in the storm: a log, a shard, what is on its disk, a dispatcher, and the world outside.
 //! Only log, disk and outside survive a crash.
 
+mod end;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use super::oracle::{Breach, Deed, Ended, Oracle, words};
+use super::oracle::{Breach, Deed, Ended, Oracle};
 use super::shop::{CUSTOMERS, EVENTS, Rules, ZONES, pick};
 use crate::config::OnUnknown;
 use crate::decode::{Call, EventRecord, Freshness, PreferenceRecord, Record, Shape, Subject};
@@ -14,6 +16,7 @@ use crate::dispatch::outcome::CallResult;
 use crate::engine::decision::{Decision, Effect};
 use crate::engine::id::{CustomerId, DecisionId};
 use crate::engine::input::{Answer, Delivery, Outcome};
+use crate::engine::operation::{Operation, Operations, Order, Scope};
 use crate::engine::slot::{ChannelSlot, PurposeSlot};
 use crate::engine::testing::{EMAIL, IN_APP, MARKETING, SERVICE, SMS};
 use crate::engine::time::{Span, Timestamp};
@@ -42,6 +45,7 @@ struct Disk {
     states: BTreeMap<String, Vec<u8>>,
     applied: usize,
     outbox: BTreeMap<String, OutboxRow>,
+    operations: Operations,
 }
 
 /// What the world outside has seen of one decision.
@@ -122,71 +126,13 @@ impl World {
             11 => self.same_event_again(),
             12 => self.learn(customer),
             13..=14 => self.answer(customer),
-            15 => self.wish(customer),
+            15 if self.chance(1, 2) => self.wish(customer),
+            15 => self.order(),
             16..=20 => self.pass_time()?,
             21..=23 => self.apply_all(),
             24..=25 => self.commit()?,
             26..=30 => self.dispatch()?,
             _ => self.crash()?,
-        }
-        Ok(())
-    }
-
-    /// Lets the world come to rest: everything due fires, everything waiting is sent or given up.
-    pub(super) fn rest(&mut self) -> Result<(), Breach> {
-        for _ in 0..60 {
-            self.wall = self.wall + Span::DAY;
-            self.apply_all();
-            self.tick();
-            for _ in 0..self.disk.outbox.len() + 4 {
-                self.dispatch()?;
-            }
-            self.apply_all();
-            self.commit()?;
-        }
-        let (all, waiting, _) = self.oracle.sums();
-        if waiting != 0 {
-            return Err(("I4", format!("{waiting} of {all} decisions wait for ever")));
-        }
-        match self.disk.outbox.keys().next() {
-            Some(row) => Err(("I4", format!("{row} is in the outbox for ever"))),
-            None => self.replay(),
-        }
-    }
-
-    /// The log alone gives the same decisions and states.
-    fn replay(&self) -> Result<(), Breach> {
-        if self.went_back {
-            return Ok(());
-        }
-        let mut shard = Shard::new(self.rules.catalog.clone());
-        let mut histories: BTreeMap<&str, Vec<String>> =
-            CUSTOMERS.iter().map(|name| (*name, Vec::new())).collect();
-        let mut note = |customer: &'static str, decision: &Decision| {
-            histories.entry(customer).or_default().extend(decision.rulings.iter().map(words));
-        };
-        for (index, (at, bytes, customer, _)) in self.log.iter().enumerate() {
-            let record = Record::parse(bytes).unwrap();
-            for (_, decision) in shard.apply(&record, *at, index as u64 + 1).unwrap().iter() {
-                note(customer, decision);
-            }
-        }
-        while let Some((number, decision)) = shard.tick(self.wall) {
-            let id = shard.state(number).unwrap().id.as_str().to_owned();
-            let customer = CUSTOMERS.iter().find(|name| **name == id).unwrap();
-            note(customer, &decision);
-        }
-        for (customer, history) in self.oracle.histories() {
-            let again = &histories[customer];
-            if let Some((was, is)) = history.iter().zip(again).find(|(was, is)| was != is) {
-                return Err(("I10", format!("{customer}: {was}; from the log alone: {is}")));
-            }
-            if history.len() != again.len() {
-                return Err(("I10", format!("{customer}: another number of rulings")));
-            }
-            if shard.find(customer) != self.shard.find(customer) {
-                return Err(("I11", format!("{customer}: another state from the log alone")));
-            }
         }
         Ok(())
     }
@@ -305,6 +251,28 @@ impl World {
         self.append(customer, bytes, deed);
     }
 
+    fn order(&mut self) {
+        let orders = [Order::Pause, Order::Pause, Order::Stop, Order::Resume, Order::Resume];
+        let scopes = [
+            Scope::Everything,
+            Scope::Everything,
+            Scope::Purpose("marketing".into()),
+            Scope::Trigger("a".into()),
+            Scope::Trigger("h".into()),
+        ];
+        let hours = i64::try_from(self.dice.below(48)).unwrap();
+        let operation = Operation {
+            id: self.fresh_id("o").into(),
+            order: orders[pick(&mut self.dice, orders.len())],
+            scope: scopes[pick(&mut self.dice, scopes.len())].clone(),
+            until: self.log_time() + Span::HOUR.times(hours),
+            by: "storm".into(),
+            why: "chance".into(),
+        };
+        let bytes = Record::Operation(operation.clone()).to_bytes();
+        self.append("", bytes, Deed::Order(operation));
+    }
+
     /// The log's own time never goes back.
     fn log_time(&self) -> Timestamp {
         self.log.last().map_or(self.wall, |(at, ..)| self.wall.max(*at))
@@ -340,13 +308,32 @@ impl World {
         while let Some((at, bytes, ..)) = self.log.get(self.applied) {
             let record = Record::parse(bytes).unwrap();
             let entry = self.applied;
+            let due: Vec<_> = CUSTOMERS.into_iter().filter(|id| self.is_due(id, *at)).collect();
             let stepped = self.shard.apply(&record, *at, entry as u64 + 1).unwrap();
             let at = *at;
             self.applied += 1;
-            if let Stepped::One(number, decision) = stepped {
-                self.keep(number, at, Some(entry), decision);
+            match stepped {
+                Stepped::One(number, decision) => self.keep(number, at, Some(entry), decision),
+                Stepped::Many(all) => {
+                    // First comes what was due before the order, then the order itself.
+                    let (before, after) = all.split_at_checked(due.len()).unwrap();
+                    for (number, decision) in before {
+                        self.keep(*number, at, None, decision.clone());
+                    }
+                    let (customer, decision) = (String::new(), Decision::default());
+                    self.uncommitted.push(Step { customer, at, entry: Some(entry), decision });
+                    for (number, decision) in after {
+                        self.keep(*number, at, Some(entry), decision.clone());
+                    }
+                }
+                Stepped::Nothing => {}
             }
         }
+    }
+
+    fn is_due(&self, customer: &str, at: Timestamp) -> bool {
+        let due = self.shard.find(customer).and_then(|state| state.next_due());
+        due.is_some_and(|due| due <= at)
     }
 
     /// Time goes on for those who have something due: only when the whole log was applied.
@@ -378,8 +365,12 @@ impl World {
             self.disk.states.insert(customer, bytes);
         }
         self.disk.applied = self.applied;
+        self.disk.operations = self.shard.operations().clone();
         for step in std::mem::take(&mut self.uncommitted) {
             let deed = step.entry.map(|entry| &self.log[entry].3);
+            if let Some(Deed::Order(operation)) = deed {
+                self.oracle.ordered(operation, step.at);
+            }
             self.oracle.told(&step.customer, step.at, deed, &step.decision)?;
             if let Some(Deed::Outcome { decision, .. }) = deed {
                 self.disk.outbox.remove(decision);
@@ -421,6 +412,7 @@ impl World {
 
     fn drive(&mut self, id: String, held: Held, seen: Seen, now: Timestamp) -> Result<(), Breach> {
         let on_unknown = policy_of(&held.row);
+        let (before, seen_before) = (held.clone(), seen.clone());
         let (held, begun) = match attempt::next(&held, seen, on_unknown, now) {
             Next::Call => (held, true),
             Next::Begin(held) => (held, false),
@@ -435,7 +427,12 @@ impl World {
             }
         };
         if attempt::needs_recheck(&held.row, now) {
-            if let Some(reason) = gate::refusal(&self.shard, &held.row, now) {
+            let Ok(asked) = gate::ask(&self.shard, &held.row, now) else {
+                // An operator holds it: it is asked about again.
+                self.in_hand.insert(id, (before, seen_before));
+                return Ok(());
+            };
+            if let Some(reason) = asked {
                 let delivery = attempt::refuse(&held, reason);
                 self.finish(id, &held.row, delivery);
                 return Ok(());
@@ -543,6 +540,7 @@ impl World {
         for (customer, bytes) in &self.disk.states {
             self.shard.load(CustomerId::new(customer), bytes).unwrap();
         }
+        self.shard.set_operations(self.disk.operations.clone());
         self.applied = self.disk.applied;
         self.apply_all();
         self.commit()?;

@@ -11,6 +11,7 @@ use bytes::Bytes;
 
 use super::refusal::{Refusal, Refused};
 use crate::engine::input::{Answer, Outcome};
+use crate::engine::operation::Operation;
 use crate::engine::time::Timestamp;
 
 /// First byte of every record. A layout that older versions cannot read gets another number.
@@ -44,6 +45,8 @@ pub enum Record<'a> {
         /// Whom.
         customer: &'a str,
     },
+    /// An order of an operator: every shard has a copy.
+    Operation(Operation),
 }
 
 /// An event: what was judged when it came, and the sender's bytes.
@@ -189,6 +192,8 @@ stored! {
         Preference = 3,
         /// [`Record::Erasure`].
         Erasure = 4,
+        /// [`Record::Operation`].
+        Operation = 5,
     }
 }
 /// Keys of the header. Never reuse a number.
@@ -213,6 +218,8 @@ mod key {
     pub(super) const GRANTED: u8 = 17;
     pub(super) const SOURCE: u8 = 18;
     pub(super) const UNTIL_MS: u8 = 19;
+    pub(super) const ORDER: u8 = 20;
+    pub(super) const SCOPE: u8 = 21;
 }
 
 /// Codes of `Delivery`.
@@ -239,6 +246,7 @@ impl<'a> Record<'a> {
             | Self::Outcome { customer, .. }
             | Self::Preference { customer, .. }
             | Self::Erasure { customer } => Subject::Customer(customer),
+            Self::Operation(_) => Subject::Everyone,
         }
     }
 
@@ -249,6 +257,7 @@ impl<'a> Record<'a> {
             Self::Score(_)
             | Self::Outcome { .. }
             | Self::Preference { .. }
+            | Self::Operation(_)
             | Self::Erasure { .. } => None,
         }
     }

@@ -11,6 +11,7 @@ use crate::decode::refusal::Refusal;
 use crate::engine::decision::Reason;
 use crate::engine::id::DecisionId;
 use crate::engine::input::{Answer, Delivery, Outcome};
+use crate::engine::operation::{Operation, Order, Scope};
 use crate::engine::time::Timestamp;
 
 /// Reads a record after its first byte.
@@ -41,6 +42,8 @@ struct Fields<'a> {
     granted: Option<u8>,
     source: Option<&'a str>,
     until_ms: Option<i64>,
+    order: Option<&'a str>,
+    scope: Option<&'a str>,
     rest: &'a [u8],
 }
 
@@ -84,6 +87,8 @@ impl<'a> Fields<'a> {
             key::GRANTED => self.granted = Some(decoder.u8()?),
             key::SOURCE => self.source = Some(decoder.str()?),
             key::UNTIL_MS => self.until_ms = Some(decoder.i64()?),
+            key::ORDER => self.order = Some(decoder.str()?),
+            key::SCOPE => self.scope = Some(decoder.str()?),
             // A field of a later version.
             _ => decoder.skip()?,
         }
@@ -107,6 +112,7 @@ impl<'a> Fields<'a> {
                 preference: self.into_preference()?,
             },
             Kind::Erasure => Record::Erasure { customer: must(self.customer)? },
+            Kind::Operation => Record::Operation(self.into_operation()?),
         })
     }
 
@@ -142,6 +148,20 @@ impl<'a> Fields<'a> {
         };
         let decision = DecisionId::from_bytes(decision);
         Ok(Outcome { decision, attempt: must(self.attempt)?, result })
+    }
+
+    fn into_operation(self) -> Result<Operation, Refusal> {
+        let order = Order::parse(must(self.order)?);
+        let scope = Scope::parse(must(self.scope)?);
+        Ok(Operation {
+            id: must(self.id)?.into(),
+            order: order.ok_or_else(|| unknown("the order is not known to this version"))?,
+            scope: scope
+                .ok_or_else(|| unknown("the order's scope is not known to this version"))?,
+            until: Timestamp::from_millis(must(self.until_ms)?),
+            by: self.source.unwrap_or_default().into(),
+            why: self.why.unwrap_or_default().into(),
+        })
     }
 
     fn into_preference(self) -> Result<PreferenceRecord<'a>, Refusal> {
