@@ -8,6 +8,7 @@ mod error;
 pub mod html;
 mod inbox;
 mod live;
+mod operations;
 mod query;
 pub mod source;
 mod tasks;
@@ -40,6 +41,7 @@ pub type Shared = Arc<dyn Source>;
         (name = "customers", description = "Who is at risk, and why"),
         (name = "decisions", description = "Every yes and every no, with its why"),
         (name = "triggers", description = "What is in force, and what it has done"),
+        (name = "operations", description = "What operators hold, stop and let go on"),
         (name = "tasks", description = "Work for people"),
         (name = "inbox", description = "Messages inside the customer's own app"),
     )
@@ -59,6 +61,7 @@ pub fn routes(source: Shared) -> Router {
         .routes(routes!(decisions::models))
         .routes(routes!(decisions::catalog))
         .routes(routes!(decisions::dead_letters))
+        .routes(routes!(operations::list, operations::give))
         .routes(routes!(tasks::list))
         .routes(routes!(tasks::change))
         .routes(routes!(inbox::list))

@@ -62,12 +62,60 @@ pub struct TriggerView {
     pub owner: String,
     /// Whether it is switched on.
     pub enabled: bool,
+    /// How many of its decisions wait because an operator holds them.
+    #[serde(default)]
+    pub held: u64,
     /// Hash of its file.
     pub version: String,
     /// `file:line`.
     pub place: String,
     /// Its counts.
     pub funnel: Funnel,
+}
+
+/// An order of an operator, as it is given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OrderGiven {
+    /// `pause` holds what fires and what waits; `stop` suppresses what fires and cancels what
+    /// waits; `resume` ends both for the same scope.
+    pub order: String,
+    /// `everything`, `purpose:<name>` or `trigger:<id>`.
+    pub scope: String,
+    /// When it ends by itself: `30m`, `2h`, up to 30d; a day if not given.
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    pub lasts: Option<String>,
+    /// Who gives it.
+    pub by: String,
+    /// Why.
+    pub why: String,
+}
+
+/// An order of an operator, as it stands in the shards of this node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OperationView {
+    /// Its id.
+    pub id: String,
+    /// `pause`, `stop` or `resume`.
+    pub order: String,
+    /// `everything`, `purpose:<name>` or `trigger:<id>`.
+    pub scope: String,
+    /// Who gave it.
+    pub by: String,
+    /// Why.
+    pub why: String,
+    /// When it was taken in.
+    pub since: String,
+    /// When it ends by itself.
+    pub until: String,
+    /// Whether it holds or stops something now.
+    pub in_force: bool,
+    /// When a `resume` ended it.
+    pub ended: Option<String>,
+    /// Decisions whose wait it ended: cancelled by a `stop`, let go on by a `resume`.
+    pub moved: u64,
+    /// How many shards of this node know it.
+    pub shards: usize,
 }
 
 /// A model in force, and what was noticed of it at the last look, every ten minutes.
@@ -254,6 +302,12 @@ pub trait Source: Send + Sync + 'static {
 
     /// Records a consent, refusal or pause. Answers once it is durable.
     fn change_preference(&self, customer: String, change: PreferenceChange) -> Answer<'_, ()>;
+
+    /// Orders of operators that are remembered, newest first.
+    fn operations(&self) -> Answer<'_, Vec<OperationView>>;
+
+    /// Gives an order. Answers once it is durable and the shards here have taken it in.
+    fn operate(&self, order: OrderGiven) -> Answer<'_, OperationView>;
 
     /// Forgets a customer. Answers once the wish is durable.
     fn erase(&self, customer: String) -> Answer<'_, ()>;

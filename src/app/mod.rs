@@ -17,9 +17,12 @@ mod http;
 mod hub;
 mod keys;
 mod models;
+mod orders;
 mod probe;
 mod source;
 mod stop;
+#[cfg(test)]
+mod storm;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "kafka")]
@@ -501,8 +504,10 @@ impl Built {
         };
         let store = Arc::clone(&self.store);
         let (numbers, shown) = (Metrics::start(), self.home.shown());
+        let clock_shown = Arc::clone(clock);
         let metrics = probe::metrics(move || {
             show_funnels(&store, &shown);
+            orders::show(&store, clock_shown.now());
             numbers.render()
         });
         let metrics = if config.is_local() { metrics } else { metrics.route_layer(reading) };

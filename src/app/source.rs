@@ -11,8 +11,8 @@ use super::home::{Keep, Shown};
 use super::hub::Hub;
 use super::models::Noticed;
 use crate::api::source::{
-    Answer, CatalogView, DecisionFilter, Failure, Live, ModelView, Page, PreferenceChange, Source,
-    TaskChange, TaskFilter, TriggerView,
+    Answer, CatalogView, DecisionFilter, Failure, Live, ModelView, OperationView, OrderGiven, Page,
+    PreferenceChange, Source, TaskChange, TaskFilter, TriggerView,
 };
 use crate::catalog::Catalogs;
 use crate::clock::Shared as Clock;
@@ -130,6 +130,7 @@ impl Source for Answers {
             let catalog = self.catalogs.current();
             let shown = (self.shown)();
             let mut funnels = self.read(move |store| counts(store, shown)).await?;
+            let held = self.held().await?;
             Ok(catalog
                 .triggers
                 .iter()
@@ -141,6 +142,7 @@ impl Source for Answers {
                         about: trigger.about.to_string(),
                         owner: trigger.owner.to_string(),
                         enabled: trigger.state == TriggerState::Enabled,
+                        held: held.get(id).copied().unwrap_or_default(),
                         version: trigger.version.to_string(),
                         place: format!("{}:{}", trigger.place.file, trigger.place.line),
                         funnel: funnels.remove(id).unwrap_or_else(|| Funnel::new(id)),
@@ -207,6 +209,14 @@ impl Source for Answers {
                 .map(drop)
                 .map_err(|error| not_durable(&error))
         })
+    }
+
+    fn operations(&self) -> Answer<'_, Vec<OperationView>> {
+        Box::pin(self.all_orders())
+    }
+
+    fn operate(&self, order: OrderGiven) -> Answer<'_, OperationView> {
+        Box::pin(self.give(order))
     }
 
     fn erase(&self, customer: String) -> Answer<'_, ()> {
@@ -394,7 +404,7 @@ fn story(
     trigger: Option<&str>,
     now: Timestamp,
 ) -> Result<String, Failure> {
-    let explainer = Explainer::new(shard.teller(), state, now);
+    let explainer = Explainer::new(shard.teller(), state, now).under(shard.operations());
     if let Some(name) = trigger {
         let text = shard.catalog().find_trigger(name).and_then(|slot| explainer.trigger(slot));
         return text.ok_or_else(|| Failure::NotFound(format!("there is no trigger `{name}`")));

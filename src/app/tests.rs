@@ -2,6 +2,7 @@
 
 mod bench;
 mod hooks;
+mod orders;
 mod unsubscribe;
 
 use std::time::Duration;

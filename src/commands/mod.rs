@@ -15,6 +15,7 @@ pub mod kafka;
 pub mod lines;
 #[cfg(feature = "kafka")]
 pub mod migrate;
+pub mod operations;
 pub mod progress;
 pub mod replay;
 pub mod schema;
@@ -63,6 +64,7 @@ enum Command {
     Init(init::Args),
     #[cfg(feature = "kafka")]
     Kafka(kafka::Args),
+    Operations(operations::Args),
     Dlq(dlq::Args),
     #[cfg(feature = "kafka")]
     Migrate(migrate::Args),
@@ -117,6 +119,7 @@ fn dispatch(command: Command, console: &mut Console) -> Result<Ending, Error> {
         Command::Init(args) => init::run(&args, console),
         #[cfg(feature = "kafka")]
         Command::Kafka(args) => kafka::run(&args, console),
+        Command::Operations(args) => operations::run(&args, console),
         Command::Dlq(args) => dlq::run(&args, console),
         #[cfg(feature = "kafka")]
         Command::Migrate(args) => migrate::run(&args, console),

@@ -87,6 +87,20 @@ impl Service {
         self.send(request)
     }
 
+    /// Gives an order, with the token of the API.
+    ///
+    /// # Errors
+    /// When it cannot be reached.
+    pub fn order(&self, path: &str, body: String) -> Result<Reply, Error> {
+        let request = self.client.post(self.join(path)?).body(body);
+        let request = request.header("content-type", "application/json");
+        let request = match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        };
+        self.send(request)
+    }
+
     fn join(&self, path: &str) -> Result<reqwest::Url, Error> {
         self.url.join(path).map_err(|error| Error::refused(error.to_string(), ""))
     }

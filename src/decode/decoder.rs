@@ -155,6 +155,7 @@ impl Decoder {
             }),
             Record::Preference { preference, .. } => Body::Preference(self.preference(preference)?),
             Record::Erasure { .. } => Body::Erasure,
+            Record::Operation(operation) => Body::Operation(operation.clone()),
         };
         let subject = record.subject();
         let (occurred_at, note) = (None, NO_NOTE);

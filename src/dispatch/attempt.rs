@@ -7,6 +7,7 @@
 use crate::config::OnUnknown;
 use crate::engine::id::DecisionId;
 use crate::engine::input::Delivery;
+use crate::engine::planted::{Fault, is_planted};
 use crate::engine::time::{Span, Timestamp};
 use crate::store::record::OutboxRow;
 
@@ -153,7 +154,8 @@ pub fn refuse(held: &Held, reason: crate::engine::decision::Reason) -> Delivery 
 }
 
 fn found(row: &OutboxRow, on_unknown: OnUnknown, now: Timestamp) -> Next {
-    let doubt = if row.in_flight { Doubt::Earlier } else { Doubt::None };
+    let begun = row.in_flight && !is_planted(Fault::DoubtForgotten);
+    let doubt = if begun { Doubt::Earlier } else { Doubt::None };
     let left = "the program ended while the call was under way";
     match (doubt, on_unknown) {
         (Doubt::Earlier, OnUnknown::Hold) => {

@@ -250,6 +250,8 @@ reasons! {
     Rejected = "rejected", "the channel refused it for good";
     OutcomeUnknown = "outcome_unknown", "the connection broke after the request went out";
     Erased = "erased", "the customer was erased";
+    Held = "held", "an operator holds it back";
+    Stopped = "stopped", "an operator stopped it";
 }
 
 /// A condition and what it saw.
@@ -301,6 +303,8 @@ pub enum Passed {
 pub enum Rule {
     /// The trigger is switched on.
     Enabled,
+    /// No operator holds or stops it.
+    Operations,
     /// Not too old, not too late.
     Expiry,
     /// No suppression or freeze.
@@ -326,6 +330,7 @@ impl Rule {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Enabled => "enabled",
+            Self::Operations => "operations",
             Self::Expiry => "expiry",
             Self::Suppression => "suppression",
             Self::OncePer => "once_per",

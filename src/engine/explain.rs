@@ -8,6 +8,7 @@ use super::decision::{Held, Truth, Verdict};
 use super::evaluate::{Scope, civil_date_of};
 use super::govern::{self, Judgement, Proposal};
 use super::id::DecisionId;
+use super::operation::Operations;
 use super::slot::{EventSlot, ScoreSlot, TraitSlot, TriggerSlot};
 use super::step::{properties_of, trace_all, zone};
 use super::time::{Span, Timestamp};
@@ -128,11 +129,12 @@ pub enum Wait {
     },
 }
 
-/// Explains a trigger; `None` when there is no such trigger.
+/// Explains a trigger under the orders in force; `None` when there is no such trigger.
 pub fn explain(
     catalog: &Catalog,
     state: &CustomerState,
     slot: TriggerSlot,
+    operations: &Operations,
     now: Timestamp,
 ) -> Option<Explanation> {
     let trigger = catalog.trigger(slot)?;
@@ -140,7 +142,7 @@ pub fn explain(
     let properties = cause.map(properties_of).unwrap_or_default();
     let scope = Scope { catalog, state, properties: &properties, now };
     let conditions = trace_all(trigger, &scope);
-    let judgement = judge_now(catalog, state, (slot, trigger), cause, now)?;
+    let judgement = judge_now((catalog, operations), state, (slot, trigger), cause, now)?;
     let own = state.ledger.iter().rev().filter(|contact| contact.trigger == slot);
     let contacts = own.filter(|contact| contact.kind != ContactKind::Ghost);
     let acted = state.progress.iter().filter(|progress| progress.trigger == slot);
@@ -168,7 +170,7 @@ pub fn explain(
 
 /// The governor's answer to a firing at this instant, asked of a copy of the customer.
 fn judge_now(
-    catalog: &Catalog,
+    (catalog, operations): (&Catalog, &Operations),
     state: &CustomerState,
     (slot, trigger): (TriggerSlot, &Trigger),
     cause: Option<&Cause>,
@@ -184,7 +186,7 @@ fn judge_now(
     };
     let id = DecisionId::derive(&trigger.id, &state.id, &cause.occurrence);
     let proposal = Proposal { id, slot, trigger, cause: &cause, decided_at: now };
-    govern::judge(catalog, &mut state, &[proposal], now).into_iter().next()
+    govern::judge_under(catalog, operations, &mut state, &[proposal], now).into_iter().next()
 }
 
 /// The cause under way for this trigger, whose properties conditions can be shown with.

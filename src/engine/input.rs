@@ -1,6 +1,7 @@
 //! Everything that can happen to a customer, as values with a time.
 
 use super::id::{CustomerId, DecisionId};
+use super::operation::Operation;
 use super::slot::{ChannelSlot, EventSlot, PropertySlot, PurposeSlot, ScoreSlot, TraitSlot};
 use super::time::{Span, Timestamp};
 use super::value::{Property, Value, ValueRef};
@@ -42,6 +43,8 @@ pub enum Body<'a> {
     Preference(Preference),
     /// Forget this customer.
     Erasure,
+    /// An order of an operator, to everyone whom it may concern.
+    Operation(Operation),
     /// Asks what the governor would say to an outreach of a purpose, changing nothing.
     Propose {
         /// The purpose.

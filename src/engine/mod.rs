@@ -26,6 +26,8 @@ pub mod learned;
 pub mod message;
 pub mod model;
 pub mod names;
+pub mod operation;
+pub(crate) mod planted;
 pub mod policy;
 pub mod reading;
 pub mod recent;

@@ -2,11 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::operations::StoredOperation;
 use super::record::{DeadLetter, DecisionRecord, ExposureRecord, KnownSend, OutboxRow, TaskRecord};
 use super::view::{Funnel, NamedScore};
 use crate::engine::decision::VerdictKind;
 use crate::engine::id::{CustomerId, DecisionId, head_of};
 use crate::engine::input::{BlindGap, Outcome};
+use crate::engine::operation::Operations;
 use crate::engine::time::{Span, Timestamp};
 
 /// The outcome of some inputs of one shard: committed whole or not at all.
@@ -101,6 +103,8 @@ pub struct Mark {
     pub heard_at: Timestamp,
     /// How many shards there were: customers change theirs when it changes.
     pub shards: u16,
+    /// The orders of operators that the shard knows.
+    pub operations: Operations,
 }
 
 /// A ruling on record.
@@ -280,6 +284,8 @@ pub(super) struct StoredMark {
     heard_at_ms: i64,
     #[serde(default, skip_serializing_if = "is_default")]
     shards: u16,
+    #[serde(default, skip_serializing_if = "is_default")]
+    operations: Vec<StoredOperation>,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -306,6 +312,7 @@ impl From<&Mark> for StoredMark {
             aside: mark.aside,
             heard_at_ms: mark.heard_at.as_millis(),
             shards: mark.shards,
+            operations: super::operations::stored(&mark.operations),
         }
     }
 }
@@ -329,6 +336,7 @@ impl From<StoredMark> for Mark {
             aside: stored.aside,
             heard_at: at(stored.heard_at_ms),
             shards: stored.shards,
+            operations: super::operations::restored(stored.operations),
         }
     }
 }

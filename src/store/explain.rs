@@ -10,6 +10,7 @@ use crate::engine::evaluate::Scope;
 use crate::engine::explain::{Explanation, explain};
 use crate::engine::health;
 use crate::engine::input::Told;
+use crate::engine::operation::{NO_OPERATIONS, Operations};
 use crate::engine::slot::TriggerSlot;
 use crate::engine::time::Timestamp;
 use crate::engine::value::Value;
@@ -26,13 +27,20 @@ pub struct Explainer<'a> {
     state: &'a CustomerState,
     now: Timestamp,
     clock: WallClock,
+    operations: &'a Operations,
 }
 
 impl<'a> Explainer<'a> {
     /// Told in the customer's own time.
     pub fn new(teller: Teller<'a>, state: &'a CustomerState, now: Timestamp) -> Self {
         let clock = WallClock::of(teller.catalog, state);
-        Self { teller, state, now, clock }
+        Self { teller, state, now, clock, operations: &NO_OPERATIONS }
+    }
+
+    /// The same under the orders of an operator.
+    #[must_use]
+    pub fn under(self, operations: &'a Operations) -> Self {
+        Self { operations, ..self }
     }
 
     /// Who the customer is, and how they do.
@@ -82,7 +90,8 @@ impl<'a> Explainer<'a> {
     /// Everything about one trigger; `None` when there is no such trigger.
     pub fn trigger(&self, slot: TriggerSlot) -> Option<String> {
         let trigger = self.teller.catalog.trigger(slot)?;
-        let explanation = explain(self.teller.catalog, self.state, slot, self.now)?;
+        let explanation =
+            explain(self.teller.catalog, self.state, slot, self.operations, self.now)?;
         let mut text =
             format!("trigger {}  ({})\n  {}\n", trigger.id, trigger.place, trigger.about);
         if explanation.state == TriggerState::Disabled {
@@ -103,7 +112,8 @@ impl<'a> Explainer<'a> {
 
     /// What stands between a trigger and acting: the first thing of all that do.
     pub fn briefly(&self, slot: TriggerSlot) -> Option<String> {
-        let explanation = explain(self.teller.catalog, self.state, slot, self.now)?;
+        let explanation =
+            explain(self.teller.catalog, self.state, slot, self.operations, self.now)?;
         let failed = explanation.first_failed.and_then(|index| explanation.conditions.get(index));
         Some(match (explanation.deferred.first(), failed) {
             (Some(waiting), _) => {

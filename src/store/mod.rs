@@ -21,6 +21,7 @@ pub mod inbox;
 mod keys;
 mod known;
 pub mod open;
+pub mod operations;
 pub mod outbox;
 pub mod record;
 pub mod record_of;

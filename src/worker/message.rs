@@ -6,6 +6,7 @@ use std::sync::mpsc::{SyncSender, TrySendError};
 
 use tokio::sync::oneshot;
 
+use super::gate;
 use super::query::{ListPage, ListQuery};
 use super::shard::Shard;
 use crate::engine::catalog::Catalog;
@@ -57,8 +58,8 @@ pub enum Message {
         row: Box<OutboxRow>,
         /// When it would.
         now: Timestamp,
-        /// The answer: why not, or nothing.
-        answer: oneshot::Sender<Option<Reason>>,
+        /// The answer: why not, or nothing; or who holds it for now.
+        answer: oneshot::Sender<Result<Option<Reason>, gate::HeldBy>>,
     },
     /// Look at something.
     Inspect {

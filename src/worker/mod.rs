@@ -8,7 +8,7 @@
 pub mod calendar;
 pub mod committer;
 pub mod customers;
-mod gate;
+pub mod gate;
 mod hearing;
 pub mod message;
 mod open_batch;
@@ -17,7 +17,7 @@ pub mod query;
 pub mod replay;
 pub mod shard;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod thread;
 mod unwritten;
 pub mod workers;

@@ -2,6 +2,8 @@
 //!
 //! It has no clock, no log and no store: the serving thread and a replay drive it alike.
 
+mod orders;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -16,6 +18,7 @@ use crate::engine::fetch;
 use crate::engine::id::CustomerId;
 use crate::engine::input::{BlindGap, Body, Input};
 use crate::engine::names::Names;
+use crate::engine::operation::{Around, Operations};
 use crate::engine::slot::ScoreSlot;
 use crate::engine::step;
 use crate::engine::time::Timestamp;
@@ -46,6 +49,7 @@ struct Core {
     catalog: Arc<Catalog>,
     customers: Customers,
     hearing: Hearing,
+    operations: Operations,
     health: Option<(ScoreSlot, RiskEnd)>,
     /// Where its lines come from, if others write there.
     partition: Option<Partition>,
@@ -92,6 +96,7 @@ impl Shard {
             core: Core {
                 health: health_of(&catalog),
                 hearing: Hearing::new(catalog.policy.blind_after),
+                operations: Operations::default(),
                 catalog,
                 customers: Customers::default(),
                 partition: None,
@@ -394,6 +399,7 @@ impl Shard {
     pub fn become_next(&mut self, mut next: Self) {
         next.funnels = std::mem::take(&mut self.funnels);
         next.core.hearing.follow(&mut self.core.hearing);
+        next.core.operations = std::mem::take(&mut self.core.operations);
         next.core.partition = self.core.partition;
         *self = next;
     }
@@ -459,12 +465,16 @@ impl Core {
                 let number = self.customers.find_or_begin(id, Note(decoded.note), at);
                 let Some(state) = self.customers.get_mut(number) else { return Stepped::Nothing };
                 let input = decoded.input(|slot| state.trait_value(slot));
-                let decision = step::step(&self.catalog, state, input, self.hearing.gaps());
+                let around = Around { blind: self.hearing.gaps(), operations: &self.operations };
+                let decision = step::step(&self.catalog, state, input, around);
                 self.hearing.hear(Some(&state.id), input);
                 Stepped::One(number, decision)
             }
             Subject::Everyone => {
                 let input = decoded.input(|_| None);
+                if let Body::Operation(operation) = &input.body {
+                    return Stepped::Many(self.ordered(operation, input));
+                }
                 let all = self.step_everyone(input);
                 self.hearing.hear(None, input);
                 Stepped::Many(all)
@@ -488,7 +498,8 @@ impl Core {
             {
                 continue;
             }
-            let decision = step::step(&self.catalog, state, input, self.hearing.gaps());
+            let around = Around { blind: self.hearing.gaps(), operations: &self.operations };
+            let decision = step::step(&self.catalog, state, input, around);
             if decision.applied == Applied::Applied {
                 changed.push((number, decision));
             }
@@ -499,7 +510,8 @@ impl Core {
     fn tick(&mut self, number: CustomerNumber, at: Timestamp) -> Option<Decision> {
         let state = self.customers.get_mut(number)?;
         let input = Input { at, position: 0, body: Body::Tick };
-        Some(step::step(&self.catalog, state, &input, self.hearing.gaps()))
+        let around = Around { blind: self.hearing.gaps(), operations: &self.operations };
+        Some(step::step(&self.catalog, state, &input, around))
     }
 }
 

@@ -15,19 +15,19 @@ use crate::engine::testing::{
 use crate::engine::time::{Span, Timestamp};
 
 /// `Order`.
-pub(super) const ORDER: EventSlot = EventSlot(2);
+pub(crate) const ORDER: EventSlot = EventSlot(2);
 
-pub(super) fn start() -> Timestamp {
+pub(crate) fn start() -> Timestamp {
     Timestamp::parse("2026-03-02T09:00:00Z").unwrap()
 }
 
-pub(super) fn after(seconds: i64) -> Timestamp {
+pub(crate) fn after(seconds: i64) -> Timestamp {
     start() + Span::SECOND.times(seconds)
 }
 
 /// `silent` writes when an order is not followed by a ping for 10 minutes, at most two in an hour;
 /// `helper` asks for a person on every second ping.
-pub(super) fn small_shop() -> Shop {
+pub(crate) fn small_shop() -> Shop {
     let mut shop =
         shop().cap("service: 2 per rolling 1h", CapScope::Purpose(SERVICE), rolling(2, "1h"));
     shop.events.push("Order".into());
@@ -45,7 +45,7 @@ pub(super) fn small_shop() -> Shop {
 }
 
 /// Its catalog, with a text for every trigger that writes.
-pub(super) fn open(mut shop: Shop) -> Catalog {
+pub(crate) fn open(mut shop: Shop) -> Catalog {
     for trigger in &mut shop.triggers {
         if let Action::Send(send) = &mut trigger.action {
             send.message.variants =
@@ -61,18 +61,18 @@ pub(super) fn open(mut shop: Shop) -> Catalog {
     catalog
 }
 
-pub(super) fn catalog() -> Arc<Catalog> {
+pub(crate) fn catalog() -> Arc<Catalog> {
     Arc::new(open(small_shop()))
 }
 
 /// The record of an event in our own shape.
-pub(super) fn event(customer: &str, name: &str, id: &str, at: Timestamp) -> Bytes {
+pub(crate) fn event(customer: &str, name: &str, id: &str, at: Timestamp) -> Bytes {
     let json = format!(r#"{{"customer":"{customer}","event":"{name}","id":"{id}","at":"{at}"}}"#);
     record(Subject::Customer(customer), id, at, &json)
 }
 
 /// The record of an event about everyone.
-pub(super) fn broadcast(name: &str, id: &str, at: Timestamp) -> Bytes {
+pub(crate) fn broadcast(name: &str, id: &str, at: Timestamp) -> Bytes {
     let json = format!(r#"{{"broadcast":true,"event":"{name}","id":"{id}","at":"{at}"}}"#);
     record(Subject::Everyone, id, at, &json)
 }
@@ -92,15 +92,16 @@ fn record(subject: Subject<'_>, id: &str, at: Timestamp, json: &str) -> Bytes {
 }
 
 /// A line as a replay reads it.
-pub(super) fn line(customer: &str, name: &str, id: &str, at: Timestamp) -> String {
+pub(crate) fn line(customer: &str, name: &str, id: &str, at: Timestamp) -> String {
     format!(r#"{{"customer":"{customer}","event":"{name}","id":"{id}","at":"{at}"}}"#)
 }
 
 /// Chance that can be had again.
-pub(super) struct Dice(pub(super) u64);
+#[derive(Debug)]
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

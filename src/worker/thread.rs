@@ -201,6 +201,7 @@ impl Running {
             false => note_blind(&mut mark, now),
         }
         shard.set_blind(mark.blind.clone());
+        shard.set_operations(mark.operations.clone());
         let goal = log.end(number);
         let hears = if log.is_shared() { Hears::Everyone } else { Hears::Nobody };
         let mut running = Self {
@@ -316,7 +317,7 @@ impl Running {
                 reply(answer, page::page(&self.shard, &customer, now).map(Box::new));
             }
             Message::Gate { row, now, answer } => {
-                reply(answer, gate::refusal(&self.shard, &row, now));
+                reply(answer, gate::ask(&self.shard, &row, now));
             }
             Message::Inspect { customer, look } => {
                 let state = customer.and_then(|customer| self.shard.find(&customer));
@@ -408,7 +409,8 @@ impl Running {
         // Of what is still open, this batch must not say that it is done.
         let Written { heard, aside } = self.written;
         let blind = self.shard.blind().to_vec();
-        batch.mark = Mark { position, heard, aside, blind, ..self.mark.clone() };
+        let operations = self.shard.operations().clone();
+        batch.mark = Mark { position, heard, aside, blind, operations, ..self.mark.clone() };
         self.heartbeat = Stopwatch::start();
         self.under_way.fetch_add(1, Ordering::AcqRel);
         let (under_way, mailbox) = (self.under_way.clone(), self.worker.mailbox.clone());

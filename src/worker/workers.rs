@@ -40,6 +40,9 @@ pub enum Error {
     /// A catalog was not put in force.
     #[error("the catalog was not put in force: {0}")]
     Reload(String),
+    /// A send is held.
+    #[error(transparent)]
+    Held(#[from] super::gate::HeldBy),
 }
 
 impl Workers {
@@ -153,7 +156,7 @@ impl Workers {
             now,
             answer,
         })?;
-        Ok(later.await.map_err(|_| Unanswered::Stopped)?)
+        Ok(later.await.map_err(|_| Unanswered::Stopped)??)
     }
 
     /// Looks at a customer on the thread that owns them. The look must be short.

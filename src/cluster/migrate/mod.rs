@@ -337,6 +337,13 @@ impl Move<'_> {
             revision: alive.first().map(|mark| mark.revision.clone()).unwrap_or_default(),
             blind: blind.collect(),
             shards: self.partitions,
+            // All shards know the same orders, but for those that one has not come to yet.
+            operations: alive
+                .iter()
+                .map(|mark| &mark.operations)
+                .max_by_key(|operations| operations.all().len())
+                .cloned()
+                .unwrap_or_default(),
             ..Mark::default()
         }
     }

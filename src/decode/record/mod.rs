@@ -12,6 +12,7 @@ use bytes::Bytes;
 use super::refusal::{Refusal, Refused};
 use crate::engine::id::DecisionId;
 use crate::engine::input::{Answer, Outcome, Told};
+use crate::engine::operation::Operation;
 use crate::engine::time::Timestamp;
 
 /// First byte of every record. A layout that older versions cannot read gets another number.
@@ -49,6 +50,8 @@ pub enum Record<'a> {
         /// Whom.
         customer: &'a str,
     },
+    /// An order of an operator: every shard has a copy.
+    Operation(Operation),
 }
 
 /// An event: what was judged when it came, and the sender's bytes.
@@ -230,6 +233,8 @@ stored! {
         Erasure = 4,
         /// [`Record::Receipt`].
         Receipt = 16,
+        /// [`Record::Operation`].
+        Operation = 5,
     }
 }
 /// Keys of the header. Never reuse a number.
@@ -258,6 +263,8 @@ mod key {
     pub(super) const ADDRESS: u8 = 41;
     pub(super) const TOLD: u8 = 42;
     pub(super) const TEXT: u8 = 43;
+    pub(super) const ORDER: u8 = 20;
+    pub(super) const SCOPE: u8 = 21;
 }
 
 /// Codes of `Delivery`.
@@ -285,6 +292,7 @@ impl<'a> Record<'a> {
             | Self::Receipt(ReceiptRecord { customer, .. })
             | Self::Preference { customer, .. }
             | Self::Erasure { customer } => Subject::Customer(customer),
+            Self::Operation(_) => Subject::Everyone,
         }
     }
 
@@ -296,6 +304,7 @@ impl<'a> Record<'a> {
             | Self::Outcome { .. }
             | Self::Receipt(_)
             | Self::Preference { .. }
+            | Self::Operation(_)
             | Self::Erasure { .. } => None,
         }
     }

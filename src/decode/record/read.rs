@@ -11,6 +11,7 @@ use crate::decode::refusal::Refusal;
 use crate::engine::decision::Reason;
 use crate::engine::id::DecisionId;
 use crate::engine::input::{Answer, Delivery, Outcome, Told};
+use crate::engine::operation::{Operation, Order, Scope};
 use crate::engine::time::Timestamp;
 
 /// Reads a record after its first byte.
@@ -45,6 +46,8 @@ struct Fields<'a> {
     address: Option<&'a str>,
     told: Option<u8>,
     text: Option<&'a str>,
+    order: Option<&'a str>,
+    scope: Option<&'a str>,
     rest: &'a [u8],
 }
 
@@ -92,6 +95,8 @@ impl<'a> Fields<'a> {
             key::ADDRESS => self.address = Some(decoder.str()?),
             key::TOLD => self.told = Some(decoder.u8()?),
             key::TEXT => self.text = Some(decoder.str()?),
+            key::ORDER => self.order = Some(decoder.str()?),
+            key::SCOPE => self.scope = Some(decoder.str()?),
             // A field of a later version.
             _ => decoder.skip()?,
         }
@@ -118,6 +123,7 @@ impl<'a> Fields<'a> {
                 preference: self.into_preference()?,
             },
             Kind::Erasure => Record::Erasure { customer: must(self.customer)? },
+            Kind::Operation => Record::Operation(self.into_operation()?),
         })
     }
 
@@ -173,6 +179,20 @@ impl<'a> Fields<'a> {
             purpose: must(self.purpose)?,
             address: self.address,
             text: self.text.unwrap_or_default(),
+        })
+    }
+
+    fn into_operation(self) -> Result<Operation, Refusal> {
+        let order = Order::parse(must(self.order)?);
+        let scope = Scope::parse(must(self.scope)?);
+        Ok(Operation {
+            id: must(self.id)?.into(),
+            order: order.ok_or_else(|| unknown("the order is not known to this version"))?,
+            scope: scope
+                .ok_or_else(|| unknown("the order's scope is not known to this version"))?,
+            until: Timestamp::from_millis(must(self.until_ms)?),
+            by: self.source.unwrap_or_default().into(),
+            why: self.why.unwrap_or_default().into(),
         })
     }
 

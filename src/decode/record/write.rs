@@ -10,6 +10,7 @@ use super::{
     preference, result,
 };
 use crate::engine::input::{Answer, Delivery, Outcome};
+use crate::engine::operation::Operation;
 
 /// Appends the header of a record.
 pub(super) fn header(record: &Record<'_>, out: &mut Vec<u8>) -> Written {
@@ -39,6 +40,7 @@ impl Header<'_> {
             Record::Erasure { customer } => {
                 self.begin(Kind::Erasure, 2, Subject::Customer(customer))
             }
+            Record::Operation(operation) => self.operation(operation),
         }
     }
 
@@ -133,6 +135,17 @@ impl Header<'_> {
                 self.optional(key::CHANNEL, channel)
             }
         }
+    }
+
+    fn operation(&mut self, operation: &Operation) -> Written {
+        let Operation { id, order, scope, until, by, why } = operation;
+        self.begin(Kind::Operation, 7, Subject::Everyone)?;
+        self.text(key::ID, id)?;
+        self.text(key::ORDER, order.as_str())?;
+        self.text(key::SCOPE, &scope.to_string())?;
+        self.0.u8(key::UNTIL_MS)?.i64(until.as_millis())?;
+        self.text(key::SOURCE, by)?;
+        self.text(key::WHY, why)
     }
 
     fn code(&mut self, key: u8, code: u8) -> Written {

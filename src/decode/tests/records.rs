@@ -4,6 +4,7 @@ use super::*;
 use crate::engine::decision::Reason;
 use crate::engine::id::DecisionId;
 use crate::engine::input::{Answer, Delivery, Outcome, Told};
+use crate::engine::operation::{Operation, Order, Scope};
 
 #[test]
 fn every_record_is_read_back_as_it_was_written() {
@@ -81,6 +82,14 @@ fn every_record_is_read_back_as_it_was_written() {
             text: "no é",
             address: None,
             ..receipt
+        }),
+        Record::Operation(Operation {
+            id: "op-1".into(),
+            order: Order::Pause,
+            scope: Scope::Purpose("marketing".into()),
+            until: Timestamp::from_millis(1_772_366_400_000),
+            by: "ann".into(),
+            why: "a wrong price".into(),
         }),
     ];
     for record in records {

@@ -8,6 +8,7 @@ use super::holdout;
 use crate::engine::catalog::{Catalog, Sending};
 use crate::engine::customer::{Contact, ContactKind, CustomerState};
 use crate::engine::decision::{Detail, Finding, Hold, Passed, Reason, Rule};
+use crate::engine::planted::{Fault, is_planted};
 use crate::engine::policy::{Cap, CapLimit, CapRule, CapScope, OnCap, Period};
 use crate::engine::slot::ChannelSlot;
 use crate::engine::time::{Span, Timestamp, Zone};
@@ -121,6 +122,7 @@ pub(super) fn in_scope(scope: CapScope, contact: &Contact) -> bool {
 pub(super) fn is_counted(catalog: &Catalog, contact: &Contact) -> bool {
     let purpose = contact.purpose.and_then(|slot| catalog.policy.purposes.get(slot.index()));
     purpose.is_some_and(|purpose| purpose.capped == CapRule::Counted)
+        || is_planted(Fault::ExemptFillsCaps)
 }
 
 /// The caps that hold a case: none for a purpose that is exempt.
@@ -178,7 +180,8 @@ impl<'a> Tally<'a> {
         let Self { catalog, contacts, ghosts } = *self;
         contacts.iter().filter(move |contact| {
             let real = match contact.kind {
-                ContactKind::Reserved | ContactKind::Sent | ContactKind::Unknown => true,
+                ContactKind::Unknown => !is_planted(Fault::UnknownIsForgotten),
+                ContactKind::Reserved | ContactKind::Sent => true,
                 ContactKind::Ghost => ghosts == Ghosts::Counted,
                 ContactKind::DryRun => catalog.sending == Sending::DryRun,
             };
@@ -196,7 +199,9 @@ impl<'a> Tally<'a> {
             // Free as soon as the n-th newest has left the window.
             CapLimit::Rolling { at_most, window } => {
                 let newer = usize::try_from(at_most - 1).unwrap_or(usize::MAX);
-                self.counted(cap).nth_back(newer).map(|contact| contact.at + window)
+                let early = is_planted(Fault::WindowEndsEarly);
+                let early = if early { Span::MINUTE } else { Span::ZERO };
+                self.counted(cap).nth_back(newer).map(|contact| contact.at + window - early)
             }
             CapLimit::Gap { gap } => self.counted(cap).next_back().map(|last| last.at + gap),
             CapLimit::Calendar { at_most, period } => match zone {
@@ -217,6 +222,8 @@ impl<'a> Tally<'a> {
         period: Period,
         (at, zone): (Timestamp, &Zone),
     ) -> Hold {
+        let utc = Zone::utc();
+        let zone = if is_planted(Fault::CalendarOfUtc) { &utc } else { zone };
         let free = zone.first_outside(at, |local| {
             let start = period.start(local.date());
             let used = self.counted_in(cap, period, start, zone).count();

@@ -11,6 +11,7 @@ use crate::engine::customer::{Cause, Contact, CustomerState};
 use crate::engine::decision::{Detail, Finding, Hold, Passed, Reason, Rule, Verdict};
 use crate::engine::evaluate::zone_of;
 use crate::engine::id::DecisionId;
+use crate::engine::operation::{NO_OPERATIONS, Operations};
 use crate::engine::policy::{CapRule, OnCap, Purpose, UnknownZone};
 use crate::engine::slot::{ChannelSlot, PurposeSlot, TriggerSlot};
 use crate::engine::time::{Span, Timestamp, Zone};
@@ -20,6 +21,7 @@ use crate::engine::time::{Span, Timestamp, Zone};
 pub(super) struct Case<'a> {
     pub(super) catalog: &'a Catalog,
     pub(super) state: &'a CustomerState,
+    pub(super) operations: &'a Operations,
     /// The contacts that come before it.
     pub(super) ledger: &'a [Contact],
     pub(super) now: Timestamp,
@@ -102,6 +104,7 @@ impl<'a> Case<'a> {
         Self {
             catalog,
             state,
+            operations: &NO_OPERATIONS,
             ledger: &state.ledger,
             now,
             asker: None,

@@ -4,6 +4,7 @@ use super::case::{Case, Course, Message, Passage};
 use crate::engine::customer::{Consent, CustomerState};
 use crate::engine::decision::{Detail, Hold, Reason, Rule};
 use crate::engine::input::Answer;
+use crate::engine::planted::{Fault, is_planted};
 use crate::engine::policy::ConsentRule;
 use crate::engine::slot::{ChannelSlot, PurposeSlot};
 use crate::engine::time::Timestamp;
@@ -106,6 +107,6 @@ fn known(case: &Case<'_>, message: Message<'_>) -> Option<Answer> {
 }
 
 fn covers(known: &Consent, purpose: PurposeSlot, channel: ChannelSlot) -> bool {
-    known.purpose.is_none_or(|only| only == purpose)
-        && known.channel.is_none_or(|only| only == channel)
+    let all = known.purpose.is_none() && !is_planted(Fault::NoToAllOverheard);
+    (all || known.purpose == Some(purpose)) && known.channel.is_none_or(|only| only == channel)
 }

@@ -1,7 +1,7 @@
 //! The first instant at which all rules about time allow an outreach.
 
 use super::case::Case;
-use super::{cap, consent, quiet_hours};
+use super::{cap, consent, operations, quiet_hours};
 use crate::engine::decision::{Hold, Reason};
 use crate::engine::id::DecisionId;
 use crate::engine::slot::ChannelSlot;
@@ -24,7 +24,8 @@ pub(super) fn find(
     let mut at = case.now;
     for _ in 0..ROUNDS_MAX {
         let start = at;
-        let rules: [&dyn Fn(Timestamp) -> Hold; 4] = [
+        let rules: [&dyn Fn(Timestamp) -> Hold; 5] = [
+            &|at| operations::hold(case, at),
             &|at| consent::paused(case, at),
             &|at| spread(case, at),
             &|at| quiet_hours::hold(case, channel, at),

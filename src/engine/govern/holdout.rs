@@ -5,6 +5,7 @@ use crate::engine::catalog::{Catalog, Unit};
 use crate::engine::customer::CustomerState;
 use crate::engine::decision::{Detail, Finding, Passed, Reason, Rule};
 use crate::engine::experiment::{self, Assignment};
+use crate::engine::planted::{Fault, is_planted};
 use crate::engine::policy::HoldoutRule;
 
 /// Whether a customer is in the global holdout.
@@ -16,6 +17,9 @@ pub(super) fn is_global(catalog: &Catalog, state: &CustomerState) -> bool {
 /// The global holdout comes first and leaves the trigger's experiment untouched: its members would
 /// make the arms unlike each other.
 pub(super) fn check(case: &Case<'_>, course: &mut Course<'_>) -> Passage {
+    if case.decided_at < case.now && is_planted(Fault::HoldoutForgotten) {
+        return course.pass(Rule::Holdout, Detail::None);
+    }
     // A task leads to a person's call: the global holdout withholds it too.
     let withheld = case.message.is_none_or(|m| m.purpose.holdout == HoldoutRule::Withheld);
     if withheld && is_global(case.catalog, case.state) {

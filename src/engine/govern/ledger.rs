@@ -6,10 +6,14 @@ use crate::engine::catalog::{Catalog, Sending};
 use crate::engine::customer::{Contact, ContactKind, CustomerState, LEDGER_MAX, spare_room};
 use crate::engine::id::DecisionId;
 use crate::engine::input::Delivery;
+use crate::engine::planted::{Fault, is_planted};
 use crate::engine::time::{Span, Timestamp};
 
 /// Contacts are kept at least this long, for the people who look at a customer.
 const KEEP_MIN: Span = Span::DAY.times(7);
+/// A send of which nothing is known yet is kept at most this long: what becomes of it must find it,
+/// or it would stand as sent for ever.
+const OPEN_MAX: Span = Span::DAY.times(60);
 
 /// How a contact counts that is decided now.
 pub(super) fn kind(catalog: &Catalog) -> ContactKind {
@@ -43,7 +47,7 @@ pub(super) fn settle(state: &mut CustomerState, decision: DecisionId, delivery: 
         (
             Delivery::Rejected { .. } | Delivery::Expired | Delivery::Refused { .. },
             ContactKind::Reserved | ContactKind::DryRun,
-        ) => release(state, decision),
+        ) if !is_planted(Fault::ReservationStays) => release(state, decision),
         (Delivery::Delivered | Delivery::Unknown { .. }, _)
         | (Delivery::Rejected { .. } | Delivery::Expired | Delivery::Refused { .. }, _) => {}
     }
@@ -62,7 +66,10 @@ pub(super) fn release(state: &mut CustomerState, decision: DecisionId) {
 fn prune(catalog: &Catalog, state: &mut CustomerState, now: Timestamp) {
     let caps = &catalog.policy.caps;
     let longest = caps.iter().map(cap::looks_back).fold(KEEP_MIN, Ord::max);
-    state.ledger.retain(|contact| now - contact.at < longest.max(rehearsal(catalog, contact)));
+    state.ledger.retain(|contact| {
+        let open = if is_open(contact) { OPEN_MAX } else { Span::ZERO };
+        now - contact.at < longest.max(rehearsal(catalog, contact)).max(open)
+    });
     while LEDGER_MAX <= state.ledger.len() {
         // A contact that no cap counts goes before one that still holds a cap.
         let idle = state.ledger.iter().position(|contact| {
@@ -73,6 +80,12 @@ fn prune(catalog: &Catalog, state: &mut CustomerState, now: Timestamp) {
         });
         state.ledger.remove(idle.unwrap_or_default());
     }
+}
+
+/// Whether the outcome of a message is still to come.
+fn is_open(contact: &Contact) -> bool {
+    let waits = matches!(contact.kind, ContactKind::Reserved | ContactKind::Unknown);
+    waits && contact.purpose.is_some()
 }
 
 /// How long a contact made in a dry run tells that its trigger did not really act.

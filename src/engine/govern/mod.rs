@@ -10,6 +10,7 @@ mod free_instant;
 mod holdout;
 mod ledger;
 mod once_per;
+mod operations;
 mod quiet_hours;
 mod standing;
 pub mod suppression;
@@ -23,6 +24,8 @@ use super::customer::{Cause, Contact, ContactKind, CustomerState, WAITING_MAX};
 use super::decision::{Detail, Finding, Hold, Outreach, Passed, Reason, Rule, Verdict};
 use super::id::DecisionId;
 use super::input::{Delivery, Told};
+use super::operation::{NO_OPERATIONS, Operations};
+use super::planted::{Fault, is_planted};
 use super::slot::{ChannelSlot, PurposeSlot, TriggerSlot};
 use super::time::Timestamp;
 
@@ -34,8 +37,9 @@ type Check = fn(&Case<'_>, &mut Course<'_>) -> Passage;
 
 /// The rules, in the order in which every outreach passes them. A task skips those that are about
 /// messages: consent, channel, quiet hours, caps.
-const ORDER: [(Rule, Check); 10] = [
+const ORDER: [(Rule, Check); 11] = [
     (Rule::Enabled, enabled),
+    (Rule::Operations, operations::check),
     (Rule::Expiry, expiry),
     (Rule::Suppression, suppression::check),
     (Rule::OncePer, once_per::check),
@@ -86,6 +90,17 @@ pub fn judge(
     proposals: &[Proposal<'_>],
     now: Timestamp,
 ) -> Vec<Judgement> {
+    judge_under(catalog, &NO_OPERATIONS, state, proposals, now)
+}
+
+/// The same under the orders of an operator.
+pub fn judge_under(
+    catalog: &Catalog,
+    operations: &Operations,
+    state: &mut CustomerState,
+    proposals: &[Proposal<'_>],
+    now: Timestamp,
+) -> Vec<Judgement> {
     let mut winners = Winners::new();
     let mut deferred = 0;
     let mut judged = Vec::with_capacity(proposals.len());
@@ -95,6 +110,7 @@ pub fn judge(
             judged.push((index, no_longer_in_force(proposal)));
             continue;
         };
+        let case = Case { operations, ..case };
         let mut course = Course::new(&mut winners);
         let mut verdict = rule(&case, &mut course);
         if let Verdict::Defer { .. } = verdict {
@@ -127,6 +143,9 @@ pub fn recheck(
     outreach: &Outreach,
     now: Timestamp,
 ) -> Option<Reason> {
+    if is_planted(Fault::GateStandsOpen) {
+        return None;
+    }
     let Some(trigger) = catalog.trigger(outreach.trigger) else {
         return Some(Reason::TriggerRemoved);
     };
@@ -222,6 +241,10 @@ fn rule(case: &Case<'_>, course: &mut Course<'_>) -> Verdict {
         (Some((Hold::Never, reason)), _, _) => Verdict::Suppress { reason },
         (Some((_, reason)), _, _) => match free_instant::find(case, channel, ghost) {
             Some(until) if until < case.expires_at => Verdict::Defer { until, reason },
+            // An order may end before its time: until then what it holds is not lost.
+            _ if operations::in_force(case, case.now).is_some() => {
+                Verdict::Defer { until: case.expires_at, reason }
+            }
             _ => Verdict::Expire { reason: Reason::Expired },
         },
         (None, Some(reason), _) => Verdict::HoldOut { reason },

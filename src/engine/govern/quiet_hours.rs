@@ -4,6 +4,7 @@ use jiff::civil;
 
 use super::case::{Case, Course, Message, Passage, ZoneFor};
 use crate::engine::decision::{Detail, Hold, Reason, Rule};
+use crate::engine::planted::{Fault, is_planted};
 use crate::engine::policy::{Blackout, QuietHours, QuietRule};
 use crate::engine::slot::ChannelSlot;
 use crate::engine::time::{Span, Timestamp, Zone};
@@ -66,6 +67,9 @@ fn interval_end(hours: &QuietHours, local: civil::DateTime) -> Option<civil::Dat
     if hours.from < hours.to {
         let inside = begins_on(hours, today) && hours.from <= clock && clock < hours.to;
         return inside.then(|| today.to_datetime(hours.to));
+    }
+    if is_planted(Fault::NightEndsAtMidnight) && clock < hours.to {
+        return None;
     }
     // Over midnight: it began today or yesterday.
     if begins_on(hours, today) && hours.from <= clock {

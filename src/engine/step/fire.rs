@@ -107,7 +107,8 @@ impl<'a> Step<'a> {
                 decided_at: firing.decided_at,
             })
             .collect();
-        let judgements = govern::judge(self.catalog, self.state, &proposals, now);
+        let judgements =
+            govern::judge_under(self.catalog, self.operations, self.state, &proposals, now);
         drop(proposals);
         for (firing, judgement) in firings.into_iter().zip(judgements) {
             self.rule(firing, judgement, now);

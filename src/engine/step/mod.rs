@@ -13,6 +13,7 @@ mod erase;
 mod fire;
 mod fold;
 mod lifecycle;
+mod ordered;
 mod outcome;
 mod receipt;
 mod release;
@@ -35,6 +36,7 @@ use super::evaluate::{self, Scope};
 use super::govern;
 use super::id::stable_hash;
 use super::input::{BlindGap, Body, Event, Input, Reach, Receipt};
+use super::operation::{Around, Operations};
 use super::time::{Timestamp, Zone};
 use super::value::Property;
 use fire::Firing;
@@ -42,13 +44,22 @@ use fire::Firing;
 /// Applies one input to one customer.
 ///
 /// Timers due at or before `input.at` fire first, each at its own due instant, so that decisions
-/// do not depend on how often ticks come. `blind` lists the times in which this shard heard
-/// nothing (disjoint); absence timers do not count them.
-pub fn step(
+/// do not depend on how often ticks come. `around` is what the shard knows beside its customers:
+/// the times in which it heard nothing, and the orders in force.
+pub fn step<'a>(
+    catalog: &'a Catalog,
+    state: &'a mut CustomerState,
+    input: &Input<'_>,
+    around: impl Into<Around<'a>>,
+) -> Decision {
+    step_within(catalog, state, input, around.into())
+}
+
+fn step_within(
     catalog: &Catalog,
     state: &mut CustomerState,
     input: &Input<'_>,
-    blind: &[BlindGap],
+    Around { blind, operations }: Around<'_>,
 ) -> Decision {
     if input.position != 0 && input.position <= state.applied {
         return Decision::replayed();
@@ -73,8 +84,8 @@ pub fn step(
         meet(state, &input.body);
     }
     let waited = audit::waiting(state);
-    let mut step =
-        Step { catalog, state, blind, decision: Decision::default(), firings: Vec::new() };
+    let (decision, firings) = (Decision::default(), Vec::new());
+    let mut step = Step { catalog, state, blind, operations, decision, firings };
     step.run_due(at);
     step.state.now = at;
     step.state.applied = step.state.applied.max(input.position);
@@ -93,6 +104,7 @@ struct Step<'a> {
     catalog: &'a Catalog,
     state: &'a mut CustomerState,
     blind: &'a [BlindGap],
+    operations: &'a Operations,
     decision: Decision,
     /// What matched at the instant in hand.
     firings: Vec<Firing<'a>>,
@@ -108,6 +120,7 @@ impl Step<'_> {
             Body::Receipt(receipt) => self.receipt(receipt, at),
             Body::Preference(preference) => fold::preference(self.state, preference, at),
             Body::Erasure => self.erase(at),
+            Body::Operation(operation) => self.ordered(operation, at),
             Body::Propose { purpose } => {
                 let judgement = govern::propose(self.catalog, self.state, *purpose, at);
                 self.decision.proposed = Some(Box::new(judgement));
@@ -183,6 +196,7 @@ fn is_about_the_customer(body: &Body<'_>) -> bool {
         | Body::Receipt(_)
         | Body::Preference(_)
         | Body::Erasure
+        | Body::Operation(_)
         | Body::Propose { .. } => false,
     }
 }

@@ -21,6 +21,7 @@ pub use tables::{SeriesKind, Strangers, Table, Tables};
 use crate::engine::customer::CustomerState;
 use crate::engine::id::CustomerId;
 use crate::engine::names::Names;
+use crate::engine::planted::{Fault, is_planted};
 
 /// Version of the layout; a reader refuses newer ones.
 pub const VERSION: u8 = 1;
@@ -121,6 +122,10 @@ impl Format {
         id: CustomerId,
         bytes: &[u8],
     ) -> Result<CustomerState, Error> {
-        read::state(&self.tables, &mut self.strangers, names, id, bytes)
+        let mut state = read::state(&self.tables, &mut self.strangers, names, id, bytes)?;
+        if is_planted(Fault::WaitingLost) {
+            state.rare.waiting.clear();
+        }
+        Ok(state)
     }
 }

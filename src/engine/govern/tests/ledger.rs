@@ -204,13 +204,30 @@ fn contacts_that_no_cap_looks_back_on_are_forgotten() {
     let mut desk = Desk::new(store);
     for day in 1..=31 {
         desk.ask("d", &format!("2026-03-{day:02}T00:00"));
+        desk.settle(&Delivery::Delivered);
     }
     assert_eq!(desk.state.ledger.len(), 30);
     let mut desk = Desk::new(super::ledger::store());
     for day in 1..=31 {
         desk.ask("d", &format!("2026-03-{day:02}T00:00"));
+        desk.settle(&Delivery::Delivered);
     }
     assert_eq!(desk.state.ledger.len(), 7, "a week is kept for people to see");
+}
+
+#[test]
+fn a_send_is_remembered_until_it_is_known_what_became_of_it() {
+    let mut desk = Desk::new(store());
+    desk.ask("d", "2026-03-01T00:00");
+    let first = desk.last.unwrap();
+    // A channel may be away for long, and others go out meanwhile.
+    for day in 10..=20 {
+        desk.ask("d", &format!("2026-03-{day:02}T00:00"));
+        desk.settle(&Delivery::Delivered);
+    }
+    assert_eq!(desk.state.ledger[0].decision, first.head());
+    govern::settle(&mut desk.state, first, &Delivery::Expired);
+    assert!(desk.state.ledger.iter().all(|contact| contact.decision != first.head()));
 }
 
 #[test]

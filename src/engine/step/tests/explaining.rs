@@ -6,6 +6,7 @@ use crate::engine::catalog::Catalog;
 use crate::engine::customer::Latch;
 use crate::engine::decision::{Detail, Reason, Rule, Truth, Verdict};
 use crate::engine::explain::{Explanation, Wait, explain};
+use crate::engine::operation::NO_OPERATIONS;
 use crate::engine::policy::CapScope;
 use crate::engine::slot::TriggerSlot;
 use crate::engine::testing::{at, rolling, slot_of};
@@ -13,7 +14,8 @@ use crate::engine::time::Timestamp;
 use crate::engine::value::Value;
 
 fn explained(catalog: &Catalog, world: &World<'_>, trigger: &str, now: Timestamp) -> Explanation {
-    explain(catalog, &world.customers["ann"], slot_of(catalog, trigger), now).unwrap()
+    explain(catalog, &world.customers["ann"], slot_of(catalog, trigger), &NO_OPERATIONS, now)
+        .unwrap()
 }
 
 #[test]
@@ -27,7 +29,10 @@ fn a_pair_that_never_met_shows_what_it_waits_for_and_which_condition_fails() {
     assert_eq!(why.conditions[0].seen[0].1, Some(Value::Num(0.0)));
     assert!(matches!(why.judgement.verdict, Verdict::Send { .. }));
     assert_eq!((why.free_at, why.last_contact), (Some(why.at), None));
-    assert!(explain(&catalog, &world.customers["ann"], TriggerSlot(9), why.at).is_none());
+    assert!(
+        explain(&catalog, &world.customers["ann"], TriggerSlot(9), &NO_OPERATIONS, why.at)
+            .is_none()
+    );
 }
 
 #[test]
