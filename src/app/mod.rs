@@ -19,6 +19,7 @@ mod models;
 mod probe;
 mod source;
 mod stop;
+mod tasks;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "kafka")]

@@ -27,6 +27,7 @@ use crate::engine::index::TriggerIndex;
 use crate::engine::message::Texts;
 use crate::engine::policy::Policy;
 use crate::engine::reading::{Reader, Readers};
+use crate::engine::task::TaskEvents;
 
 /// Most files of one set.
 const FILES_MAX: usize = 10_000;
@@ -215,6 +216,7 @@ impl<'t> ReadFiles<'t> {
         policy::register(&base, given.as_ref(), &mut registry, list);
         let mut symbols = Symbols::default();
         let known = symbols.known_traits();
+        symbols.task_events();
         let models = self.model_names(&mut symbols, list);
         let policy = policy::build(&base, given.as_ref(), &registry, &mut symbols, list);
         let mut texts = Texts::new();
@@ -246,6 +248,7 @@ impl<'t> ReadFiles<'t> {
         };
         let tables = symbols.finish();
         let readers = Readers::new(readers, tables.events.len());
+        let task_events = TaskEvents::among(&tables.events);
         let catalog = Catalog {
             revision: self.revision(),
             index: TriggerIndex::build(&triggers, tables.events.len()),
@@ -260,6 +263,7 @@ impl<'t> ReadFiles<'t> {
             policy,
             texts,
             known,
+            task_events,
             session_idle,
             sending,
         };

@@ -19,6 +19,7 @@ use super::slot::{
     TriggerSlot,
 };
 use super::stand_in::StandIn;
+use super::task::TaskEvents;
 use super::time::{Span, Zone};
 use super::value::Value;
 
@@ -51,6 +52,8 @@ pub struct Catalog {
     pub texts: Texts,
     /// Traits with a meaning of their own.
     pub known: KnownTraits,
+    /// What tasks make happen.
+    pub task_events: TaskEvents,
     /// The longest silence within one session.
     pub session_idle: Option<Span>,
     /// Whether outreach really leaves: contacts made while it does not do not count afterwards.
@@ -379,8 +382,14 @@ pub struct TaskAction {
     pub channel: ChannelSlot,
     /// Who gets it: an expression giving a text.
     pub assign_to: Option<Expr>,
+    /// How long each person has to acknowledge it.
+    pub ack_within: Option<Span>,
     /// When it is due.
     pub due: Option<Due>,
+    /// Given up after this time.
+    pub expires_after: Option<Span>,
+    /// To whom it goes on, one after the other: expressions giving texts.
+    pub escalate_to: Box<[Expr]>,
     /// How urgent.
     pub priority: TaskPriority,
     /// Name of the title's template in `Texts`.

@@ -16,6 +16,7 @@ use super::series::Series;
 use super::slot::{
     ChannelSlot, PropertySlot, PurposeSlot, ScoreSlot, SeriesSlot, TraitSlot, TriggerSlot,
 };
+use super::task::TaskState;
 use super::time::Timestamp;
 use super::timer::Timer;
 use super::value::Value;
@@ -83,6 +84,8 @@ pub struct Rare {
     pub rivals: ThinVec<Rival>,
     /// The session that runs.
     pub session: Option<Box<Session>>,
+    /// Tasks about this customer, in the order in which they were opened.
+    pub tasks: ThinVec<TaskState>,
 }
 
 /// What nearly everybody has of it.
@@ -95,6 +98,7 @@ static NOTHING_RARE: Rare = Rare {
     scores: ThinVec::new(),
     rivals: ThinVec::new(),
     session: None,
+    tasks: ThinVec::new(),
 };
 
 /// The rare part of a state. To change it makes it, so ask first whether there is something to

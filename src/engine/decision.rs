@@ -393,6 +393,8 @@ pub enum Effect {
     Deliver(Outreach),
     /// Put onto the task list.
     Assign(Task),
+    /// A task changed, or somebody wished it to.
+    Turn(super::task::TaskTurn),
     /// Record that a unit was exposed to an arm.
     Expose(Exposure),
     /// Everything about this customer must go.
@@ -450,8 +452,14 @@ pub struct Task {
     pub assign_to: Option<Box<str>>,
     /// When it was decided.
     pub created_at: Timestamp,
+    /// How long each person has to acknowledge it.
+    pub ack_within: Option<Span>,
     /// When it is due.
     pub due_at: Option<Timestamp>,
+    /// When it is given up.
+    pub expires_at: Option<Timestamp>,
+    /// To whom it goes on, one after the other.
+    pub chain: Vec<Box<str>>,
     /// How urgent.
     pub priority: super::catalog::TaskPriority,
     /// What to do.

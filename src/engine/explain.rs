@@ -197,6 +197,7 @@ fn latest_cause(state: &CustomerState, slot: TriggerSlot) -> Option<&Cause> {
         | TimerKind::Date { .. }
         | TimerKind::Schedule { .. }
         | TimerKind::SessionEnd
+        | TimerKind::Task { .. }
         | TimerKind::Rescore { .. } => None,
     });
     armed.chain(waiting.map(|waiting| &*waiting.cause)).max_by_key(|cause| cause.at)

@@ -2,6 +2,7 @@
 
 use super::id::{CustomerId, DecisionId};
 use super::slot::{ChannelSlot, EventSlot, PropertySlot, PurposeSlot, ScoreSlot, TraitSlot};
+use super::task::Instruction;
 use super::time::{Span, Timestamp};
 use super::value::{Property, Value, ValueRef};
 
@@ -36,6 +37,8 @@ pub enum Body<'a> {
     Tick,
     /// What became of a send or a task.
     Outcome(Outcome),
+    /// What a person wants of a task.
+    Task(Instruction),
     /// A change of consent or preference.
     Preference(Preference),
     /// Forget this customer.

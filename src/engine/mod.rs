@@ -37,6 +37,7 @@ pub mod series;
 pub mod slot;
 pub mod stand_in;
 pub mod step;
+pub mod task;
 pub mod terms;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -11,6 +11,7 @@ use bytes::Bytes;
 
 use super::refusal::{Refusal, Refused};
 use crate::engine::input::{Answer, Outcome};
+use crate::engine::task::Instruction;
 use crate::engine::time::Timestamp;
 
 /// First byte of every record. A layout that older versions cannot read gets another number.
@@ -31,6 +32,13 @@ pub enum Record<'a> {
         customer: &'a str,
         /// What.
         outcome: Outcome,
+    },
+    /// What a person wants of a task.
+    Task {
+        /// Whose.
+        customer: &'a str,
+        /// What.
+        instruction: Instruction,
     },
     /// A change of consent or preference.
     Preference {
@@ -189,6 +197,8 @@ stored! {
         Preference = 3,
         /// [`Record::Erasure`].
         Erasure = 4,
+        /// [`Record::Task`].
+        Task = 5,
     }
 }
 /// Keys of the header. Never reuse a number.
@@ -213,6 +223,10 @@ mod key {
     pub(super) const GRANTED: u8 = 17;
     pub(super) const SOURCE: u8 = 18;
     pub(super) const UNTIL_MS: u8 = 19;
+    // 20 to 29 are left to others.
+    pub(super) const BY: u8 = 30;
+    pub(super) const WISH: u8 = 31;
+    pub(super) const TO: u8 = 32;
 }
 
 /// Codes of `Delivery`.
@@ -237,6 +251,7 @@ impl<'a> Record<'a> {
             Self::Event(event) => event.subject,
             Self::Score(ScoreRecord { customer, .. })
             | Self::Outcome { customer, .. }
+            | Self::Task { customer, .. }
             | Self::Preference { customer, .. }
             | Self::Erasure { customer } => Subject::Customer(customer),
         }
@@ -248,6 +263,7 @@ impl<'a> Record<'a> {
             Self::Event(event) => Some(event.occurred_at),
             Self::Score(_)
             | Self::Outcome { .. }
+            | Self::Task { .. }
             | Self::Preference { .. }
             | Self::Erasure { .. } => None,
         }

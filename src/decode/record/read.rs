@@ -11,6 +11,7 @@ use crate::decode::refusal::Refusal;
 use crate::engine::decision::Reason;
 use crate::engine::id::DecisionId;
 use crate::engine::input::{Answer, Delivery, Outcome};
+use crate::engine::task::{Instruction, TaskOutcome, Wish};
 use crate::engine::time::Timestamp;
 
 /// Reads a record after its first byte.
@@ -41,6 +42,9 @@ struct Fields<'a> {
     granted: Option<u8>,
     source: Option<&'a str>,
     until_ms: Option<i64>,
+    by: Option<&'a str>,
+    wish: Option<&'a str>,
+    to: Option<&'a str>,
     rest: &'a [u8],
 }
 
@@ -84,6 +88,9 @@ impl<'a> Fields<'a> {
             key::GRANTED => self.granted = Some(decoder.u8()?),
             key::SOURCE => self.source = Some(decoder.str()?),
             key::UNTIL_MS => self.until_ms = Some(decoder.i64()?),
+            key::BY => self.by = Some(decoder.str()?),
+            key::WISH => self.wish = Some(decoder.str()?),
+            key::TO => self.to = Some(decoder.str()?),
             // A field of a later version.
             _ => decoder.skip()?,
         }
@@ -105,6 +112,10 @@ impl<'a> Fields<'a> {
             Kind::Preference => Record::Preference {
                 customer: must(self.customer)?,
                 preference: self.into_preference()?,
+            },
+            Kind::Task => Record::Task {
+                customer: must(self.customer)?,
+                instruction: self.into_instruction()?,
             },
             Kind::Erasure => Record::Erasure { customer: must(self.customer)? },
         })
@@ -142,6 +153,25 @@ impl<'a> Fields<'a> {
         };
         let decision = DecisionId::from_bytes(decision);
         Ok(Outcome { decision, attempt: must(self.attempt)?, result })
+    }
+
+    fn into_instruction(self) -> Result<Instruction, Refusal> {
+        let wish = match must(self.wish)? {
+            "ack" => Wish::Ack,
+            "claim" => Wish::Claim,
+            "done" => Wish::Done(TaskOutcome::parse(must(self.to)?).ok_or_else(missing)?),
+            "reopen" => Wish::Reopen,
+            "reassign" => Wish::Reassign(must(self.to)?.into()),
+            "note" => Wish::Note,
+            _ => return Err(unknown("the wish is not known to this version")),
+        };
+        Ok(Instruction {
+            task: DecisionId::from_bytes(must(self.decision)?.try_into().map_err(|_| missing())?),
+            id: must(self.id)?.into(),
+            by: must(self.by)?.into(),
+            note: self.why.map(Into::into),
+            what: wish,
+        })
     }
 
     fn into_preference(self) -> Result<PreferenceRecord<'a>, Refusal> {

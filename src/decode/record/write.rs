@@ -9,6 +9,7 @@ use super::{
     EventRecord, Freshness, Kind, PreferenceRecord, Record, Subject, key, preference, result,
 };
 use crate::engine::input::{Answer, Delivery, Outcome};
+use crate::engine::task::{Instruction, Wish};
 
 /// Appends the header of a record.
 pub(super) fn header(record: &Record<'_>, out: &mut Vec<u8>) -> Written {
@@ -31,6 +32,7 @@ impl Header<'_> {
                 Ok(())
             }
             Record::Outcome { customer, outcome } => self.outcome(customer, outcome),
+            Record::Task { customer, instruction } => self.instruction(customer, instruction),
             Record::Preference { customer, preference } => self.preference(customer, preference),
             Record::Erasure { customer } => {
                 self.begin(Kind::Erasure, 2, Subject::Customer(customer))
@@ -75,6 +77,23 @@ impl Header<'_> {
         self.0.u8(key::ATTEMPT)?.u32(outcome.attempt)?;
         self.code(key::RESULT, result)?;
         self.optional(key::WHY, why)
+    }
+
+    fn instruction(&mut self, customer: &str, instruction: &Instruction) -> Written {
+        let Instruction { task, id, by, note, what } = instruction;
+        let to = match what {
+            Wish::Done(outcome) => Some(outcome.as_str()),
+            Wish::Reassign(to) => Some(&**to),
+            Wish::Ack | Wish::Claim | Wish::Reopen | Wish::Note => None,
+        };
+        let optional = u64::from(to.is_some()) + u64::from(note.is_some());
+        self.begin(Kind::Task, 6 + optional, Subject::Customer(customer))?;
+        self.0.u8(key::DECISION)?.bytes(task.as_bytes())?;
+        self.text(key::ID, id)?;
+        self.text(key::BY, by)?;
+        self.text(key::WISH, what.as_str())?;
+        self.optional(key::WHY, note.as_deref())?;
+        self.optional(key::TO, to)
     }
 
     fn preference(&mut self, customer: &str, preference: &PreferenceRecord<'_>) -> Written {

@@ -4,12 +4,23 @@ use super::*;
 use crate::engine::decision::Reason;
 use crate::engine::id::DecisionId;
 use crate::engine::input::{Answer, Delivery, Outcome};
+use crate::engine::task::{Instruction, TaskOutcome, Wish};
 
 #[test]
 fn every_record_is_read_back_as_it_was_written() {
     let outcome = |result| Record::Outcome {
         customer: "c",
         outcome: Outcome { decision: DecisionId::from_bytes([7; 16]), attempt: 3, result },
+    };
+    let wish = |what, note: Option<&str>| Record::Task {
+        customer: "c",
+        instruction: Instruction {
+            task: DecisionId::from_bytes([7; 16]),
+            id: "w1".into(),
+            by: "mei".into(),
+            note: note.map(Into::into),
+            what,
+        },
     };
     let preference = |preference| Record::Preference { customer: "c", preference };
     let event = EventRecord {
@@ -53,6 +64,12 @@ fn every_record_is_read_back_as_it_was_written() {
         preference(PreferenceRecord::PauseUntil(None)),
         preference(PreferenceRecord::PreferredChannel(Some("sms"))),
         preference(PreferenceRecord::PreferredChannel(None)),
+        wish(Wish::Ack, None),
+        wish(Wish::Claim, Some("mine")),
+        wish(Wish::Done(TaskOutcome::NoAnswer), Some("rang twice")),
+        wish(Wish::Reopen, None),
+        wish(Wish::Reassign("eva@shop.example".into()), None),
+        wish(Wish::Note, Some("is on holiday")),
         Record::Erasure { customer: "c" },
     ];
     for record in records {

@@ -17,6 +17,7 @@ mod outcome;
 mod release;
 mod roster;
 mod status;
+mod tasks;
 mod timers;
 
 #[cfg(test)]
@@ -56,6 +57,7 @@ pub fn step(
         Body::Event(Event { id, .. }) | Body::Score { id, .. } if !id.is_empty() => {
             Some(stable_hash(id))
         }
+        Body::Task(instruction) => Some(stable_hash(&instruction.id)),
         _ => None,
     };
     if mark.is_some_and(|mark| state.recent.has_mark(mark)) {
@@ -100,6 +102,7 @@ impl Step<'_> {
             Body::Score { score, value, .. } => self.told_score(*score, *value, at),
             Body::Tick => {}
             Body::Outcome(outcome) => self.outcome(outcome, at),
+            Body::Task(instruction) => self.instruct(instruction, at),
             Body::Preference(preference) => fold::preference(self.state, preference, at),
             Body::Erasure => self.erase(at),
             Body::Propose { purpose } => {
@@ -174,6 +177,7 @@ fn is_about_the_customer(body: &Body<'_>) -> bool {
         Body::Score { .. } => true,
         Body::Tick
         | Body::Outcome(_)
+        | Body::Task(_)
         | Body::Preference(_)
         | Body::Erasure
         | Body::Propose { .. } => false,

@@ -7,6 +7,7 @@
 //! grow at its end. Readers skip what they do not know and fill in what is not there.
 
 pub mod moved;
+mod rare;
 mod read;
 mod rivals;
 mod tables;
@@ -49,6 +50,8 @@ pub(super) mod field {
     pub(crate) const SEEN_NEXT: u32 = 17;
     pub(crate) const SESSION: u32 = 18;
     pub(crate) const RIVALS: u32 = 19;
+    // 20 to 29 are left to others.
+    pub(crate) const TASKS: u32 = 30;
 }
 
 /// Writes and reads states bound to one catalog.

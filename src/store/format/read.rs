@@ -10,7 +10,7 @@ use super::tables::SeriesKind;
 use super::{Error, Strangers, Tables, VALUE_DEPTH_MAX, VERSION, field};
 use crate::engine::customer::{
     Cause, Consent, Contact, ContactKind, CustomerState, Daily, Latch, Progress, ScoreState,
-    Session, TIMELINE_MAX, Waiting,
+    TIMELINE_MAX, Waiting,
 };
 use crate::engine::decision::Reason;
 use crate::engine::id::{CustomerId, DecisionId};
@@ -101,7 +101,7 @@ fn forget_gone(state: &mut CustomerState) {
         | TimerKind::Date { trigger, .. }
         | TimerKind::Schedule { trigger } => !gone(*trigger),
         TimerKind::Rescore { score } => score.0 < Strangers::FIRST_SLOT,
-        TimerKind::Release { .. } | TimerKind::SessionEnd => true,
+        TimerKind::Release { .. } | TimerKind::Task { .. } | TimerKind::SessionEnd => true,
     });
 }
 
@@ -151,6 +151,7 @@ impl<'b> Reader<'_, 'b> {
             field::LEDGER => state.ledger = self.list(Self::contact)?,
             field::FREEZES => state.rare.freezes = self.list(Self::freeze)?,
             field::SCORES => state.rare.scores = self.list(Self::score)?,
+            field::TASKS => state.rare.tasks = self.list(Self::task)?,
             field::RIVALS => state.rare.rivals = self.list(Self::rival)?,
             field::TIMELINE => state.recent.set_timeline(self.timeline()?.into_iter()),
             field::SEEN => {
@@ -220,17 +221,6 @@ impl<'b> Reader<'_, 'b> {
             timeline.push(Remembered::new(event, self.instant()?));
         }
         Ok(timeline)
-    }
-
-    fn session(&mut self) -> Read<Session> {
-        let members = self.length()?;
-        let session = Session {
-            started_at: self.instant()?,
-            last_at: self.instant()?,
-            events: self.from.u32()?,
-        };
-        self.skip_rest(members, 3)?;
-        Ok(session)
     }
 
     fn consent(&mut self, members: usize) -> Read<Consent> {
@@ -348,6 +338,7 @@ impl<'b> Reader<'_, 'b> {
             3 => (TimerKind::Schedule { trigger: self.trigger()? }, 3),
             4 => (TimerKind::SessionEnd, 2),
             5 => (TimerKind::Rescore { score: self.score_slot()? }, 3),
+            6 => (TimerKind::Task { decision: self.decision()? }, 3),
             _ => return Err(wrong("a timer is of an unknown kind")),
         };
         self.skip_rest(members, known)?;
@@ -479,7 +470,7 @@ impl<'b> Reader<'_, 'b> {
         read(self).map(Some)
     }
 
-    fn decision(&mut self) -> Read<DecisionId> {
+    pub(super) fn decision(&mut self) -> Read<DecisionId> {
         let bytes = self.from.bytes()?;
         let bytes = <[u8; 16]>::try_from(bytes).map_err(|_| wrong("an id is not 16 bytes"))?;
         Ok(DecisionId::from_bytes(bytes))
@@ -511,7 +502,7 @@ impl<'b> Reader<'_, 'b> {
         Ok(slot)
     }
 
-    fn trigger(&mut self) -> Read<TriggerSlot> {
+    pub(super) fn trigger(&mut self) -> Read<TriggerSlot> {
         let text = self.text()?;
         let found = self.tables.triggers.find(text);
         Ok(TriggerSlot(found.unwrap_or_else(|| self.strangers.intern(text))))

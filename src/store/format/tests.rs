@@ -19,6 +19,7 @@ use crate::engine::series::{Amount, Series, Tally};
 use crate::engine::slot::{
     ChannelSlot, PropertySlot, PurposeSlot, ScoreSlot, SeriesSlot, TriggerSlot,
 };
+use crate::engine::task::{CHAIN_MAX, Stage, TaskOutcome, TaskState};
 use crate::engine::time::{Span, Timestamp};
 use crate::engine::timer::{Timer, TimerKind};
 use crate::engine::value::Value;
@@ -261,6 +262,25 @@ impl Dice {
         }
     }
 
+    fn task(&mut self) -> TaskState {
+        TaskState {
+            id: self.id(),
+            trigger: TriggerSlot(self.slot(3)),
+            stage: Stage::ALL[usize::from(self.slot(4))],
+            turn: self.small(),
+            opened_at: self.instant(),
+            changed_at: self.instant(),
+            ack_within: self.maybe(|dice| Span::from_millis(i64::from(dice.small()))),
+            ack_by: self.maybe(Self::instant),
+            due_at: self.maybe(Self::instant),
+            overdue_at: self.maybe(Self::instant),
+            expires_at: self.maybe(Self::instant),
+            assigned_to: self.maybe(Self::text),
+            chain: (0..self.slot(3)).map(|_| self.text()).take(CHAIN_MAX).collect(),
+            outcome: self.maybe(|dice| TaskOutcome::ALL[usize::from(dice.slot(6))]),
+        }
+    }
+
     fn consent(&mut self) -> Consent {
         Consent {
             purpose: self.maybe(|dice| PurposeSlot(dice.slot(2))),
@@ -321,6 +341,12 @@ impl Dice {
         });
         // Last: what was drawn before it was written down once.
         state.rare.rivals = (0..self.slot(3)).map(|slot| self.rival(slot)).collect();
+        state.rare.tasks = self.list(Self::task);
+        for task in &state.rare.tasks {
+            let kind = TimerKind::Task { decision: task.id };
+            state.timers.push(Timer { due: task.opened_at, kind });
+        }
+        state.timers.sort_by_key(|timer| timer.due);
         state
     }
 }
@@ -477,6 +503,8 @@ fn the_golden_bytes_of_format_1_are_read_and_written() {
     let mut then = Dice(42).state(&mut self::names());
     // Which was not kept then.
     then.rare.rivals.clear();
+    then.rare.tasks.clear();
+    then.timers.retain(|timer| !matches!(timer.kind, TimerKind::Task { .. }));
     assert_eq!(back, then, "the state that was written then");
     assert_eq!(encoded(&names, &back), golden);
 }

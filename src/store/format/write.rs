@@ -132,13 +132,12 @@ impl Writer<'_> {
         self.list(field::FREEZES, &state.rare.freezes, Self::freeze)?;
         self.list(field::SCORES, &state.rare.scores, Self::score)?;
         self.list(field::RIVALS, &state.rare.rivals, Self::rival)?;
+        self.list(field::TASKS, &state.rare.tasks, Self::task)?;
         self.timeline(state)?;
         self.seen(state)?;
         if let Some(session) = &state.rare.session {
-            self.to.u32(field::SESSION)?.array(3)?;
-            self.instant(session.started_at)?;
-            self.instant(session.last_at)?;
-            self.to.u32(session.events)?;
+            self.to.u32(field::SESSION)?;
+            self.session(session)?;
         }
         Ok(())
     }
@@ -294,6 +293,7 @@ impl Writer<'_> {
             TimerKind::Schedule { .. } => (3, 3),
             TimerKind::SessionEnd => (2, 4),
             TimerKind::Rescore { .. } => (3, 5),
+            TimerKind::Task { .. } => (3, 6),
         };
         self.to.array(length)?.u8(tag)?;
         self.instant(timer.due)?;
@@ -304,7 +304,7 @@ impl Writer<'_> {
                 self.cause(cause)?;
                 self.to.u32(*extended_ms)?;
             }
-            TimerKind::Release { decision } => {
+            TimerKind::Release { decision } | TimerKind::Task { decision } => {
                 self.to.bytes(decision.as_bytes())?;
             }
             TimerKind::Date { trigger, offset } => {
@@ -480,6 +480,7 @@ fn count_fields(state: &CustomerState) -> u64 {
         !state.rare.freezes.is_empty(),
         !state.rare.scores.is_empty(),
         !state.rare.rivals.is_empty(),
+        !state.rare.tasks.is_empty(),
         state.recent.latest().is_some(),
         !state.recent.marks().is_empty(),
         !state.recent.marks().is_empty(),

@@ -11,4 +11,5 @@ mod harness;
 mod lifecycle;
 mod seen;
 mod status;
+mod tasks;
 mod waiting;
