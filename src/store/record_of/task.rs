@@ -8,7 +8,7 @@ use crate::engine::customer::{CustomerState, ScoreState};
 use crate::engine::decision::{Decision, Task};
 use crate::engine::evaluate::Scope;
 use crate::engine::health;
-use crate::engine::slot::{TraitSlot, TriggerSlot};
+use crate::engine::slot::TriggerSlot;
 use crate::engine::task::{Stage, TaskOutcome};
 use crate::engine::time::{Timestamp, Zone};
 use crate::store::record::{
@@ -82,9 +82,8 @@ impl Teller<'_> {
             scores: self.scores(state, task.created_at),
             tasks: self.earlier_tasks(state, task),
             open_tickets: TICKETS.iter().find_map(|name| {
-                let index = self.catalog.traits.iter().position(|known| **known == **name)?;
-                let slot = TraitSlot(u16::try_from(index).ok()?);
-                state.trait_value(slot).map(|value| json(Some(value)))
+                let value = state.trait_value(self.names.find_trait(name)?)?;
+                Some(json(Some(value)))
             }),
             account: text(known.account),
             locale: text(known.locale),
