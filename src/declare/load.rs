@@ -214,11 +214,13 @@ impl<'t> ReadFiles<'t> {
         let given = given.map(|file| policy::File { raw: file.raw.clone(), text: file.text });
         let mut registry = self.registry(list);
         policy::register(&base, given.as_ref(), &mut registry, list);
+        registry.teams = super::team::names(given.as_ref());
         let mut symbols = Symbols::default();
         let known = symbols.known_traits();
         symbols.task_events();
         let models = self.model_names(&mut symbols, list);
         let policy = policy::build(&base, given.as_ref(), &registry, &mut symbols, list);
+        let teams = super::team::build(given.as_ref(), &policy.zone, list);
         let mut texts = Texts::new();
         let (triggers, idle) = {
             let mut context = Context {
@@ -264,6 +266,7 @@ impl<'t> ReadFiles<'t> {
             texts,
             known,
             task_events,
+            teams,
             session_idle,
             sending,
         };

@@ -143,6 +143,7 @@ impl Decoder {
                 value: score.value,
             },
             Record::Outcome { outcome, .. } => Body::Outcome(outcome.clone()),
+            Record::Desk { note, .. } => Body::Desk(note.clone()),
             Record::Task { instruction, .. } => Body::Task(instruction.clone()),
             Record::Preference { preference, .. } => Body::Preference(self.preference(preference)?),
             Record::Erasure { .. } => Body::Erasure,

@@ -20,6 +20,7 @@ use super::slot::{
 };
 use super::stand_in::StandIn;
 use super::task::TaskEvents;
+use super::team::Team;
 use super::time::{Span, Zone};
 use super::value::Value;
 
@@ -54,6 +55,8 @@ pub struct Catalog {
     pub known: KnownTraits,
     /// What tasks make happen.
     pub task_events: TaskEvents,
+    /// Teams of people, in order of their names.
+    pub teams: Box<[Team]>,
     /// The longest silence within one session.
     pub session_idle: Option<Span>,
     /// Whether outreach really leaves: contacts made while it does not do not count afterwards.
@@ -390,6 +393,12 @@ pub struct TaskAction {
     pub expires_after: Option<Span>,
     /// To whom it goes on, one after the other: expressions giving texts.
     pub escalate_to: Box<[Expr]>,
+    /// The team whose desk decides who gets it.
+    pub team: Option<Arc<str>>,
+    /// What whoever gets it must know to do.
+    pub skills: Box<[Arc<str>]>,
+    /// What it is worth, for the order in which tasks wait: an expression giving a number.
+    pub worth: Option<Expr>,
     /// How urgent.
     pub priority: TaskPriority,
     /// Name of the title's template in `Texts`.
@@ -424,6 +433,18 @@ pub enum TaskPriority {
     High,
     /// Now.
     Urgent,
+}
+
+impl TaskPriority {
+    /// Higher goes first.
+    pub const fn rank(self) -> u8 {
+        match self {
+            Self::Low => 0,
+            Self::Normal => 1,
+            Self::High => 2,
+            Self::Urgent => 3,
+        }
+    }
 }
 
 /// `suppress:` hold back purposes for a customer once the trigger acts.
@@ -564,6 +585,11 @@ impl Catalog {
     pub fn find_trigger(&self, id: &str) -> Option<TriggerSlot> {
         let index = self.triggers.binary_search_by(|trigger| trigger.id.as_str().cmp(id)).ok()?;
         u16::try_from(index).ok().map(TriggerSlot)
+    }
+
+    /// The team of a name.
+    pub fn team(&self, name: &str) -> Option<&Team> {
+        self.teams.iter().find(|team| *team.name == *name)
     }
 
     /// The slot of a score's name.

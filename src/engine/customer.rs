@@ -7,6 +7,7 @@ use std::sync::Arc;
 use thin_vec::ThinVec;
 
 use super::decision::Reason;
+use super::desk::Desk;
 use super::id::{CustomerId, DecisionId, stable_hash};
 use super::input::Answer;
 use super::policy::Freeze;
@@ -86,6 +87,8 @@ pub struct Rare {
     pub session: Option<Box<Session>>,
     /// Tasks about this customer, in the order in which they were opened.
     pub tasks: ThinVec<TaskState>,
+    /// What the desk of a team knows, which is no customer.
+    pub desk: Option<Box<Desk>>,
 }
 
 /// What nearly everybody has of it.
@@ -99,6 +102,7 @@ static NOTHING_RARE: Rare = Rare {
     rivals: ThinVec::new(),
     session: None,
     tasks: ThinVec::new(),
+    desk: None,
 };
 
 /// The rare part of a state. To change it makes it, so ask first whether there is something to

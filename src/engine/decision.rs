@@ -395,10 +395,30 @@ pub enum Effect {
     Assign(Task),
     /// A task changed, or somebody wished it to.
     Turn(super::task::TaskTurn),
+    /// Tell somebody else who is heard through the log.
+    Errand(Errand),
     /// Record that a unit was exposed to an arm.
     Expose(Exposure),
     /// Everything about this customer must go.
     Erase,
+}
+
+/// What one subject has to tell another, by way of the log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Errand {
+    /// Whom.
+    pub to: CustomerId,
+    /// What.
+    pub what: Told,
+}
+
+/// What subjects tell each other.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Told {
+    /// A task tells its desk.
+    Desk(super::desk::DeskNote),
+    /// A desk tells a task.
+    Task(super::task::Instruction),
 }
 
 /// One intended contact.
@@ -460,6 +480,8 @@ pub struct Task {
     pub expires_at: Option<Timestamp>,
     /// To whom it goes on, one after the other.
     pub chain: Vec<Box<str>>,
+    /// The team whose desk decides who gets it, and what it is asked for.
+    pub desk: Option<(Arc<str>, super::desk::Request)>,
     /// How urgent.
     pub priority: super::catalog::TaskPriority,
     /// What to do.

@@ -1,5 +1,6 @@
 //! Everything that can happen to a customer, as values with a time.
 
+use super::desk::DeskNote;
 use super::id::{CustomerId, DecisionId};
 use super::slot::{ChannelSlot, EventSlot, PropertySlot, PurposeSlot, ScoreSlot, TraitSlot};
 use super::task::Instruction;
@@ -39,6 +40,8 @@ pub enum Body<'a> {
     Outcome(Outcome),
     /// What a person wants of a task.
     Task(Instruction),
+    /// What a task tells the desk of a team.
+    Desk(DeskNote),
     /// A change of consent or preference.
     Preference(Preference),
     /// Forget this customer.

@@ -2,6 +2,7 @@
 
 use thin_vec::ThinVec;
 
+use super::desk::{ASK_AGAIN, Request, Said};
 use super::id::DecisionId;
 use super::slot::{EventSlot, TriggerSlot};
 use super::time::{Span, Timestamp};
@@ -45,6 +46,23 @@ pub struct TaskState {
     pub chain: ThinVec<Box<str>>,
     /// What came of it.
     pub outcome: Option<TaskOutcome>,
+    /// How it stands with the desk of its team, if it has one.
+    pub desk: Option<Box<AtDesk>>,
+}
+
+/// How a task stands with the desk of its team.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AtDesk {
+    /// The team.
+    pub team: Box<str>,
+    /// What is asked for.
+    pub request: Request,
+    /// How it stands.
+    pub standing: Standing,
+    /// When the desk is told again, for want of an answer.
+    pub again_at: Option<Timestamp>,
+    /// What the desk said last.
+    pub why: Option<Box<str>>,
 }
 
 /// Declares a closed set of words.
@@ -82,6 +100,20 @@ words! {
         Done = "done",
         /// Nobody did it in time.
         Expired = "expired",
+    }
+}
+
+words! {
+    /// How a task stands with the desk of its team.
+    Standing {
+        /// It asks for somebody.
+        Asking = "asking",
+        /// Somebody has it.
+        Placed = "placed",
+        /// It is over, and the desk may not know.
+        Leaving = "leaving",
+        /// It is over, and the desk knows.
+        Left = "left",
     }
 }
 
@@ -150,9 +182,20 @@ pub enum Wish {
     Reassign(Box<str>),
     /// Only the note.
     Note,
+    /// The desk of its team gives it to somebody.
+    Goes(Box<str>),
+    /// The desk has nobody for it yet.
+    Waits,
+    /// The desk knows that it is over.
+    Freed,
 }
 
 impl Wish {
+    /// Whether only the desk of a team can say so.
+    pub const fn is_of_desk(&self) -> bool {
+        matches!(self, Self::Goes(_) | Self::Waits | Self::Freed)
+    }
+
     /// The word of the API.
     pub const fn as_str(&self) -> &'static str {
         match self {
@@ -162,6 +205,9 @@ impl Wish {
             Self::Reopen => "reopen",
             Self::Reassign(_) => "reassign",
             Self::Note => "note",
+            Self::Goes(_) => "goes",
+            Self::Waits => "waits",
+            Self::Freed => "freed",
         }
     }
 }
@@ -185,6 +231,12 @@ pub enum What {
     Escalated(Because),
     /// It was given up.
     Expired,
+    /// Its desk gave it to somebody.
+    Given,
+    /// Its desk has nobody for it yet.
+    Waits,
+    /// What its desk says comes too late, or is known: it is nothing to speak of.
+    Passed,
     /// What was wished for cannot be.
     Refused(Refusal),
 }
@@ -201,6 +253,9 @@ impl What {
             Self::Noted => "noted",
             Self::Escalated(_) => "escalated",
             Self::Expired => "expired",
+            Self::Given => "given",
+            Self::Waits => "waits",
+            Self::Passed => "passed",
             Self::Refused(_) => "refused",
         }
     }
@@ -216,6 +271,9 @@ impl What {
             | Self::Reopened
             | Self::Reassigned
             | Self::Noted
+            | Self::Given
+            | Self::Waits
+            | Self::Passed
             | Self::Refused(_) => None,
         }
     }
@@ -281,7 +339,7 @@ pub fn allows(
     now: Timestamp,
 ) -> Result<(), Refusal> {
     match (wish, stage) {
-        (Wish::Note, _)
+        (Wish::Note | Wish::Goes(_) | Wish::Waits | Wish::Freed, _)
         | (Wish::Ack | Wish::Claim, Stage::Open)
         | (Wish::Done(_) | Wish::Reassign(_), Stage::Open | Stage::Acked) => Ok(()),
         (Wish::Ack | Wish::Claim, Stage::Acked) => Err(Refusal::Acked),
@@ -301,9 +359,12 @@ impl TaskState {
         if let Err(refusal) = allows((self.stage, self.changed_at), &instruction.what, now) {
             return What::Refused(refusal);
         }
+        if let Some(what) = self.hear_desk(instruction, now) {
+            return what;
+        }
         self.turn = self.turn.saturating_add(1);
         let what = match &instruction.what {
-            Wish::Note => return What::Noted,
+            Wish::Note | Wish::Goes(_) | Wish::Waits | Wish::Freed => return What::Noted,
             Wish::Ack => {
                 self.take(&instruction.by);
                 What::Acked
@@ -333,6 +394,90 @@ impl TaskState {
         what
     }
 
+    /// What the desk of its team says; nothing, when it is not the desk that speaks.
+    fn hear_desk(&mut self, instruction: &Instruction, now: Timestamp) -> Option<What> {
+        let said = &instruction.what;
+        if !said.is_of_desk() {
+            return None;
+        }
+        let Some(desk) = self.desk.as_deref_mut() else { return Some(What::Passed) };
+        let why = instruction.note.as_deref();
+        match (said, desk.standing) {
+            (Wish::Freed, Standing::Leaving) => {
+                desk.standing = Standing::Left;
+                desk.again_at = None;
+                return Some(What::Passed);
+            }
+            (Wish::Goes(person), Standing::Asking) if self.stage == Stage::Open => {
+                desk.standing = Standing::Placed;
+                desk.again_at = None;
+                self.assigned_to = Some(person.clone());
+                self.ack_by = self.ack_within.map(|within| now + within);
+            }
+            (Wish::Waits, Standing::Asking) if desk.why.as_deref() != why => {}
+            _ => return Some(What::Passed),
+        }
+        desk.why = why.map(Into::into);
+        self.turn = self.turn.saturating_add(1);
+        self.changed_at = now;
+        Some(if matches!(said, Wish::Waits) { What::Waits } else { What::Given })
+    }
+
+    /// What its desk must hear after a change; nothing, when it knows.
+    pub fn tell_desk(&mut self, what: &What, now: Timestamp) -> Option<Said> {
+        let desk = self.desk.as_deref_mut()?;
+        let said = match (self.stage.is_open(), &self.assigned_to, what) {
+            (false, ..) if matches!(desk.standing, Standing::Leaving | Standing::Left) => None,
+            (false, ..) => {
+                desk.standing = Standing::Leaving;
+                Some(Said::Over)
+            }
+            (true, Some(person), What::Passed) if matches!(desk.standing, Standing::Placed) => {
+                Some(Said::Has(person.clone()))
+            }
+            (
+                true,
+                Some(person),
+                What::Acked
+                | What::Claimed
+                | What::Reassigned
+                | What::Reopened
+                | What::Escalated(_),
+            ) => {
+                desk.standing = Standing::Placed;
+                desk.why = None;
+                Some(Said::Has(person.clone()))
+            }
+            (true, None, What::Reopened) => {
+                desk.standing = Standing::Asking;
+                Some(Said::Asks(desk.request.clone()))
+            }
+            _ => None,
+        };
+        let waits = matches!(desk.standing, Standing::Asking | Standing::Leaving);
+        match (&said, waits) {
+            (_, false) => desk.again_at = None,
+            (Some(_), true) => desk.again_at = Some(now + ASK_AGAIN),
+            (None, true) => {}
+        }
+        said
+    }
+
+    /// What its desk is told again, because no answer came in time.
+    pub fn remind_desk(&mut self, now: Timestamp) -> Option<Said> {
+        let desk = self.desk.as_deref_mut()?;
+        desk.again_at.filter(|at| *at <= now)?;
+        desk.again_at = Some(now + ASK_AGAIN);
+        match desk.standing {
+            Standing::Asking => Some(Said::Asks(desk.request.clone())),
+            Standing::Leaving => Some(Said::Over),
+            Standing::Placed | Standing::Left => {
+                desk.again_at = None;
+                None
+            }
+        }
+    }
+
     fn take(&mut self, by: &str) {
         self.stage = Stage::Acked;
         self.ack_by = None;
@@ -356,7 +501,9 @@ impl TaskState {
     pub fn next_due(&self) -> Option<Timestamp> {
         let ack_by = self.ack_by.filter(|_| self.stage == Stage::Open);
         let all = [ack_by, self.overdue_at, self.expires_at];
-        all.into_iter().flatten().min().filter(|_| self.stage.is_open())
+        let open = all.into_iter().flatten().min().filter(|_| self.stage.is_open());
+        let again = self.desk.as_ref().and_then(|desk| desk.again_at);
+        open.into_iter().chain(again).min()
     }
 
     /// Does one thing that time has brought; ask again until there is none.

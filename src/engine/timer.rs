@@ -52,6 +52,8 @@ pub enum TimerKind {
         /// Its decision.
         decision: DecisionId,
     },
+    /// When the desk of a team may give out what had to wait.
+    Desk,
     /// When a scorecard is computed again.
     Rescore {
         /// Which.

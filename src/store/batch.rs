@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::record::{DeadLetter, DecisionRecord, ExposureRecord, OutboxRow, TaskRecord};
 use super::view::{Funnel, NamedScore};
-use crate::engine::decision::VerdictKind;
+use crate::engine::decision::{Errand, VerdictKind};
 use crate::engine::id::{CustomerId, DecisionId, head_of};
 use crate::engine::input::{BlindGap, Outcome};
 use crate::engine::task::TaskTurn;
@@ -35,6 +35,8 @@ pub struct Batch {
     pub turns: Vec<TaskTurn>,
     /// The tasks that they changed, as they then stand: the commit finds them.
     pub turned: Vec<TaskRecord>,
+    /// What subjects have to tell others once this is durable.
+    pub errands: Vec<Errand>,
     /// Units that were exposed to an arm.
     pub exposures: Vec<ExposureRecord>,
     /// Counts of the triggers that ruled.
@@ -208,6 +210,7 @@ impl Batch {
             && self.outbox.is_empty()
             && self.tasks.is_empty()
             && self.turns.is_empty()
+            && self.errands.is_empty()
             && self.exposures.is_empty()
             && self.forgotten.is_empty())
     }
@@ -234,6 +237,7 @@ impl Batch {
             settled: self.settled,
             tasks: as_they_stand(self.tasks, self.turned),
             forgotten: self.forgotten,
+            errands: self.errands,
         })
     }
 }
@@ -266,6 +270,8 @@ pub struct Committed {
     pub tasks: Vec<TaskRecord>,
     /// Customers that were forgotten.
     pub forgotten: Vec<CustomerId>,
+    /// What subjects have to tell others, by way of the log.
+    pub errands: Vec<Errand>,
 }
 
 impl Mark {

@@ -54,6 +54,12 @@ pub struct TaskRecord {
     /// How often time had it go on to somebody else.
     #[serde(default)]
     pub escalations: u32,
+    /// The team whose desk decides who gets it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
+    /// What its desk said last: why this person, or why it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub desk: Option<String>,
     /// What to do.
     pub title: String,
     /// How to begin.
@@ -176,7 +182,7 @@ pub struct TaskEntry {
     pub turn: u32,
     /// When (RFC 3339).
     pub at: String,
-    /// `acked`, `claimed`, `done`, `reopened`, `reassigned`, `noted`, `escalated`, `expired`.
+    /// `acked`, `claimed`, `done`, `reopened`, `reassigned`, `noted`, `escalated`, `expired`, `given`, `waits`.
     pub what: String,
     /// Who did it; absent when time did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -238,7 +244,12 @@ impl TaskRecord {
             What::Done(_) | What::Expired => self.closed_at = Some(at.clone()),
             What::Reopened => self.closed_at = None,
             What::Escalated(_) => self.escalations = self.escalations.saturating_add(1),
-            What::Reassigned | What::Noted | What::Refused(_) => {}
+            What::Reassigned
+            | What::Noted
+            | What::Given
+            | What::Waits
+            | What::Passed
+            | What::Refused(_) => {}
         }
         if TURNS_MAX <= self.history.len() {
             self.history.remove(1);
@@ -255,6 +266,7 @@ impl TaskRecord {
         self.ack_by = text(after.ack_by);
         self.due_at = text(after.due_at);
         self.expires_at = text(after.expires_at);
+        self.desk = after.desk.as_ref().and_then(|desk| desk.why.as_deref()).map(str::to_owned);
         self.outcome = after.outcome.map(|outcome| outcome.as_str().to_owned());
     }
 }

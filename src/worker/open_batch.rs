@@ -190,6 +190,7 @@ impl OpenBatch {
                 Effect::Assign(task) => {
                     self.batch.tasks.push(teller.task(state, decision, task));
                 }
+                Effect::Errand(errand) => self.batch.errands.push(errand.clone()),
                 Effect::Turn(turn) => {
                     turned(turn, teller.trigger_of(turn));
                     self.batch.turns.push(turn.clone());

@@ -69,6 +69,7 @@ fn trigger_of(kind: &TimerKind) -> Option<TriggerSlot> {
         TimerKind::Release { .. }
         | TimerKind::SessionEnd
         | TimerKind::Task { .. }
+        | TimerKind::Desk
         | TimerKind::Rescore { .. } => None,
     }
 }
@@ -274,6 +275,7 @@ fn upcoming(state: &CustomerState, teller: &Teller<'_>) -> Vec<Upcoming> {
             TimerKind::Release { .. }
             | TimerKind::SessionEnd
             | TimerKind::Task { .. }
+            | TimerKind::Desk
             | TimerKind::Rescore { .. } => {
                 return None;
             }

@@ -10,6 +10,7 @@ mod write;
 use bytes::Bytes;
 
 use super::refusal::{Refusal, Refused};
+use crate::engine::desk::DeskNote;
 use crate::engine::input::{Answer, Outcome};
 use crate::engine::task::Instruction;
 use crate::engine::time::Timestamp;
@@ -39,6 +40,13 @@ pub enum Record<'a> {
         customer: &'a str,
         /// What.
         instruction: Instruction,
+    },
+    /// What a task tells the desk of a team.
+    Desk {
+        /// The subject that the desk is heard under.
+        desk: &'a str,
+        /// What.
+        note: DeskNote,
     },
     /// A change of consent or preference.
     Preference {
@@ -199,6 +207,8 @@ stored! {
         Erasure = 4,
         /// [`Record::Task`].
         Task = 5,
+        /// [`Record::Desk`].
+        Desk = 6,
     }
 }
 /// Keys of the header. Never reuse a number.
@@ -227,6 +237,11 @@ mod key {
     pub(super) const BY: u8 = 30;
     pub(super) const WISH: u8 = 31;
     pub(super) const TO: u8 = 32;
+    pub(super) const OF: u8 = 33;
+    pub(super) const PRIORITY: u8 = 34;
+    pub(super) const SKILLS: u8 = 35;
+    pub(super) const LANGUAGE: u8 = 36;
+    pub(super) const OWNER: u8 = 37;
 }
 
 /// Codes of `Delivery`.
@@ -254,6 +269,7 @@ impl<'a> Record<'a> {
             | Self::Task { customer, .. }
             | Self::Preference { customer, .. }
             | Self::Erasure { customer } => Subject::Customer(customer),
+            Self::Desk { desk, .. } => Subject::Customer(desk),
         }
     }
 
@@ -264,6 +280,7 @@ impl<'a> Record<'a> {
             Self::Score(_)
             | Self::Outcome { .. }
             | Self::Task { .. }
+            | Self::Desk { .. }
             | Self::Preference { .. }
             | Self::Erasure { .. } => None,
         }

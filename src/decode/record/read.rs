@@ -9,7 +9,8 @@ use super::{
 use crate::decode::json;
 use crate::decode::refusal::Refusal;
 use crate::engine::decision::Reason;
-use crate::engine::id::DecisionId;
+use crate::engine::desk::{DeskNote, Request, Said};
+use crate::engine::id::{CustomerId, DecisionId};
 use crate::engine::input::{Answer, Delivery, Outcome};
 use crate::engine::task::{Instruction, TaskOutcome, Wish};
 use crate::engine::time::Timestamp;
@@ -45,6 +46,11 @@ struct Fields<'a> {
     by: Option<&'a str>,
     wish: Option<&'a str>,
     to: Option<&'a str>,
+    of: Option<&'a str>,
+    priority: Option<u8>,
+    skills: Option<&'a str>,
+    language: Option<&'a str>,
+    owner: Option<&'a str>,
     rest: &'a [u8],
 }
 
@@ -91,6 +97,11 @@ impl<'a> Fields<'a> {
             key::BY => self.by = Some(decoder.str()?),
             key::WISH => self.wish = Some(decoder.str()?),
             key::TO => self.to = Some(decoder.str()?),
+            key::OF => self.of = Some(decoder.str()?),
+            key::PRIORITY => self.priority = Some(decoder.u8()?),
+            key::SKILLS => self.skills = Some(decoder.str()?),
+            key::LANGUAGE => self.language = Some(decoder.str()?),
+            key::OWNER => self.owner = Some(decoder.str()?),
             // A field of a later version.
             _ => decoder.skip()?,
         }
@@ -117,6 +128,7 @@ impl<'a> Fields<'a> {
                 customer: must(self.customer)?,
                 instruction: self.into_instruction()?,
             },
+            Kind::Desk => Record::Desk { desk: must(self.customer)?, note: self.into_note()? },
             Kind::Erasure => Record::Erasure { customer: must(self.customer)? },
         })
     }
@@ -163,6 +175,9 @@ impl<'a> Fields<'a> {
             "reopen" => Wish::Reopen,
             "reassign" => Wish::Reassign(must(self.to)?.into()),
             "note" => Wish::Note,
+            "goes" => Wish::Goes(must(self.to)?.into()),
+            "waits" => Wish::Waits,
+            "freed" => Wish::Freed,
             _ => return Err(unknown("the wish is not known to this version")),
         };
         Ok(Instruction {
@@ -171,6 +186,32 @@ impl<'a> Fields<'a> {
             by: must(self.by)?.into(),
             note: self.why.map(Into::into),
             what: wish,
+        })
+    }
+
+    fn into_note(self) -> Result<DeskNote, Refusal> {
+        let what = match must(self.wish)? {
+            "asks" => Said::Asks(Request {
+                priority: must(self.priority)?,
+                worth: self.value.filter(|value| value.is_finite()).ok_or_else(missing)?,
+                opened_at: Timestamp::from_millis(must(self.occurred_ms)?),
+                skills: self
+                    .skills
+                    .iter()
+                    .flat_map(|all| all.split('\n'))
+                    .map(Into::into)
+                    .collect(),
+                language: self.language.map(Into::into),
+                owner: self.owner.map(Into::into),
+            }),
+            "has" => Said::Has(must(self.to)?.into()),
+            "over" => Said::Over,
+            _ => return Err(unknown("the note is not known to this version")),
+        };
+        Ok(DeskNote {
+            task: DecisionId::from_bytes(must(self.decision)?.try_into().map_err(|_| missing())?),
+            customer: CustomerId::new(must(self.of)?),
+            what,
         })
     }
 

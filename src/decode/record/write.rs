@@ -8,6 +8,7 @@ use minicbor::encode::Error;
 use super::{
     EventRecord, Freshness, Kind, PreferenceRecord, Record, Subject, key, preference, result,
 };
+use crate::engine::desk::{DeskNote, Said};
 use crate::engine::input::{Answer, Delivery, Outcome};
 use crate::engine::task::{Instruction, Wish};
 
@@ -33,6 +34,7 @@ impl Header<'_> {
             }
             Record::Outcome { customer, outcome } => self.outcome(customer, outcome),
             Record::Task { customer, instruction } => self.instruction(customer, instruction),
+            Record::Desk { desk, note } => self.note(desk, note),
             Record::Preference { customer, preference } => self.preference(customer, preference),
             Record::Erasure { customer } => {
                 self.begin(Kind::Erasure, 2, Subject::Customer(customer))
@@ -83,8 +85,8 @@ impl Header<'_> {
         let Instruction { task, id, by, note, what } = instruction;
         let to = match what {
             Wish::Done(outcome) => Some(outcome.as_str()),
-            Wish::Reassign(to) => Some(&**to),
-            Wish::Ack | Wish::Claim | Wish::Reopen | Wish::Note => None,
+            Wish::Reassign(to) | Wish::Goes(to) => Some(&**to),
+            Wish::Ack | Wish::Claim | Wish::Reopen | Wish::Note | Wish::Waits | Wish::Freed => None,
         };
         let optional = u64::from(to.is_some()) + u64::from(note.is_some());
         self.begin(Kind::Task, 6 + optional, Subject::Customer(customer))?;
@@ -94,6 +96,41 @@ impl Header<'_> {
         self.text(key::WISH, what.as_str())?;
         self.optional(key::WHY, note.as_deref())?;
         self.optional(key::TO, to)
+    }
+
+    fn note(&mut self, desk: &str, note: &DeskNote) -> Written {
+        let skills = match &note.what {
+            Said::Asks(request) => Some(request.skills.join("\n")).filter(|all| !all.is_empty()),
+            Said::Has(_) | Said::Over => None,
+        };
+        let more = match &note.what {
+            Said::Asks(request) => {
+                let texts =
+                    [skills.as_deref(), request.language.as_deref(), request.owner.as_deref()];
+                3 + texts.into_iter().flatten().count() as u64
+            }
+            Said::Has(_) => 1,
+            Said::Over => 0,
+        };
+        self.begin(Kind::Desk, 5 + more, Subject::Customer(desk))?;
+        self.0.u8(key::DECISION)?.bytes(note.task.as_bytes())?;
+        self.text(key::OF, note.customer.as_str())?;
+        match &note.what {
+            Said::Asks(request) => {
+                self.text(key::WISH, "asks")?;
+                self.code(key::PRIORITY, request.priority)?;
+                self.0.u8(key::VALUE)?.f64(request.worth)?;
+                self.0.u8(key::OCCURRED_MS)?.i64(request.opened_at.as_millis())?;
+                self.optional(key::SKILLS, skills.as_deref())?;
+                self.optional(key::LANGUAGE, request.language.as_deref())?;
+                self.optional(key::OWNER, request.owner.as_deref())
+            }
+            Said::Has(person) => {
+                self.text(key::WISH, "has")?;
+                self.text(key::TO, person)
+            }
+            Said::Over => self.text(key::WISH, "over"),
+        }
     }
 
     fn preference(&mut self, customer: &str, preference: &PreferenceRecord<'_>) -> Written {

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::engine::decision::Reason;
-use crate::engine::id::DecisionId;
+use crate::engine::desk::{DeskNote, Request, Said};
+use crate::engine::id::{CustomerId, DecisionId};
 use crate::engine::input::{Answer, Delivery, Outcome};
 use crate::engine::task::{Instruction, TaskOutcome, Wish};
 
@@ -11,6 +12,14 @@ fn every_record_is_read_back_as_it_was_written() {
     let outcome = |result| Record::Outcome {
         customer: "c",
         outcome: Outcome { decision: DecisionId::from_bytes([7; 16]), attempt: 3, result },
+    };
+    let note = |what| Record::Desk {
+        desk: "heedful:desk:success",
+        note: DeskNote {
+            task: DecisionId::from_bytes([7; 16]),
+            customer: CustomerId::new("c"),
+            what,
+        },
     };
     let wish = |what, note: Option<&str>| Record::Task {
         customer: "c",
@@ -70,6 +79,20 @@ fn every_record_is_read_back_as_it_was_written() {
         wish(Wish::Reopen, None),
         wish(Wish::Reassign("eva@shop.example".into()), None),
         wish(Wish::Note, Some("is on holiday")),
+        wish(Wish::Goes("mei".into()), Some("the only one free who can")),
+        wish(Wish::Waits, None),
+        wish(Wish::Freed, None),
+        note(Said::Over),
+        note(Said::Has("mei".into())),
+        note(Said::Asks(Request::default())),
+        note(Said::Asks(Request {
+            priority: 3,
+            worth: 0.25,
+            opened_at: noon(),
+            skills: ["billing", "tax"].map(Box::from).into_iter().collect(),
+            language: Some("zh".into()),
+            owner: Some("tom".into()),
+        })),
         Record::Erasure { customer: "c" },
     ];
     for record in records {

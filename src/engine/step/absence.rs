@@ -195,6 +195,7 @@ fn same(kind: &TimerKind, slot: TriggerSlot, clause: u8, objects: Objects) -> bo
         | TimerKind::Schedule { .. }
         | TimerKind::SessionEnd
         | TimerKind::Task { .. }
+        | TimerKind::Desk
         | TimerKind::Rescore { .. } => false,
     }
 }

@@ -10,6 +10,7 @@ use super::super::catalog::{
 use super::super::condition::Expr;
 use super::super::customer::{ContactKind, CustomerState};
 use super::super::decision::{Outreach, Task, Truth};
+use super::super::desk::Request;
 use super::super::evaluate::{self, Scope};
 use super::super::experiment::{self, Assignment};
 use super::super::health;
@@ -98,6 +99,9 @@ pub(super) fn task(step: &Step<'_>, firing: &Firing<'_>, now: Timestamp) -> Resu
     });
     let priority: TaskPriority = task.priority;
     let (assign_to, chain) = people(task, &scope);
+    let desk = task.team.clone().map(|team| (team, request(task, &scope)));
+    // The desk decides, and hears who would be the first choice.
+    let assign_to = assign_to.filter(|_| desk.is_none());
     Ok(Task {
         decision: firing.id,
         trigger: firing.slot,
@@ -109,6 +113,7 @@ pub(super) fn task(step: &Step<'_>, firing: &Firing<'_>, now: Timestamp) -> Resu
         due_at: task.due.map(|due| due_at(due, catalog, now)),
         expires_at: task.expires_after.map(|after| now + after),
         chain,
+        desk,
         priority,
         title,
         suggest,
@@ -198,8 +203,30 @@ fn people(task: &TaskAction, scope: &Scope<'_>) -> (Option<Box<str>>, Vec<Box<st
     chain.retain(|person| first.as_ref() != Some(person));
     chain.dedup();
     chain.truncate(CHAIN_MAX);
+    if task.team.is_some() {
+        return (first, chain);
+    }
     let first = first.or_else(|| (!chain.is_empty()).then(|| chain.remove(0)));
     (first, chain)
+}
+
+/// What the desk of a team is asked for.
+fn request(task: &TaskAction, scope: &Scope<'_>) -> Request {
+    let worth = task.worth.as_ref().and_then(|expr| evaluate::value(expr, scope));
+    let worth = match worth {
+        Some(Value::Num(number)) => number,
+        _ => 0.0,
+    };
+    let locale = scope.state.text_trait(scope.catalog.known.locale);
+    let language = locale.and_then(|locale| locale.split(['-', '_']).next());
+    Request {
+        priority: task.priority.rank(),
+        worth,
+        opened_at: scope.now,
+        skills: task.skills.iter().map(|skill| Box::from(&**skill)).collect(),
+        language: language.map(|language| language.to_ascii_lowercase().into()),
+        owner: assignee(task, scope),
+    }
 }
 
 fn assignee(task: &TaskAction, scope: &Scope<'_>) -> Option<Box<str>> {

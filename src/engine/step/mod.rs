@@ -9,6 +9,7 @@ mod audit;
 mod behavior;
 mod bind;
 mod content;
+mod desk;
 mod erase;
 mod fire;
 mod fold;
@@ -103,6 +104,7 @@ impl Step<'_> {
             Body::Tick => {}
             Body::Outcome(outcome) => self.outcome(outcome, at),
             Body::Task(instruction) => self.instruct(instruction, at),
+            Body::Desk(note) => self.at_desk(note, at),
             Body::Preference(preference) => fold::preference(self.state, preference, at),
             Body::Erasure => self.erase(at),
             Body::Propose { purpose } => {
@@ -178,6 +180,7 @@ fn is_about_the_customer(body: &Body<'_>) -> bool {
         Body::Tick
         | Body::Outcome(_)
         | Body::Task(_)
+        | Body::Desk(_)
         | Body::Preference(_)
         | Body::Erasure
         | Body::Propose { .. } => false,

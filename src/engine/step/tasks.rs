@@ -2,18 +2,22 @@
 
 use super::super::customer::{CustomerState, spare_room};
 use super::super::decision::{Effect, Task};
+use super::super::desk::{ASK_AGAIN, DeskNote, Said};
 use super::super::id::DecisionId;
 use super::super::input::{Event, Reach, View};
-use super::super::task::{Instruction, Refusal, Stage, TASKS_MAX, TaskState, TaskTurn, What};
+use super::super::task::{
+    AtDesk, Instruction, Refusal, Stage, Standing, TASKS_MAX, TaskState, TaskTurn, What,
+};
 use super::super::time::{Span, Timestamp};
 use super::super::timer::TimerKind;
 use super::super::value::Property;
-use super::{Step, timers};
+use super::{Step, desk, timers};
 
 impl Step<'_> {
     /// Remembers a task that was just written.
     pub(super) fn open_task(&mut self, task: &Task, now: Timestamp) {
         self.room_for_a_task(now);
+        let asks = task.desk.as_ref();
         let opened = TaskState {
             id: task.decision,
             trigger: task.trigger,
@@ -22,14 +26,27 @@ impl Step<'_> {
             opened_at: now,
             changed_at: now,
             ack_within: task.ack_within,
-            ack_by: task.ack_within.map(|within| now + within),
+            // Who has to wait for its desk has not been asked yet.
+            ack_by: task.ack_within.filter(|_| asks.is_none()).map(|within| now + within),
             due_at: task.due_at,
             overdue_at: task.due_at,
             expires_at: task.expires_at,
             assigned_to: task.assign_to.clone(),
             chain: task.chain.iter().cloned().collect(),
             outcome: None,
+            desk: asks.map(|(team, request)| {
+                Box::new(AtDesk {
+                    team: (**team).into(),
+                    request: request.clone(),
+                    standing: Standing::Asking,
+                    again_at: Some(now + ASK_AGAIN),
+                    why: None,
+                })
+            }),
         };
+        if let Some((_, request)) = asks {
+            self.tell_desk(&opened, Said::Asks(request.clone()));
+        }
         wait_for(self.state, &opened);
         spare_room(&mut self.state.rare.tasks);
         self.state.rare.tasks.push(opened);
@@ -55,12 +72,24 @@ impl Step<'_> {
     /// Somebody wishes something of a task.
     pub(super) fn instruct(&mut self, instruction: &Instruction, now: Timestamp) {
         let found = self.state.rare.tasks.iter().position(|task| task.id == instruction.task);
-        let (what, after) = match found.and_then(|index| self.state.rare.tasks.get_mut(index)) {
-            Some(task) => (task.follow(instruction, now), Some(task.clone())),
+        let task = found.and_then(|index| self.state.rare.tasks.get_mut(index));
+        let (what, after) = match task {
+            Some(task) => {
+                let what = task.follow(instruction, now);
+                let said = task.tell_desk(&what, now);
+                let task = task.clone();
+                if let Some(said) = said {
+                    self.tell_desk(&task, said);
+                }
+                wait_for(self.state, &task);
+                (what, Some(task))
+            }
+            // Its desk needs no answer: it forgets by itself.
+            None if instruction.what.is_of_desk() => return,
             None => (What::Refused(Refusal::Forgotten), None),
         };
-        if let Some(task) = &after {
-            wait_for(self.state, task);
+        if what == What::Passed {
+            return;
         }
         self.turned(TaskTurn {
             task: instruction.task,
@@ -77,13 +106,35 @@ impl Step<'_> {
     pub(super) fn task_due(&mut self, id: DecisionId, now: Timestamp) {
         while let Some(task) = self.state.rare.tasks.iter_mut().find(|task| task.id == id) {
             let Some(what) = task.elapse(now) else { break };
-            let after = Some(Box::new(task.clone()));
+            let said = task.tell_desk(&what, now);
+            let task = task.clone();
+            if let Some(said) = said {
+                self.tell_desk(&task, said);
+            }
+            let after = Some(Box::new(task));
             let (by, note) = (None, None);
             self.turned(TaskTurn { task: id, at: now, id: "".into(), by, note, what, after });
         }
-        let task = self.state.rare.tasks.iter().find(|task| task.id == id).cloned();
-        if let Some(task) = task {
+        if let Some(task) = self.state.rare.tasks.iter_mut().find(|task| task.id == id) {
+            let said = task.remind_desk(now);
+            let task = task.clone();
+            if let Some(said) = said {
+                self.tell_desk(&task, said);
+            }
             wait_for(self.state, &task);
+        }
+    }
+
+    fn tell_desk(&mut self, task: &TaskState, what: Said) {
+        let Some(desk) = &task.desk else { return };
+        let note = DeskNote { task: task.id, customer: self.state.id.clone(), what };
+        self.decision.effects.push(desk::errand(&desk.team, note));
+    }
+
+    /// The desks of all tasks under way hear that they are over.
+    pub(super) fn leave_desks(&mut self) {
+        for task in std::mem::take(&mut self.state.rare.tasks) {
+            self.tell_desk(&task, Said::Over);
         }
     }
 

@@ -35,6 +35,7 @@ impl Step<'_> {
             TimerKind::SessionEnd => self.session_idle(now),
             TimerKind::Rescore { score } => self.rescore(score, now),
             TimerKind::Task { decision } => self.task_due(decision, now),
+            TimerKind::Desk => self.desk_opens(now),
         }
     }
 }
@@ -61,6 +62,7 @@ pub(super) fn make_room(state: &mut CustomerState) -> u32 {
                 | TimerKind::Schedule { .. }
                 | TimerKind::SessionEnd
                 | TimerKind::Task { .. }
+                | TimerKind::Desk
                 | TimerKind::Rescore { .. } => None,
             })
             .min();
@@ -89,5 +91,6 @@ fn order(timer: &Timer) -> (u8, u16, u64) {
         TimerKind::Date { trigger, offset } => (4, trigger.0, u64::from(*offset)),
         TimerKind::Schedule { trigger } => (5, trigger.0, 0),
         TimerKind::Task { decision } => (6, 0, decision.head()),
+        TimerKind::Desk => (7, 0, 0),
     }
 }

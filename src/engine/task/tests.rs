@@ -21,6 +21,7 @@ fn opened(at: Timestamp) -> TaskState {
         assigned_to: Some("mei".into()),
         chain: ["lead", "head"].map(Box::from).into_iter().collect(),
         outcome: None,
+        desk: None,
     }
 }
 

@@ -137,6 +137,7 @@ fn turn(number: u8, turn: u32, what: What, stage: Stage) -> TaskTurn {
         assigned_to: Some("ann".into()),
         chain: thin_vec::ThinVec::new(),
         outcome,
+        desk: None,
     };
     let (id, by) = (format!("w{turn}").into(), Some("ann".into()));
     TaskTurn { task: after.id, at, id, by, note: None, what, after: Some(Box::new(after)) }

@@ -6,6 +6,7 @@
 //! instant is its distance in milliseconds from `first_seen`, and a record is an array that may
 //! grow at its end. Readers skip what they do not know and fill in what is not there.
 
+mod desk;
 pub mod moved;
 mod rare;
 mod read;
@@ -52,6 +53,7 @@ pub(super) mod field {
     pub(crate) const RIVALS: u32 = 19;
     // 20 to 29 are left to others.
     pub(crate) const TASKS: u32 = 30;
+    pub(crate) const DESK: u32 = 31;
 }
 
 /// Writes and reads states bound to one catalog.

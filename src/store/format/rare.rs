@@ -18,7 +18,7 @@ impl Writer<'_> {
     }
 
     pub(super) fn task(&mut self, task: &TaskState) -> Written {
-        self.to.array(14)?.bytes(task.id.as_bytes())?;
+        self.to.array(15)?.bytes(task.id.as_bytes())?;
         self.name(Kind::Trigger, task.trigger.0)?;
         self.to.str(task.stage.as_str())?.u32(task.turn)?;
         self.instant(task.opened_at)?;
@@ -35,17 +35,21 @@ impl Writer<'_> {
         for person in &task.chain {
             self.to.str(person)?;
         }
-        self.text_or_null(task.outcome.map(TaskOutcome::as_str))
+        self.text_or_null(task.outcome.map(TaskOutcome::as_str))?;
+        match &task.desk {
+            Some(desk) => self.at_desk(desk),
+            None => self.to.null()?.ok(),
+        }
     }
 
-    fn instant_or_null(&mut self, at: Option<Timestamp>) -> Written {
+    pub(super) fn instant_or_null(&mut self, at: Option<Timestamp>) -> Written {
         match at {
             Some(at) => self.instant(at),
             None => self.to.null()?.ok(),
         }
     }
 
-    fn text_or_null(&mut self, text: Option<&str>) -> Written {
+    pub(super) fn text_or_null(&mut self, text: Option<&str>) -> Written {
         match text {
             Some(text) => self.to.str(text)?.ok(),
             None => self.to.null()?.ok(),
@@ -66,7 +70,7 @@ impl Reader<'_, '_> {
     }
 
     pub(super) fn task(&mut self, members: usize) -> Read<TaskState> {
-        let task = TaskState {
+        let mut task = TaskState {
             id: self.decision()?,
             trigger: self.trigger()?,
             // A word of a later version: what is not known is not touched.
@@ -82,8 +86,14 @@ impl Reader<'_, '_> {
             assigned_to: self.or_null(|reader| reader.from.str())?.map(Into::into),
             chain: self.people()?,
             outcome: self.or_null(|reader| reader.from.str())?.and_then(TaskOutcome::parse),
+            desk: None,
         };
-        self.skip_rest(members, 14)?;
+        // There was none in the first version of it.
+        if members < 15 {
+            return Ok(task);
+        }
+        task.desk = self.or_null(Self::at_desk)?.map(Box::new);
+        self.skip_rest(members, 15)?;
         Ok(task)
     }
 

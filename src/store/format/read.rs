@@ -101,7 +101,10 @@ fn forget_gone(state: &mut CustomerState) {
         | TimerKind::Date { trigger, .. }
         | TimerKind::Schedule { trigger } => !gone(*trigger),
         TimerKind::Rescore { score } => score.0 < Strangers::FIRST_SLOT,
-        TimerKind::Release { .. } | TimerKind::Task { .. } | TimerKind::SessionEnd => true,
+        TimerKind::Release { .. }
+        | TimerKind::Task { .. }
+        | TimerKind::Desk
+        | TimerKind::SessionEnd => true,
     });
 }
 
@@ -152,6 +155,7 @@ impl<'b> Reader<'_, 'b> {
             field::FREEZES => state.rare.freezes = self.list(Self::freeze)?,
             field::SCORES => state.rare.scores = self.list(Self::score)?,
             field::TASKS => state.rare.tasks = self.list(Self::task)?,
+            field::DESK => state.rare.desk = Some(Box::new(self.desk()?)),
             field::RIVALS => state.rare.rivals = self.list(Self::rival)?,
             field::TIMELINE => state.recent.set_timeline(self.timeline()?.into_iter()),
             field::SEEN => {
@@ -338,6 +342,7 @@ impl<'b> Reader<'_, 'b> {
             3 => (TimerKind::Schedule { trigger: self.trigger()? }, 3),
             4 => (TimerKind::SessionEnd, 2),
             5 => (TimerKind::Rescore { score: self.score_slot()? }, 3),
+            7 => (TimerKind::Desk, 2),
             6 => (TimerKind::Task { decision: self.decision()? }, 3),
             _ => return Err(wrong("a timer is of an unknown kind")),
         };

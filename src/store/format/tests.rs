@@ -10,6 +10,7 @@ use crate::engine::customer::{
     Cause, Consent, Contact, ContactKind, Daily, Latch, Progress, ScoreState, Session, Waiting,
 };
 use crate::engine::decision::Reason;
+use crate::engine::desk::{Desk, Held, Request, Waits};
 use crate::engine::id::DecisionId;
 use crate::engine::input::Answer;
 use crate::engine::policy::Freeze;
@@ -19,7 +20,7 @@ use crate::engine::series::{Amount, Series, Tally};
 use crate::engine::slot::{
     ChannelSlot, PropertySlot, PurposeSlot, ScoreSlot, SeriesSlot, TriggerSlot,
 };
-use crate::engine::task::{CHAIN_MAX, Stage, TaskOutcome, TaskState};
+use crate::engine::task::{AtDesk, CHAIN_MAX, Stage, Standing, TaskOutcome, TaskState};
 use crate::engine::time::{Span, Timestamp};
 use crate::engine::timer::{Timer, TimerKind};
 use crate::engine::value::Value;
@@ -278,6 +279,43 @@ impl Dice {
             assigned_to: self.maybe(Self::text),
             chain: (0..self.slot(3)).map(|_| self.text()).take(CHAIN_MAX).collect(),
             outcome: self.maybe(|dice| TaskOutcome::ALL[usize::from(dice.slot(6))]),
+            desk: self.maybe(|dice| {
+                Box::new(AtDesk {
+                    team: dice.text(),
+                    request: dice.request(),
+                    standing: Standing::ALL[usize::from(dice.slot(4))],
+                    again_at: dice.maybe(Self::instant),
+                    why: dice.maybe(Self::text),
+                })
+            }),
+        }
+    }
+
+    fn request(&mut self) -> Request {
+        Request {
+            priority: 3,
+            worth: self.number(),
+            opened_at: self.instant(),
+            skills: (0..self.slot(3)).map(|_| self.text()).collect(),
+            language: self.maybe(Self::text),
+            owner: self.maybe(Self::text),
+        }
+    }
+
+    fn desk(&mut self) -> Desk {
+        Desk {
+            day: 20_000,
+            taken: self.small(),
+            by_person: (0..self.slot(3)).map(|_| (self.text(), self.small())).collect(),
+            waiting: (0..self.slot(3))
+                .map(|_| {
+                    let customer = CustomerId::new(self.text());
+                    Waits { task: self.id(), customer, request: self.request() }
+                })
+                .collect(),
+            held: (0..self.slot(3))
+                .map(|_| Held { task: self.id(), person: self.text(), since: self.instant() })
+                .collect(),
         }
     }
 
@@ -345,6 +383,10 @@ impl Dice {
         for task in &state.rare.tasks {
             let kind = TimerKind::Task { decision: task.id };
             state.timers.push(Timer { due: task.opened_at, kind });
+        }
+        state.rare.desk = self.maybe(|dice| Box::new(dice.desk()));
+        if state.rare.desk.is_some() {
+            state.timers.push(Timer { due: self.instant(), kind: TimerKind::Desk });
         }
         state.timers.sort_by_key(|timer| timer.due);
         state
@@ -504,7 +546,8 @@ fn the_golden_bytes_of_format_1_are_read_and_written() {
     // Which was not kept then.
     then.rare.rivals.clear();
     then.rare.tasks.clear();
-    then.timers.retain(|timer| !matches!(timer.kind, TimerKind::Task { .. }));
+    then.rare.desk = None;
+    then.timers.retain(|timer| !matches!(timer.kind, TimerKind::Task { .. } | TimerKind::Desk));
     assert_eq!(back, then, "the state that was written then");
     assert_eq!(encoded(&names, &back), golden);
 }

@@ -133,6 +133,10 @@ impl Writer<'_> {
         self.list(field::SCORES, &state.rare.scores, Self::score)?;
         self.list(field::RIVALS, &state.rare.rivals, Self::rival)?;
         self.list(field::TASKS, &state.rare.tasks, Self::task)?;
+        if let Some(desk) = &state.rare.desk {
+            self.to.u32(field::DESK)?;
+            self.desk(desk)?;
+        }
         self.timeline(state)?;
         self.seen(state)?;
         if let Some(session) = &state.rare.session {
@@ -294,6 +298,7 @@ impl Writer<'_> {
             TimerKind::SessionEnd => (2, 4),
             TimerKind::Rescore { .. } => (3, 5),
             TimerKind::Task { .. } => (3, 6),
+            TimerKind::Desk => (2, 7),
         };
         self.to.array(length)?.u8(tag)?;
         self.instant(timer.due)?;
@@ -312,7 +317,7 @@ impl Writer<'_> {
                 self.to.u8(*offset)?;
             }
             TimerKind::Schedule { trigger } => self.name(Kind::Trigger, trigger.0)?,
-            TimerKind::SessionEnd => {}
+            TimerKind::SessionEnd | TimerKind::Desk => {}
             TimerKind::Rescore { score } => self.name(Kind::Score, score.0)?,
         }
         Ok(())
@@ -481,6 +486,7 @@ fn count_fields(state: &CustomerState) -> u64 {
         !state.rare.scores.is_empty(),
         !state.rare.rivals.is_empty(),
         !state.rare.tasks.is_empty(),
+        state.rare.desk.is_some(),
         state.recent.latest().is_some(),
         !state.recent.marks().is_empty(),
         !state.recent.marks().is_empty(),

@@ -55,6 +55,7 @@ impl Teller<'_> {
             expires_at: task.expires_at.map(|at| at.to_string()),
             priority: priority_word(task.priority).to_owned(),
             state: Stage::Open.as_str().to_owned(),
+            team: task.desk.as_ref().map(|(team, _)| team.to_string()),
             title: task.title.to_string(),
             suggest: task.suggest.as_deref().map(str::to_owned),
             reasons: task.reasons.iter().map(ToString::to_string).collect(),

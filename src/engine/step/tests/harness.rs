@@ -15,7 +15,8 @@ use std::fmt::Write as _;
 use crate::engine::catalog::Catalog;
 use crate::engine::customer::CustomerState;
 use crate::engine::decision::{
-    Applied, Decision, Effect, Exposure, Outreach, Reason, Ruling, Task, Verdict, VerdictKind,
+    Applied, Decision, Effect, Errand, Exposure, Outreach, Reason, Ruling, Task, Verdict,
+    VerdictKind,
 };
 use crate::engine::id::DecisionId;
 use crate::engine::input::{
@@ -79,6 +80,7 @@ pub(super) struct World<'a> {
     pub(super) sent: Vec<Outreach>,
     pub(super) tasks: Vec<Task>,
     pub(super) turns: Vec<TaskTurn>,
+    pub(super) errands: Vec<Errand>,
     pub(super) exposed: Vec<String>,
     current: BTreeMap<(String, DecisionId), VerdictKind>,
     last_line: Option<(String, u64)>,
@@ -99,6 +101,7 @@ impl<'a> World<'a> {
             sent: Vec::new(),
             tasks: Vec::new(),
             turns: Vec::new(),
+            errands: Vec::new(),
             exposed: Vec::new(),
             current: BTreeMap::new(),
             last_line: None,
@@ -419,6 +422,10 @@ impl<'a> World<'a> {
             match effect {
                 Effect::Deliver(outreach) => self.sent.push(outreach.clone()),
                 Effect::Assign(task) => self.tasks.push(task.clone()),
+                Effect::Errand(errand) => {
+                    self.errands.push(errand.clone());
+                    continue;
+                }
                 Effect::Turn(turn) => {
                     self.turns.push(turn.clone());
                     continue;
