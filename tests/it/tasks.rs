@@ -227,3 +227,86 @@ fn wrong_wishes_are_refused_with_what_to_do() {
     assert_eq!(count("/api/v1/tasks?only=unassigned"), 0);
     assert!(process.stop().success());
 }
+
+/// Two tasks a day for the team, one open at a time for mei: what is beyond waits, and the one worth
+/// most goes first.
+const TEAM: &str = "
+teams:
+  success:
+    tasks_per_day: 3
+    members:
+      mei@shop.example: {skills: [billing], open_at_most: 1}
+      tom@shop.example: {skills: [shipping]}
+";
+
+fn team_place() -> Place {
+    let place = place();
+    let policy = std::fs::read_to_string(place.path().join("triggers/policy.yaml")).unwrap();
+    place.write("triggers/policy.yaml", &(policy + TEAM));
+    let call = TRIGGERS[0].1.replace("  ack_within: 2s\n", "").replace(
+        "  assign_to: customer.owner\n",
+        "  team: success\n  skills: billing\n  worth: customer.open_tickets\n",
+    );
+    place.write("triggers/call.yaml", &call);
+    place
+}
+
+fn asked_worth(at: SocketAddr, customer: &str, worth: u32) {
+    tell(
+        at,
+        &json!({"batch": [
+            {"customer": customer, "traits": {"name": customer, "tier": "vip", "open_tickets": worth}},
+            {"customer": customer, "event": "Help Asked", "id": format!("{customer}-1"),
+             "with": {"topic": "billing"}},
+        ]}),
+    );
+}
+
+#[test]
+fn the_desk_of_a_team_gives_out_what_people_can_take_and_survives_a_kill() {
+    let place = team_place();
+    let (process, at) = place.start();
+    asked_worth(at, "ada", 1);
+    let has = |at, who: &str| task(at, who).map(|task| task["assigned_to"].clone());
+    until("mei has it", || has(at, "ada") == Some(json!("mei@shop.example")));
+    assert_eq!(task(at, "ada").unwrap()["desk"], "the only one free who can");
+    asked_worth(at, "bob", 2);
+    asked_worth(at, "eva", 9);
+    let waits = |at, who: &str| {
+        task(at, who)
+            .is_some_and(|task| task["desk"].as_str().unwrap_or_default().contains("can take"))
+    };
+    until("both wait, visibly", || waits(at, "bob") && waits(at, "eva"));
+    let unassigned = get(at, "/api/v1/tasks?only=unassigned").unwrap();
+    assert_eq!(unassigned["items"].as_array().unwrap().len(), 2);
+    process.kill();
+
+    let (process, at) = place.start();
+    until("it is ready", || get(at, "/readyz").is_some());
+    let ada = task(at, "ada").unwrap();
+    let done = json!({"do": "done", "by": "mei@shop.example", "outcome": "resolved"});
+    assert_eq!(wish(at, &ada, &done).0, 200);
+    until("the one worth most is next", || has(at, "eva") == Some(json!("mei@shop.example")));
+    assert_eq!(has(at, "bob"), Some(Value::Null));
+    let eva = task(at, "eva").unwrap();
+    assert_eq!(wish(at, &eva, &done).0, 200);
+    until("and then the other", || has(at, "bob") == Some(json!("mei@shop.example")));
+    let bob = task(at, "bob").unwrap();
+    assert_eq!(wish(at, &bob, &done).0, 200);
+    // Three are a day's work: the fourth waits for tomorrow, although nobody has anything open.
+    asked_worth(at, "dan", 5);
+    until("it waits", || {
+        task(at, "dan").is_some_and(|task| {
+            task["desk"].as_str().unwrap_or_default().starts_with("success has taken all 3")
+        })
+    });
+    let told = get(at, "/api/v1/customers/dan/explain").unwrap().to_string();
+    assert!(told.contains("with nobody yet") && told.contains("success has taken all 3"), "{told}");
+    // A person can take it all the same.
+    let dan = task(at, "dan").unwrap();
+    let (status, taken) = wish(at, &dan, &json!({"do": "claim", "by": "tom@shop.example"}));
+    assert_eq!((status, &taken["assigned_to"]), (200, &json!("tom@shop.example")), "{taken}");
+    let customers = get(at, "/api/v1/customers?limit=100").unwrap();
+    assert!(!customers.to_string().contains("heedful:desk"), "a desk is no customer");
+    assert!(process.stop().success());
+}
