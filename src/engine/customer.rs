@@ -35,8 +35,10 @@ pub const WAITING_MAX: usize = 64;
 /// Contacts kept in the ledger however long the windows are.
 pub const LEDGER_MAX: usize = 512;
 
-/// State of one customer. Vectors are thin because most are empty for most customers.
+/// State of one customer. Vectors are thin because most are empty for most customers. It lies on as
+/// few cache lines as it can.
 #[derive(Clone, Debug, PartialEq)]
+#[repr(align(64))]
 pub struct CustomerState {
     /// Who.
     pub id: CustomerId,
