@@ -4,6 +4,7 @@
 mod alarm;
 mod books;
 mod contest;
+mod courier;
 mod current;
 mod drift;
 mod drifted;
@@ -23,6 +24,7 @@ mod source;
 mod stop;
 #[cfg(test)]
 mod storm;
+mod tasks;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "kafka")]
@@ -409,7 +411,8 @@ impl Built {
         );
         let begin = begin(ready, (dispatcher.clone(), self.left), Arc::clone(&life));
         let served = http::serve(listener, router, config.limits.connections, closing.clone());
-        let pump = hub::pump(self.committed, dispatcher.clone(), Arc::clone(&hub));
+        let (courier, carried) = courier::pair(appender.clone(), store.shards());
+        let pump = hub::pump(self.committed, dispatcher.clone(), courier, Arc::clone(&hub));
         let tasks = Tasks {
             http: alarm.task("http", served),
             background: vec![
@@ -417,6 +420,7 @@ impl Built {
                 alarm.task("metrics", current::keep_metrics(Metrics::start(), background.clone())),
                 alarm.task("tidy", tidy),
                 alarm.task("drift", watch.keep(background.clone())),
+                alarm.task("courier", cancellable(carried, background.clone())),
                 alarm.task("begin", cancellable(begin, background.clone())),
             ],
             dispatch: self

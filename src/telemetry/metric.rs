@@ -11,6 +11,8 @@ pub(super) const MATCHED: &str = "heedful_matched_total";
 pub(super) const DECISIONS: &str = "heedful_decisions_total";
 pub(super) const FUNNEL: &str = "heedful_funnel";
 pub(super) const IMBALANCE: &str = "heedful_funnel_imbalance";
+pub(super) const TASKS: &str = "heedful_task_changes_total";
+pub(super) const TASK_ACK: &str = "heedful_task_ack_seconds";
 pub(super) const APPLIED: &str = "heedful_inputs_applied_total";
 pub(super) const LAG: &str = "heedful_lag_seconds";
 pub(super) const BEHIND: &str = "heedful_behind_entries";
@@ -39,8 +41,14 @@ pub(super) const CONNECTIONS: &str = "heedful_http_connections";
 const SECONDS: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0];
 
+/// Upper bounds of what people do, in seconds: a minute to a week.
+const WORK_SECONDS: [f64; 9] =
+    [60.0, 300.0, 900.0, 3_600.0, 14_400.0, 28_800.0, 86_400.0, 259_200.0, 604_800.0];
+
 /// Histograms with our buckets, so that they can be added up over machines.
 pub(super) fn with_buckets(builder: PrometheusBuilder) -> PrometheusBuilder {
+    let ack = Matcher::Full(TASK_ACK.to_owned());
+    let builder = builder.set_buckets_for_metric(ack, &WORK_SECONDS).unwrap_or_default();
     let suffix = Matcher::Suffix("_seconds".to_owned());
     // It fails only for an empty list of buckets, and then there are summaries instead.
     builder.set_buckets_for_metric(suffix, &SECONDS).unwrap_or_default()
@@ -65,6 +73,8 @@ pub(super) fn describe() {
         IMBALANCE,
         "Matches minus the sum over all verdicts: anything but 0 is a defect"
     );
+    describe_counter!(TASKS, "Changes of tasks, by trigger and what happened");
+    describe_histogram!(TASK_ACK, Unit::Seconds, "Time until a task was acknowledged");
     describe_counter!(APPLIED, "Inputs applied to customers, by shard");
     describe_gauge!(
         LAG,

@@ -2,9 +2,11 @@
 
 use super::*;
 use crate::engine::decision::Reason;
-use crate::engine::id::DecisionId;
+use crate::engine::desk::{DeskNote, Request, Said};
+use crate::engine::id::{CustomerId, DecisionId};
 use crate::engine::input::{Answer, Delivery, Outcome, Told};
 use crate::engine::operation::{Operation, Order, Scope};
+use crate::engine::task::{Instruction, TaskOutcome, Wish};
 
 #[test]
 fn every_record_is_read_back_as_it_was_written() {
@@ -23,6 +25,24 @@ fn every_record_is_read_back_as_it_was_written() {
         purpose: "service",
         address: Some("+31"),
         text: "",
+    };
+    let note = |what| Record::Desk {
+        desk: "heedful:desk:success",
+        note: DeskNote {
+            task: DecisionId::from_bytes([7; 16]),
+            customer: CustomerId::new("c"),
+            what,
+        },
+    };
+    let wish = |what, note: Option<&str>| Record::Task {
+        customer: "c",
+        instruction: Instruction {
+            task: DecisionId::from_bytes([7; 16]),
+            id: "w1".into(),
+            by: "mei".into(),
+            note: note.map(Into::into),
+            what,
+        },
     };
     let preference = |preference| Record::Preference { customer: "c", preference };
     let event = EventRecord {
@@ -66,6 +86,26 @@ fn every_record_is_read_back_as_it_was_written() {
         preference(PreferenceRecord::PauseUntil(None)),
         preference(PreferenceRecord::PreferredChannel(Some("sms"))),
         preference(PreferenceRecord::PreferredChannel(None)),
+        wish(Wish::Ack, None),
+        wish(Wish::Claim, Some("mine")),
+        wish(Wish::Done(TaskOutcome::NoAnswer), Some("rang twice")),
+        wish(Wish::Reopen, None),
+        wish(Wish::Reassign("eva@shop.example".into()), None),
+        wish(Wish::Note, Some("is on holiday")),
+        wish(Wish::Goes("mei".into()), Some("the only one free who can")),
+        wish(Wish::Waits, None),
+        wish(Wish::Freed, None),
+        note(Said::Over),
+        note(Said::Has("mei".into())),
+        note(Said::Asks(Request::default())),
+        note(Said::Asks(Request {
+            priority: 3,
+            worth: 0.25,
+            opened_at: noon(),
+            skills: ["billing", "tax"].map(Box::from).into_iter().collect(),
+            language: Some("zh".into()),
+            owner: Some("tom".into()),
+        })),
         Record::Erasure { customer: "c" },
         Record::Outcome {
             customer: "c",
