@@ -380,8 +380,7 @@ impl Built {
         let background = CancellationToken::new();
         let closing = CancellationToken::new();
         let watch = self.watch(config, clock);
-        let hooks = self.hooks(config, clock)?;
-        let router = self.router(config, clock, (pages, hooks), (&life, &hub, &watch.noticed));
+        let router = self.router(config, clock, pages, (&life, &hub, &watch.noticed))?;
         let Self { store, catalogs, workers, appender, in_app, dispatcher, mut home, .. } = self;
         let ready = home.ready();
         let (log, keep) = (home.embedded(), home.keep());
@@ -478,9 +477,10 @@ impl Built {
         &self,
         config: &Config,
         clock: &Clock,
-        (pages, hooks): (Router, Router),
+        pages: Router,
         (life, hub, noticed): (&Arc<Life>, &Arc<Hub>, &Arc<Noticed>),
-    ) -> Router {
+    ) -> Result<Router, Error> {
+        let hooks = self.hooks(config, clock)?;
         let guard = Arc::new(Guard::new(config.api_token.as_ref()));
         let answers = Answers {
             store: Arc::clone(&self.store),
@@ -524,12 +524,12 @@ impl Built {
         };
         let probes = probe::routes(Arc::clone(life), Arc::clone(&self.catalogs));
         let limit = u64::try_from(config.limits.request.as_millis()).unwrap_or(u64::MAX);
-        readers
+        Ok(readers
             .merge(metrics)
             .merge(events)
             .merge(probes)
             .layer(from_fn_with_state(Duration::from_millis(limit), guard::in_time))
-            .layer(from_fn(guard::counted))
+            .layer(from_fn(guard::counted)))
     }
 }
 

@@ -240,7 +240,7 @@ impl OpenBatch {
         at: Timestamp,
     ) {
         let names = [
-            known_as.id.map(|id| record_of::known_by_id(id)),
+            known_as.id.map(record_of::known_by_id),
             known_as.address.map(record_of::known_by_address),
         ];
         self.batch.known.extend(names.into_iter().flatten().map(|name| KnownSend {
