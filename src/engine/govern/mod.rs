@@ -79,6 +79,8 @@ pub struct Judgement {
     pub arm: Option<Arc<str>>,
     /// After this it must not leave.
     pub expires_at: Timestamp,
+    /// What waits for the same cap with a lower priority, and gives way to it.
+    pub replaces: Vec<DecisionId>,
 }
 
 /// Judges proposals that arise at one instant, first by priority; the answers are in the order of
@@ -238,7 +240,10 @@ fn rule(case: &Case<'_>, course: &mut Course<'_>) -> Verdict {
     course.hold(free_instant::spread(case, case.now), Reason::Spread);
     let (channel, ghost) = (course.channel, course.ghost);
     match (course.hold, ghost, channel) {
-        (Some((Hold::Never, reason)), _, _) => Verdict::Suppress { reason },
+        (Some((Hold::Never, reason)), _, _) => match free_instant::find(case, channel, ghost) {
+            Some(until) if until < case.expires_at => Verdict::Defer { until, reason },
+            _ => Verdict::Suppress { reason },
+        },
         (Some((_, reason)), _, _) => match free_instant::find(case, channel, ghost) {
             Some(until) if until < case.expires_at => Verdict::Defer { until, reason },
             // An order may end before its time: until then what it holds is not lost.
@@ -339,6 +344,7 @@ fn no_longer_in_force(proposal: &Proposal<'_>) -> Judgement {
         findings: Vec::new(),
         arm: None,
         expires_at: proposal.decided_at,
+        replaces: Vec::new(),
     }
 }
 
