@@ -17,6 +17,7 @@ pub mod decode;
 pub mod demo;
 pub mod dispatch;
 pub mod engine;
+pub mod hooks;
 pub mod ingest;
 #[cfg(feature = "kafka")]
 pub mod kafka;
@@ -24,6 +25,7 @@ pub mod learn;
 pub mod links;
 pub mod log;
 pub mod rehearse;
+pub mod signing;
 pub mod stats;
 pub mod store;
 pub mod telemetry;

@@ -13,8 +13,13 @@ use crate::engine::time::{Span, Timestamp};
 
 /// Where the links lie below the address of the service.
 pub const FOLDER: &str = "/u/";
-/// The layout of a token; another one gets another number.
+/// Where providers tell what became of sends, below the address of the service.
+pub const HOOKS: &str = "/hooks/";
+/// The layout of a customer's token; another one gets another number.
 const VERSION: u8 = 1;
+/// The layout of a token that goes to a provider and comes back with its receipts: it is no
+/// customer's, and does nothing that a customer's does.
+const REFERENCE: u8 = 2;
 /// Length of a signature.
 const TAG_BYTES: usize = 32;
 /// Longest token that is looked at.
@@ -89,11 +94,46 @@ impl Links {
             decision: decision.to_owned(),
             expires_at: decided_at + self.life,
         };
-        Some(format!("{base}{FOLDER}{}", self.token(&claim)))
+        Some(format!("{base}{FOLDER}{}", self.token(VERSION, &claim)))
     }
 
-    fn token(&self, claim: &Claim) -> String {
-        let mut bytes = vec![VERSION];
+    /// What a provider is given with a message, and brings back with what it tells of it: the same
+    /// whenever it is asked for.
+    pub fn reference(
+        &self,
+        (customer, purpose, channel, decision): (&str, &str, &str, &str),
+        decided_at: Timestamp,
+    ) -> String {
+        let claim = Claim {
+            customer: customer.to_owned(),
+            purpose: purpose.to_owned(),
+            channel: channel.to_owned(),
+            decision: decision.to_owned(),
+            expires_at: decided_at + self.life,
+        };
+        self.token(REFERENCE, &claim)
+    }
+
+    /// Where a provider tells what became of a message.
+    pub fn hook(&self, channel: &str, reference: &str) -> Option<String> {
+        let base = self.base.get()?;
+        Some(format!("{base}{HOOKS}{}?reference={reference}", Self::in_path(channel)))
+    }
+
+    /// The address under which a provider reached us, given the rest of its path.
+    pub fn reached(&self, path_and_query: &str) -> Option<String> {
+        Some(format!("{}{path_and_query}", self.base.get()?))
+    }
+
+    fn in_path(channel: &str) -> String {
+        percent_encoding::utf8_percent_encode(channel, percent_encoding::NON_ALPHANUMERIC)
+            .to_string()
+            .replace("%2D", "-")
+            .replace("%5F", "_")
+    }
+
+    fn token(&self, version: u8, claim: &Claim) -> String {
+        let mut bytes = vec![version];
         bytes.extend(claim.expires_at.as_millis().to_be_bytes());
         for part in [&claim.customer, &claim.purpose, &claim.channel, &claim.decision] {
             // Names and ids are far shorter; a longer one would be cut, and refused when it is read.
@@ -112,11 +152,23 @@ impl Links {
     /// # Errors
     /// Why it is refused.
     pub fn read(&self, token: &str, now: Timestamp) -> Result<Claim, Refusal> {
-        let claim = self.open(token).ok_or(Refusal::Forged)?;
+        self.read_as(VERSION, token, now)
+    }
+
+    /// What a reference says that came back, if it is ours and still good.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub fn read_reference(&self, token: &str, now: Timestamp) -> Result<Claim, Refusal> {
+        self.read_as(REFERENCE, token, now)
+    }
+
+    fn read_as(&self, version: u8, token: &str, now: Timestamp) -> Result<Claim, Refusal> {
+        let claim = self.open(version, token).ok_or(Refusal::Forged)?;
         if claim.expires_at <= now { Err(Refusal::Expired) } else { Ok(claim) }
     }
 
-    fn open(&self, token: &str) -> Option<Claim> {
+    fn open(&self, expected: u8, token: &str) -> Option<Claim> {
         if TOKEN_CHARS_MAX < token.len() {
             return None;
         }
@@ -128,7 +180,7 @@ impl Links {
         mac.verify_slice(tag).ok()?;
         let (head, mut rest) = signed.split_first_chunk::<9>()?;
         let (version, millis) = head.split_first_chunk::<1>()?;
-        if *version != [VERSION] {
+        if *version != [expected] {
             return None;
         }
         let expires_at = Timestamp::from_millis(i64::from_be_bytes(millis.try_into().ok()?));

@@ -7,9 +7,9 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 
 use super::home::{Keep, May, Sends};
-use crate::decode::{Record, Refused};
+use crate::decode::{KnownAs, Record, Refused};
 use crate::dispatch::in_app::Inbox;
-use crate::dispatch::{Gate, Ledger, Page, Saved, Trouble};
+use crate::dispatch::{Gate, Known, Ledger, Page, Saved, Trouble};
 use crate::engine::decision::Reason;
 use crate::engine::id::DecisionId;
 use crate::engine::input::{Delivery, Outcome};
@@ -157,12 +157,19 @@ impl Ledger for Books {
         &'a self,
         row: &'a OutboxRow,
         delivery: &'a Delivery,
+        known: Option<&'a Known>,
     ) -> BoxFuture<'a, Result<(), Trouble>> {
         Box::pin(async move {
             let decision = DecisionId::parse(&row.decision)
                 .ok_or_else(|| Trouble::Over(format!("`{}` is no decision", row.decision)))?;
             let outcome = Outcome { decision, attempt: row.attempt, result: delivery.clone() };
-            let record = encoded(&Record::Outcome { customer: &row.customer, outcome });
+            let known_as = known.map(|known| KnownAs {
+                channel: &row.channel,
+                purpose: &row.purpose,
+                id: known.id.as_deref(),
+                address: row.address.as_deref(),
+            });
+            let record = encoded(&Record::Outcome { customer: &row.customer, outcome, known_as });
             match self.appender.append(row.shard, vec![record]).await {
                 Ok(_) => Ok(()),
                 Err(error @ (log::Error::Overloaded | log::Error::Away(_))) => {

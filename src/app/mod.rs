@@ -11,6 +11,7 @@ pub mod front;
 #[cfg(feature = "kafka")]
 mod group;
 mod guard;
+mod heard;
 mod home;
 mod http;
 mod hub;
@@ -50,6 +51,7 @@ use crate::dispatch::in_app::InApp;
 use crate::dispatch::{Dispatcher, Setup, Unusable};
 use crate::engine::decision::VerdictKind;
 use crate::engine::id::DecisionId;
+use crate::hooks::{self, Doors};
 use crate::ingest::{Ingest, Keys, Now};
 use crate::links::Links;
 use crate::log::Source as _;
@@ -65,6 +67,7 @@ use books::Books;
 use current::Current;
 use futures_util::future::BoxFuture;
 use guard::Guard;
+use heard::{Ear, Nodes};
 use home::{Here, Home, Start};
 use hub::Hub;
 use models::Noticed;
@@ -375,7 +378,8 @@ impl Built {
         let background = CancellationToken::new();
         let closing = CancellationToken::new();
         let watch = self.watch(config, clock);
-        let router = self.router(config, clock, pages, (&life, &hub, &watch.noticed));
+        let hooks = self.hooks(config, clock)?;
+        let router = self.router(config, clock, (pages, hooks), (&life, &hub, &watch.noticed));
         let Self { store, catalogs, workers, appender, in_app, dispatcher, mut home, .. } = self;
         let ready = home.ready();
         let (log, keep) = (home.embedded(), home.keep());
@@ -452,12 +456,25 @@ impl Built {
         }
     }
 
+    /// Where providers tell what became of messages.
+    fn hooks(&self, config: &Config, clock: &Clock) -> Result<Router, Error> {
+        let doors = Doors::new(&config.channels, &self.links).map_err(Error::Asked)?;
+        let ear = Ear {
+            store: Arc::clone(&self.store),
+            appender: self.appender.clone(),
+            clock: Arc::clone(clock),
+            nodes: if config.kafka.is_some() { Nodes::Many } else { Nodes::One },
+        };
+        let links = Arc::clone(&self.links);
+        Ok(hooks::routes(doors, Arc::new(ear), links, Arc::clone(clock)))
+    }
+
     /// All routes: events with their own keys, probes for everyone, the rest for readers.
     fn router(
         &self,
         config: &Config,
         clock: &Clock,
-        pages: Router,
+        (pages, hooks): (Router, Router),
         (life, hub, noticed): (&Arc<Life>, &Arc<Hub>, &Arc<Noticed>),
     ) -> Router {
         let guard = Arc::new(Guard::new(config.api_token.as_ref()));
@@ -498,7 +515,7 @@ impl Built {
         let now = Arc::clone(clock);
         let events = Ingest::new(self.books.clone(), keys, None, Now::new(move || now.now()));
         let events = match config.roles.contains(&Role::Ingest) {
-            true => events.router().merge(customers),
+            true => events.router().merge(customers).merge(hooks),
             false => Router::new(),
         };
         let probes = probe::routes(Arc::clone(life), Arc::clone(&self.catalogs));

@@ -42,6 +42,7 @@ const fn letter(kind: Kind) -> u8 {
         Kind::Message => b'i',
         Kind::Exposure => b'x',
         Kind::Funnel => b'f',
+        Kind::Known => b'k',
         Kind::Mark => b'm',
     }
 }
@@ -55,6 +56,7 @@ const fn kind(letter: u8) -> Option<Kind> {
         b'i' => Kind::Message,
         b'x' => Kind::Exposure,
         b'f' => Kind::Funnel,
+        b'k' => Kind::Known,
         b'm' => Kind::Mark,
         _ => return None,
     })
@@ -74,6 +76,7 @@ mod tests {
             (Kind::Message, "ada\0fa", "i/ada\0fa"),
             (Kind::Exposure, "ada\0cart", "x/ada\0cart"),
             (Kind::Funnel, "cart", "f/cart"),
+            (Kind::Known, "sms\0id:SM1", "k/sms\0id:SM1"),
             (Kind::Mark, "", "m"),
         ] {
             for value in [None, Some(b"{}".to_vec())] {

@@ -7,6 +7,7 @@ use secrecy::SecretString;
 
 use super::http::{self, HttpConfig};
 use super::node::{Kind, Node};
+use super::receipts::{self, ReceiptsConfig};
 use super::smtp::{self, SmtpConfig};
 use super::table::{Reading, Table};
 use crate::engine::time::Span;
@@ -35,6 +36,8 @@ pub struct ChannelConfig {
     pub rate: Option<Rate>,
     /// What to do when a call may or may not have arrived.
     pub on_unknown: OnUnknown,
+    /// How what its provider tells later is taken in.
+    pub receipts: ReceiptsConfig,
 }
 
 /// What serves a channel.
@@ -97,6 +100,11 @@ pub enum OnUnknown {
     Retry,
     /// Do not try again; record it as unknown, and count it.
     Hold,
+    /// Ask the other side whether it arrived, and try again when it did not.
+    Probe {
+        /// Not before so long after the call: it may be on its way.
+        after: Span,
+    },
 }
 
 /// So many calls in a time.
@@ -174,8 +182,7 @@ fn channel(
     let rate = table
         .take("rate")
         .and_then(|node| reading.parsed(&node, "a rate like `20/min`, `5/s` or `1000/h`"));
-    let unknown = [("retry", OnUnknown::Retry), ("hold", OnUnknown::Hold)];
-    let on_unknown = table.take("on_unknown").and_then(|node| reading.word(&node, &unknown));
+    let said = table.take("on_unknown");
     let kind = match word {
         Some(Word::Console) => Some(ChannelKind::Console),
         Some(Word::InApp) => Some(ChannelKind::InApp),
@@ -189,6 +196,8 @@ fn channel(
         // Its other keys cannot be judged before its type is known.
         None => return None,
     };
+    let on_unknown = said.and_then(|node| on_unknown(&node, kind.as_ref(), reading));
+    let receipts = receipts::receipts(&mut table, kind.as_ref(), reading);
     table.end(reading);
     let kind = kind?;
     Some(ChannelConfig {
@@ -198,11 +207,44 @@ fn channel(
         kind,
         concurrency: concurrency.unwrap_or(CONCURRENCY_DEFAULT),
         rate,
+        receipts,
     })
+}
+
+fn on_unknown(
+    node: &Node,
+    kind: Option<&ChannelKind>,
+    reading: &mut Reading<'_>,
+) -> Option<OnUnknown> {
+    let asks = kind.and_then(asks);
+    let probe = OnUnknown::Probe { after: asks.unwrap_or_default() };
+    let words = [("retry", OnUnknown::Retry), ("hold", OnUnknown::Hold), ("probe", probe)];
+    let said = reading.word(node, &words)?;
+    if said == probe && asks.is_none() {
+        let help = "with `type: http`, say how it is asked: `probe: {url: ..., found_when: ..., \
+                    absent_when: ...}`";
+        reading.fault(node, "this channel cannot be asked", Some(help.to_owned()));
+        return None;
+    }
+    Some(said)
+}
+
+/// After which time the other side may be asked, if it can be.
+fn asks(kind: &ChannelKind) -> Option<Span> {
+    match kind {
+        ChannelKind::Http(http) => http.probe.as_ref().map(|probe| probe.after),
+        ChannelKind::Smtp(_)
+        | ChannelKind::Console
+        | ChannelKind::InApp
+        | ChannelKind::Webhook(_) => None,
+    }
 }
 
 /// A second call reaches a customer twice, unless the other side knows it again.
 fn unsaid(kind: &ChannelKind) -> OnUnknown {
+    if let Some(after) = asks(kind) {
+        return OnUnknown::Probe { after };
+    }
     match kind {
         ChannelKind::Smtp(_) => OnUnknown::Hold,
         ChannelKind::Http(http) if http.idempotency.is_none() => OnUnknown::Hold,

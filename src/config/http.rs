@@ -14,6 +14,12 @@ use crate::engine::time::Span;
 /// The message of a template that says none of its own: what most channels can show.
 const MESSAGE_DEFAULT: &str =
     r#"{{ [content.title, content.subject, content.body] | select | join("\n") }}"#;
+/// The methods, as words.
+const METHODS: &[(&str, Method)] =
+    &[("POST", Method::Post), ("PUT", Method::Put), ("PATCH", Method::Patch), ("GET", Method::Get)];
+/// When the other side is asked about a call whose result was lost, unless the file says otherwise:
+/// the call may still be on its way.
+const ASK_AFTER_DEFAULT: Span = Span::from_millis(30_000);
 /// Longest message that a file may allow, in characters or bytes.
 const MESSAGE_LENGTH_MAX: usize = 1024 * 1024;
 
@@ -40,6 +46,8 @@ pub struct HttpConfig {
     pub answer: AnswerConfig,
     /// By what the other side knows a call that it has seen.
     pub idempotency: Option<Idempotency>,
+    /// How it is asked what became of a call whose result was lost.
+    pub probe: Option<ProbeConfig>,
     /// How long it may take to answer.
     pub timeout: Span,
     /// Which addresses it may be sent to.
@@ -83,6 +91,25 @@ pub struct AnswerConfig {
     pub external_id: Option<String>,
     /// Why not: a code, never what was sent.
     pub reason: Option<String>,
+}
+
+/// A question about a call whose result was lost.
+#[derive(Clone, Debug)]
+pub struct ProbeConfig {
+    /// How.
+    pub method: Method,
+    /// Where.
+    pub url: SecretString,
+    /// Headers.
+    pub headers: Vec<(String, SecretString)>,
+    /// It took the call.
+    pub found_when: String,
+    /// It knows of none.
+    pub absent_when: String,
+    /// By what name it knows it.
+    pub external_id: Option<String>,
+    /// Not before so long after the call.
+    pub after: Span,
 }
 
 /// By what the other side knows a call that it has seen.
@@ -155,13 +182,7 @@ fn check_needs(needs: &Node, table: &Table, at: &Node, reading: &mut Reading<'_>
 
 /// Reads the keys of the type.
 pub(super) fn http(table: &mut Table, reading: &mut Reading<'_>) -> Option<HttpConfig> {
-    let methods = [
-        ("POST", Method::Post),
-        ("PUT", Method::Put),
-        ("PATCH", Method::Patch),
-        ("GET", Method::Get),
-    ];
-    let method = table.take("method").and_then(|node| reading.word(&node, &methods));
+    let method = table.take("method").and_then(|node| reading.word(&node, METHODS));
     let url = table.need("url", reading).and_then(|node| reading.secret(&node));
     let headers = secrets(table, "headers", reading);
     let bearer_file = table.take("bearer_file").and_then(|node| reading.text(&node));
@@ -180,6 +201,7 @@ pub(super) fn http(table: &mut Table, reading: &mut Reading<'_>) -> Option<HttpC
         reason: expression("reason"),
     };
     let idempotency = idempotency(table, reading);
+    let probe = table.take("probe").and_then(|node| probe(node, reading));
     Some(HttpConfig {
         timeout: timeout(table, reading),
         egress: egress(table, reading),
@@ -193,6 +215,7 @@ pub(super) fn http(table: &mut Table, reading: &mut Reading<'_>) -> Option<HttpC
         message_max,
         answer,
         idempotency,
+        probe,
     })
 }
 
@@ -206,6 +229,27 @@ fn body(table: &mut Table, reading: &mut Reading<'_>) -> Option<HttpBody> {
             None
         }
     }
+}
+
+fn probe(node: Node, reading: &mut Reading<'_>) -> Option<ProbeConfig> {
+    let mut table = reading.table(node);
+    let method = table.take("method").and_then(|node| reading.word(&node, METHODS));
+    let url = table.need("url", reading).and_then(|node| reading.secret(&node));
+    let headers = secrets(&mut table, "headers", reading);
+    let found_when = table.need("found_when", reading).and_then(|node| reading.text(&node));
+    let absent_when = table.need("absent_when", reading).and_then(|node| reading.text(&node));
+    let external_id = table.take("external_id").and_then(|node| reading.text(&node));
+    let after = table.take("after").and_then(|node| reading.span(&node));
+    table.end(reading);
+    Some(ProbeConfig {
+        method: method.unwrap_or(Method::Get),
+        url: url?,
+        headers,
+        found_when: found_when?,
+        absent_when: absent_when?,
+        external_id,
+        after: after.unwrap_or(ASK_AFTER_DEFAULT),
+    })
 }
 
 fn idempotency(table: &mut Table, reading: &mut Reading<'_>) -> Option<Idempotency> {
@@ -284,13 +328,15 @@ mod tests {
         let (channels, faults) = read(
             "a: {type: http, url: 'https://a.example/'}\n\
              b: {type: http, url: 'https://b.example/', idempotency_header: X, idempotency_for: 2h}\n\
-             c: {type: http, url: 'https://c.example/', on_unknown: retry}\n",
+             c: {type: http, url: 'https://c.example/', on_unknown: retry}\n\
+             d: {type: http, url: 'https://d.example/', probe: {url: 'https://d.example/{{ decision }}', found_when: status == 200, absent_when: status == 404, after: 1m}}\n",
         );
         assert_eq!(faults, Vec::<String>::new());
         let of: Vec<_> = channels.iter().map(|channel| channel.on_unknown).collect();
-        assert_eq!(of, [OnUnknown::Hold, OnUnknown::Retry, OnUnknown::Retry]);
+        let probe = OnUnknown::Probe { after: Span::MINUTE };
+        assert_eq!(of, [OnUnknown::Hold, OnUnknown::Retry, OnUnknown::Retry, probe]);
         let lives: Vec<_> = channels.iter().map(ChannelConfig::retry_life).collect();
-        assert_eq!(lives, [None, Some(Span::HOUR.times(2)), None]);
+        assert_eq!(lives, [None, Some(Span::HOUR.times(2)), None, None]);
     }
 
     #[test]
@@ -303,6 +349,11 @@ mod tests {
             ("a: {type: http, url: x, message_max: 5 words}\n", "a length like"),
             ("a: {type: http, url: x, idempotency_for: 2h}\n", "needs `idempotency_header`"),
             ("a: {type: http, url: x, sucess_when: y}\n", "did you mean `success_when`"),
+            ("a: {type: http, url: x, on_unknown: probe}\n", "cannot be asked"),
+            (
+                "a: {type: http, url: x, probe: {url: y, found_when: z}}\n",
+                "`absent_when` is missing",
+            ),
             ("a: {type: webhook, preset: slack, url: x, secret: y}\n", "`preset` is not known"),
         ] {
             let (_, faults) = read(text);

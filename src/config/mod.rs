@@ -9,6 +9,7 @@ mod http;
 mod kafka;
 mod node;
 mod preset;
+mod receipts;
 mod registry;
 mod role;
 mod smtp;
@@ -29,8 +30,9 @@ pub use channel::{
     WEBHOOK_TIMEOUT_DEFAULT, WebhookConfig,
 };
 pub use fault::{Fault, Faults};
-pub use http::{AnswerConfig, HttpBody, HttpConfig, Idempotency, Length, Method};
+pub use http::{AnswerConfig, HttpBody, HttpConfig, Idempotency, Length, Method, ProbeConfig};
 pub use kafka::KafkaConfig;
+pub use receipts::{Hears, Proof, ReceiptShape, ReceiptsConfig};
 pub use registry::{Login, RegistryConfig};
 pub use role::Role;
 pub use smtp::{SmtpConfig, SmtpTls};

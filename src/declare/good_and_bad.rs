@@ -152,28 +152,32 @@ fn a_text_that_cannot_be_written_for_everyone_is_loaded_with_a_warning() {
 }
 
 #[test]
-fn mail_that_needs_a_yes_is_loaded_with_a_warning_unless_it_can_be_taken_back() {
+fn mail_that_needs_a_yes_is_refused_unless_it_can_be_taken_back() {
     let told = |purpose: &str, via: &str, variants: &str| -> Vec<(&'static str, String)> {
         let text = format!(
             "trigger: t\nkind: behavior\nabout: a\nowner: a@b.example\nwhen: {{event: E}}\nsend:\n  \
              purpose: {purpose}\n  via: {via}\n  message: {{{variants}}}\n"
         );
         let source = Source { path: "t.yaml".into(), text: text.into(), kind: SourceKind::Trigger };
-        let warnings = loaded(std::slice::from_ref(&source)).warnings;
-        warnings.into_iter().map(|fault| (fault.code, fault.message)).collect()
+        let faults = load(std::slice::from_ref(&source), Sending::DryRun).err().unwrap_or_default();
+        faults.into_iter().map(|fault| (fault.code, fault.message)).collect()
     };
     let (bare, link) = ("en: {body: x}", "en: {subject: s, body: 'x {{ unsubscribe_url }}'}");
     let told_of = told("marketing", "[in_app, email]", bare);
     assert_eq!(
         told_of,
         [(
-            "W008",
+            "E023",
             "`marketing` by `email` needs a yes, and its text in `en` has no way to take it back"
                 .to_owned()
         )]
     );
     assert!(told("marketing", "email", link).is_empty());
     assert!(told("marketing", "[in_app, sms]", bare).is_empty());
+    assert!(told("marketing", "email\n  unsubscribe: provider", bare).is_empty());
+    let long = format!("en: {{body: '{} {{{{ customer.name }}}}'}}", "x".repeat(460));
+    assert_eq!(told("service", "sms", &long)[0].0, "E024");
+    assert!(told("service", "email", &long).is_empty());
     assert!(told("transactional", "email", bare).is_empty());
     let half = format!("{link}, de: {{body: x}}");
     assert_eq!(told("marketing", "email", &half).len(), 1, "each language");

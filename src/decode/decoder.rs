@@ -13,7 +13,7 @@ use super::refusal::{Refusal, Refused};
 use super::table::{Filling, Tree, Wanted, relend};
 use super::traits::{Single, Singles, Traits};
 use crate::engine::catalog::Catalog;
-use crate::engine::input::{Body, Input, Preference, Reach, View};
+use crate::engine::input::{Body, Input, Preference, Reach, Receipt, View};
 use crate::engine::names::Names;
 use crate::engine::slot::{ChannelSlot, EventSlot, PurposeSlot, ScoreSlot, TraitSlot};
 use crate::engine::time::Timestamp;
@@ -42,7 +42,8 @@ pub struct Decoder {
     group: Group<'static>,
 }
 
-/// A record decoded: whose it is, and what to give to the engine.
+/// A record decoded: whose it is, and what to give to the engine. It is lent where it was made,
+/// because a copy of what was just written in small pieces has to wait for all of them.
 #[derive(Debug)]
 pub struct Decoded<'d> {
     /// Whose. For [`Subject::Everyone`] the same input goes to every customer of the shard.
@@ -51,26 +52,25 @@ pub struct Decoded<'d> {
     pub occurred_at: Option<Timestamp>,
     /// What was noted of whose it is; `u32::MAX` for nothing.
     pub note: u32,
-    pub(super) at: Timestamp,
-    pub(super) position: u64,
-    pub(super) body: Body<'d>,
+    pub(super) input: Input<'d>,
     pub(super) traits: Option<(&'d mut Traits, &'d [Single<'d>])>,
 }
 
 impl<'d> Decoded<'d> {
     /// The engine time.
     pub const fn at(&self) -> Timestamp {
-        self.at
+        self.input.at
     }
 
     /// The input. `known` gives the traits that the customer has already: what says nothing new is
     /// left out, and what the sender wants set only once.
-    pub fn input<'k>(self, known: impl Fn(TraitSlot) -> Option<&'k Value>) -> Input<'d> {
-        let mut input = Input { at: self.at, position: self.position, body: self.body };
-        if let (Body::Event(event), Some((traits, singles))) = (&mut input.body, self.traits) {
+    pub fn input<'k>(&mut self, known: impl Fn(TraitSlot) -> Option<&'k Value>) -> &Input<'d> {
+        if let (Body::Event(event), Some((traits, singles))) =
+            (&mut self.input.body, self.traits.take())
+        {
             event.traits = traits.settle(singles, known);
         }
-        input
+        &self.input
     }
 }
 
@@ -114,7 +114,7 @@ impl Decoder {
         at: Timestamp,
         position: u64,
         names: &mut Names,
-        then: impl FnOnce(Decoded<'_>) -> R,
+        then: impl FnOnce(&mut Decoded<'_>) -> R,
     ) -> Result<R, Refusal> {
         let body = match record {
             Record::Event(event) => {
@@ -134,7 +134,7 @@ impl Decoder {
                     let note = NO_NOTE;
                     let mut ready =
                         Ready { whose, id, occurred_at, at, position, what, singles, note };
-                    Ok(then(ready.decoded(table, traits)))
+                    Ok(then(&mut ready.decoded(table, traits)))
                 });
             }
             Record::Score(score) => Body::Score {
@@ -143,13 +143,24 @@ impl Decoder {
                 value: score.value,
             },
             Record::Outcome { outcome, .. } => Body::Outcome(outcome.clone()),
+            Record::Receipt(receipt) => Body::Receipt(Receipt {
+                id: receipt.id,
+                decision: receipt.decision,
+                told: receipt.told,
+                // What no file declares any more is no reason to pass over a no.
+                channel: find(&self.channels, receipt.channel).map(ChannelSlot),
+                purpose: find(&self.purposes, receipt.purpose).map(PurposeSlot),
+                address: receipt.address,
+                text: receipt.text,
+            }),
             Record::Preference { preference, .. } => Body::Preference(self.preference(preference)?),
             Record::Erasure { .. } => Body::Erasure,
             Record::Operation(operation) => Body::Operation(operation.clone()),
         };
         let subject = record.subject();
         let (occurred_at, note) = (None, NO_NOTE);
-        Ok(then(Decoded { subject, occurred_at, note, at, position, body, traits: None }))
+        let input = Input { at, position, body };
+        Ok(then(&mut Decoded { subject, occurred_at, note, input, traits: None }))
     }
 
     /// Decodes one event as its sender wrote it, without a log between: one scan for judgement and
@@ -164,12 +175,12 @@ impl Decoder {
         (arrival, position): (Arrival, u64),
         fresh_id: impl FnOnce() -> String,
         names: &mut Names,
-        then: impl FnOnce(Decoded<'_>) -> R,
+        then: impl FnOnce(&mut Decoded<'_>) -> R,
     ) -> Result<Option<R>, Refusal> {
         self.with_tables(|decoder, table, traits| {
             let place = (arrival, position);
             let ready = decoder.read_line(line, place, fresh_id, names, (table, traits))?;
-            Ok(ready.map(|mut ready| then(ready.decoded(table, traits))))
+            Ok(ready.map(|mut ready| then(&mut ready.decoded(table, traits))))
         })
     }
 

@@ -8,7 +8,7 @@ use super::record::Subject;
 use super::refusal::Refusal;
 use super::table::relend;
 use super::traits::{Singles, Traits};
-use crate::engine::input::{Body, Event, Reach, View};
+use crate::engine::input::{Body, Event, Input, Reach, View};
 use crate::engine::slot::{EventSlot, ScoreSlot};
 use crate::engine::time::Timestamp;
 use crate::engine::value::Property;
@@ -75,7 +75,8 @@ impl Ready<'_> {
             }
         };
         let (subject, occurred_at) = (self.whose.subject(), Some(self.occurred_at));
-        Decoded { subject, occurred_at, note: self.note, at, position, body, traits }
+        let input = Input { at, position, body };
+        Decoded { subject, occurred_at, note: self.note, input, traits }
     }
 }
 
@@ -131,18 +132,33 @@ impl<'a> Group<'a> {
         }
     }
 
-    /// The next event; none within when it is not for us, and none at all behind the last.
+    /// What was noted of whose turn it is at a place of the group.
+    pub fn noted(&self, turn: usize) -> Option<u32> {
+        let read = self.ready.get(turn)?.as_ref().ok()?;
+        read.as_ref().map(|ready| ready.note)
+    }
+
+    /// How many had their turn.
+    pub const fn taken(&self) -> usize {
+        self.taken
+    }
+
+    /// Hands the next event to `then`; none within when it is not for us, and none at all behind the
+    /// last.
     ///
     /// # Errors
     /// When the event was refused.
-    pub fn take_next(&mut self) -> Option<Result<Option<Decoded<'_>>, Refusal>> {
+    pub fn take_next<R>(
+        &mut self,
+        then: impl FnOnce(&mut Decoded<'_>) -> R,
+    ) -> Option<Result<Option<R>, Refusal>> {
         let Self { ready, table, properties, traits, taken } = self;
         let (read, traits) = (ready.get_mut(*taken)?, traits.get_mut(*taken)?);
         let from = *taken * *properties;
         let table = table.get(from..from + *properties).unwrap_or_default();
         *taken += 1;
         Some(match read {
-            Ok(ready) => Ok(ready.as_mut().map(|ready| ready.decoded(table, traits))),
+            Ok(ready) => Ok(ready.as_mut().map(|ready| then(&mut ready.decoded(table, traits)))),
             Err(_) => match std::mem::replace(read, Ok(None)) {
                 Err(refusal) => Err(refusal),
                 Ok(_) => Ok(None),

@@ -12,10 +12,13 @@ use crate::engine::time::{Span, Timestamp};
 use crate::store::record::OutboxRow;
 
 use super::backoff;
-use super::outcome::CallResult;
+use super::outcome::{Answer, CallResult};
 
 /// A call later than this after its decision is checked by the governor once more.
 pub const RECHECK_AFTER: Span = Span::from_millis(5_000);
+
+/// How often the other side is asked about one attempt, before nobody will ever know.
+pub const ASKS_MAX: u32 = 8;
 
 /// A row in hand, and what is known of the attempts before its current one.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,6 +47,8 @@ pub enum Seen {
     Found,
     /// The call of its current attempt came to this.
     Called(CallResult),
+    /// The other side was asked about it, and said this.
+    Asked(Answer),
 }
 
 /// What to do with a row.
@@ -53,6 +58,8 @@ pub enum Next {
     Call,
     /// Commit this row, in which an attempt is begun, then call.
     Begin(Held),
+    /// Ask the other side whether an earlier attempt arrived.
+    Ask,
     /// Commit this row, then wait until it is due.
     Wait(OutboxRow),
     /// It has come to its end.
@@ -66,7 +73,9 @@ pub fn next(held: &Held, seen: Seen, on_unknown: OnUnknown, now: Timestamp) -> N
         Seen::Fresh if is_over(row, now) => Next::Finish(Delivery::Expired),
         Seen::Fresh => Next::Call,
         Seen::Found => found(row, on_unknown, now),
-        Seen::Called(CallResult::Delivered) => Next::Finish(Delivery::Delivered),
+        Seen::Called(CallResult::Delivered | CallResult::DeliveredAs { .. }) => {
+            Next::Finish(Delivery::Delivered)
+        }
         Seen::Called(CallResult::Rejected { why }) => Next::Finish(match held.doubt {
             Doubt::None => Delivery::Rejected { why: why.into() },
             Doubt::Earlier => in_doubt(&why),
@@ -74,11 +83,42 @@ pub fn next(held: &Held, seen: Seen, on_unknown: OnUnknown, now: Timestamp) -> N
         Seen::Called(CallResult::NotSent { why, not_before }) => {
             wait(row, held.doubt, &why, not_before, now)
         }
+        Seen::Called(CallResult::PutOff { why }) => wait(row, held.doubt, &why, None, now),
         Seen::Called(CallResult::Unknown { why }) => match on_unknown {
             OnUnknown::Hold => Next::Finish(Delivery::Unknown { why: why.into() }),
             OnUnknown::Retry => wait(row, Doubt::Earlier, &why, None, now),
+            OnUnknown::Probe { after } => ask_at(row, 1, now + after),
         },
+        Seen::Asked(Answer::Taken { .. }) => Next::Finish(Delivery::Delivered),
+        Seen::Asked(Answer::Absent) if is_over(row, now) => Next::Finish(Delivery::Expired),
+        Seen::Asked(Answer::Absent) => begin(row, Doubt::None),
+        Seen::Asked(Answer::Unclear { why }) if ASKS_MAX <= row.asks => {
+            Next::Finish(in_doubt(&why))
+        }
+        Seen::Asked(Answer::Unclear { .. }) => {
+            let asks = row.asks.saturating_add(1);
+            // It sends nothing, so that it may be asked when it would be too late to send.
+            let at = backoff::next(&id_of(row), asks, now, None, now + Span::DAY);
+            ask_at(row, asks, at.unwrap_or(now))
+        }
     }
+}
+
+/// The row with its attempt in doubt, to be asked about then.
+fn ask_at(row: &OutboxRow, asks: u32, at: Timestamp) -> Next {
+    let next_at_ms = at.as_millis();
+    Next::Wait(OutboxRow { in_flight: true, asks, next_at_ms, ..row.clone() })
+}
+
+fn begin(row: &OutboxRow, doubt: Doubt) -> Next {
+    let attempt = row.attempt.saturating_add(1);
+    let row = OutboxRow { attempt, in_flight: true, asks: 0, ..row.clone() };
+    Next::Begin(Held { row, doubt })
+}
+
+fn id_of(row: &OutboxRow) -> DecisionId {
+    // A row whose id cannot be read shares its jitter with others like it, no more.
+    DecisionId::parse(&row.decision).unwrap_or(DecisionId::from_bytes([0; 16]))
 }
 
 /// What to do with a row of which an attempt may have arrived, where the other side knows a call
@@ -90,7 +130,12 @@ pub fn while_known(
     now: Timestamp,
 ) -> OnUnknown {
     match life {
-        Some(life) if Timestamp::from_millis(row.decided_at_ms) + life < now => OnUnknown::Hold,
+        Some(life)
+            if on_unknown == OnUnknown::Retry
+                && Timestamp::from_millis(row.decided_at_ms) + life < now =>
+        {
+            OnUnknown::Hold
+        }
         Some(_) | None => on_unknown,
     }
 }
@@ -116,14 +161,17 @@ fn found(row: &OutboxRow, on_unknown: OnUnknown, now: Timestamp) -> Next {
         (Doubt::Earlier, OnUnknown::Hold) => {
             return Next::Finish(Delivery::Unknown { why: left.into() });
         }
+        // The call may have been made a moment ago, and be on its way.
+        (Doubt::Earlier, OnUnknown::Probe { after }) if row.asks == 0 => {
+            return ask_at(row, 1, now + after);
+        }
+        (Doubt::Earlier, OnUnknown::Probe { .. }) => return Next::Ask,
         (Doubt::Earlier, OnUnknown::Retry) | (Doubt::None, _) => {}
     }
     if is_over(row, now) {
         return Next::Finish(lapsed(doubt, left));
     }
-    let attempt = row.attempt.saturating_add(1);
-    let row = OutboxRow { attempt, in_flight: true, ..row.clone() };
-    Next::Begin(Held { row, doubt })
+    begin(row, doubt)
 }
 
 fn wait(
@@ -133,8 +181,7 @@ fn wait(
     not_before: Option<Timestamp>,
     now: Timestamp,
 ) -> Next {
-    // A row whose id cannot be read shares its jitter with others like it, no more.
-    let id = DecisionId::parse(&row.decision).unwrap_or(DecisionId::from_bytes([0; 16]));
+    let id = id_of(row);
     let expires_at = Timestamp::from_millis(row.expires_at_ms);
     match backoff::next(&id, row.attempt, now, not_before, expires_at) {
         Some(at) => Next::Wait(OutboxRow {
@@ -204,6 +251,7 @@ mod tests {
     fn step(held: &Held, seen: Seen, on_unknown: OnUnknown, seconds: i64) -> String {
         match next(held, seen, on_unknown, at(seconds)) {
             Next::Call => "call".to_owned(),
+            Next::Ask => "ask".to_owned(),
             Next::Begin(Held { row, doubt }) => {
                 assert!(row.in_flight, "what is begun is in flight");
                 format!("begin {} {doubt:?}", row.attempt)
@@ -219,6 +267,10 @@ mod tests {
     fn every_state_has_its_successor() {
         use Doubt::{Earlier, None};
         use OnUnknown::{Hold, Retry};
+        let probe = OnUnknown::Probe { after: Span::from_millis(30_000) };
+        let asked = |answer| Seen::Asked(answer);
+        let unclear = || Answer::Unclear { why: "busy".to_owned() };
+        let asks = |asks| Held { row: OutboxRow { asks, ..row(1) }, doubt: None };
         let called = Seen::Called;
         let rejected = || CallResult::Rejected { why: "no".to_owned() };
         for (number, (held, seen, on_unknown, seconds, expected)) in [
@@ -228,6 +280,13 @@ mod tests {
             (held(3, Earlier), called(CallResult::Delivered), Retry, 1, "Delivered"),
             (held(1, None), called(rejected()), Retry, 1, "Rejected"),
             (held(2, Earlier), called(rejected()), Retry, 1, "Unknown"),
+            (
+                held(1, None),
+                called(CallResult::PutOff { why: "greylisted".to_owned() }),
+                Hold,
+                1,
+                "wait 1 in_flight=false",
+            ),
             (held(1, None), called(not_sent()), Hold, 1, "wait 1 in_flight=false"),
             (held(2, Earlier), called(not_sent()), Retry, 1, "wait 2 in_flight=true"),
             (held(1, None), called(not_sent()), Retry, 3_599, "Expired"),
@@ -238,6 +297,16 @@ mod tests {
             (held(1, None), Seen::Found, Retry, 9, "begin 2 Earlier"),
             (held(1, None), Seen::Found, Hold, 9, "Unknown"),
             (held(1, None), Seen::Found, Retry, 3_600, "Unknown"),
+            (held(1, None), called(unknown()), probe, 1, "wait 1 in_flight=true"),
+            (held(1, None), Seen::Found, probe, 9, "wait 1 in_flight=true"),
+            (asks(1), Seen::Found, probe, 40, "ask"),
+            (asks(1), Seen::Found, probe, 9_999, "ask"),
+            (asks(1), asked(Answer::Taken { name: Option::None }), probe, 40, "Delivered"),
+            (asks(1), asked(Answer::Absent), probe, 40, "begin 2 None"),
+            (asks(1), asked(Answer::Absent), probe, 3_600, "Expired"),
+            (asks(1), asked(unclear()), probe, 40, "wait 1 in_flight=true"),
+            (asks(ASKS_MAX), asked(unclear()), probe, 40, "Unknown"),
+            (settled(1), Seen::Found, probe, 9, "begin 2 None"),
             (settled(1), Seen::Found, Hold, 9, "begin 2 None"),
             (settled(0), Seen::Found, Hold, 9, "begin 1 None"),
             (settled(1), Seen::Found, Retry, 3_600, "Expired"),

@@ -8,10 +8,10 @@ use super::channel::Channel;
 use super::claims::Claims;
 use super::fill;
 use super::lane::Item;
-use super::outcome::CallResult;
-use super::seam::{Gate, Ledger, Saved, Trouble};
+use super::outcome::{Answer, CallResult};
+use super::seam::{Gate, Known, Ledger, Saved, Trouble};
 use crate::clock::{Shared as Clock, Stopwatch};
-use crate::config::OnUnknown;
+use crate::config::{Hears, OnUnknown};
 use crate::engine::catalog::Sending;
 use crate::engine::id::DecisionId;
 use crate::engine::input::Delivery;
@@ -33,6 +33,8 @@ pub(super) struct Caller {
     pub(super) on_unknown: OnUnknown,
     /// For how long after its decision the other side knows a call again, if not for ever.
     pub(super) retry_life: Option<Span>,
+    /// Whether its provider tells later what became of sends.
+    pub(super) hears: Hears,
     pub(super) sending: Sending,
     pub(super) ledger: Arc<dyn Ledger>,
     pub(super) gate: Arc<dyn Gate>,
@@ -94,6 +96,7 @@ impl Caller {
         let (held, begun) = match attempt::next(&held, seen, self.on_unknown(&held.row, now), now) {
             Next::Call => (held, Begun::Already),
             Next::Begin(held) => (held, Begun::Now),
+            Next::Ask => return self.ask(id, &held, item).await,
             Next::Wait(row) => return (Health::NotCalled, self.wait(id, row).await),
             Next::Finish(delivery) => {
                 let end = self.finish(id, &held.row, &delivery, word(&delivery)).await;
@@ -159,13 +162,58 @@ impl Caller {
         }
         .emit();
         let health = health(&result);
+        let known = match (&result, self.hears) {
+            (_, Hears::Nothing) | (CallResult::Rejected { .. }, _) => None,
+            (CallResult::DeliveredAs { name }, _) => Some(Known { id: Some(name.clone()) }),
+            // It may have left: what is told of its address is about it.
+            _ => Some(Known::default()),
+        };
         let seen = Seen::Called(result);
         let now = self.clock.now();
         let end = match attempt::next(held, seen, self.on_unknown(row, now), now) {
-            Next::Finish(delivery) => self.finish(id, row, &delivery, word(&delivery)).await,
+            Next::Finish(delivery) => {
+                self.finish_known(id, row, (&delivery, known.as_ref()), word(&delivery)).await
+            }
             Next::Wait(row) => self.wait(id, row).await,
             // A call has an end or a wait after it; anything else would be called again at once.
-            Next::Call | Next::Begin(_) => End::Left,
+            Next::Call | Next::Begin(_) | Next::Ask => End::Left,
+        };
+        (health, end)
+    }
+
+    /// Asks the other side what became of an attempt, and goes on by what it says.
+    async fn ask(&self, id: DecisionId, held: &Held, item: Item) -> (Health, End) {
+        let row = &held.row;
+        let watch = Stopwatch::start();
+        let answer = self.channel.ask(row, self.clock.now()).await;
+        let (result, why) = match &answer {
+            Answer::Taken { .. } => ("asked_taken", ""),
+            Answer::Absent => ("asked_absent", ""),
+            Answer::Unclear { why } => ("asked_unclear", &**why),
+        };
+        let (channel, decision) = (&*row.channel, &*row.decision);
+        let (attempt, took) = (row.attempt, watch.elapsed());
+        Called { channel, decision, attempt, result, why, took }.emit();
+        let known = match (&answer, self.hears) {
+            (Answer::Taken { name }, Hears::Receipts) => Some(Known { id: name.clone() }),
+            _ => None,
+        };
+        let health = match &answer {
+            Answer::Taken { .. } | Answer::Absent => Health::Answered,
+            Answer::Unclear { why } => Health::Failed { why: why.clone(), not_before: None },
+        };
+        let now = self.clock.now();
+        let seen = Seen::Asked(answer);
+        let end = match attempt::next(held, seen, self.on_unknown(row, now), now) {
+            Next::Finish(delivery) => {
+                self.finish_known(id, row, (&delivery, known.as_ref()), word(&delivery)).await
+            }
+            Next::Wait(row) => self.wait(id, row).await,
+            Next::Begin(held) => match self.may_not(id, &held, Begun::Now, now, item).await {
+                Some(end) => end,
+                None => return self.call(id, &held).await,
+            },
+            Next::Call | Next::Ask => End::Left,
         };
         (health, end)
     }
@@ -189,8 +237,18 @@ impl Caller {
         delivery: &Delivery,
         result: &'static str,
     ) -> End {
+        self.finish_known(id, row, (delivery, None), result).await
+    }
+
+    async fn finish_known(
+        &self,
+        id: DecisionId,
+        row: &OutboxRow,
+        (delivery, known): (&Delivery, Option<&Known>),
+        result: &'static str,
+    ) -> End {
         for _ in 0..FINISH_TRIES_MAX {
-            match self.ledger.finish(row, delivery).await {
+            match self.ledger.finish(row, delivery, known).await {
                 Ok(()) => {
                     Settled { channel: &row.channel, result }.emit();
                     return End::Settled(id);
@@ -214,7 +272,10 @@ enum Begun {
 
 fn health(result: &CallResult) -> Health {
     match result {
-        CallResult::Delivered | CallResult::Rejected { .. } => Health::Answered,
+        CallResult::Delivered
+        | CallResult::DeliveredAs { .. }
+        | CallResult::PutOff { .. }
+        | CallResult::Rejected { .. } => Health::Answered,
         CallResult::NotSent { why, not_before } => {
             Health::Failed { why: why.clone(), not_before: *not_before }
         }

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use crate::config::{ChannelConfig, ChannelKind};
+use crate::config::{ChannelConfig, ChannelKind, Hears};
 use crate::engine::time::Timestamp;
+use crate::links::Links;
 use crate::store::record::OutboxRow;
 
 use super::console::Console;
 use super::http::Http;
 use super::in_app::InApp;
-use super::outcome::CallResult;
+use super::outcome::{Answer, CallResult};
 use super::smtp::Smtp;
 use super::webhook::Webhook;
 
@@ -19,6 +20,12 @@ use super::webhook::Webhook;
 pub trait Channel: Send + Sync + std::fmt::Debug {
     /// Makes one attempt, at a time, and says what it came to. It returns within its own timeout.
     fn call<'a>(&'a self, row: &'a OutboxRow, now: Timestamp) -> BoxFuture<'a, CallResult>;
+
+    /// Asks the other side whether it took a call whose result was lost; sends nothing.
+    fn ask<'a>(&'a self, _: &'a OutboxRow, _: Timestamp) -> BoxFuture<'a, Answer> {
+        let why = "this channel cannot be asked".to_owned();
+        Box::pin(std::future::ready(Answer::Unclear { why }))
+    }
 }
 
 /// A channel that cannot be made from its configuration.
@@ -37,14 +44,24 @@ pub struct Unusable {
 ///
 /// # Errors
 /// Why it cannot be used.
-pub(super) fn make(config: &ChannelConfig, in_app: &InApp) -> Result<Arc<dyn Channel>, Unusable> {
+pub(super) fn make(
+    config: &ChannelConfig,
+    in_app: &InApp,
+    links: &Arc<Links>,
+) -> Result<Arc<dyn Channel>, Unusable> {
+    let links = match config.receipts.hears() {
+        Hears::Receipts => Some(Arc::clone(links)),
+        Hears::Nothing => None,
+    };
     let unusable =
         |why| Unusable { channel: config.name.clone(), place: config.place.clone(), why };
     Ok(match &config.kind {
         ChannelKind::Console => Arc::new(Console::stdout()),
         ChannelKind::InApp => Arc::new(in_app.clone()),
-        ChannelKind::Webhook(webhook) => Arc::new(Webhook::new(webhook).map_err(unusable)?),
-        ChannelKind::Http(http) => Arc::new(Http::new(http).map_err(unusable)?),
+        ChannelKind::Webhook(webhook) => {
+            Arc::new(Webhook::new(webhook).map_err(unusable)?.heard(links))
+        }
+        ChannelKind::Http(http) => Arc::new(Http::new(http).map_err(unusable)?.heard(links)),
         ChannelKind::Smtp(smtp) => Arc::new(Smtp::new(smtp).map_err(unusable)?),
     })
 }

@@ -34,6 +34,12 @@ pub(super) fn fill<'r>(row: &'r OutboxRow, links: &Links) -> Result<Cow<'r, Outb
     Ok(Cow::Owned(filled))
 }
 
+/// What a receipt about a row brings back: the same at every attempt.
+pub(super) fn reference(row: &OutboxRow, links: &Links) -> String {
+    let whose = (&*row.customer, &*row.purpose, &*row.channel, &*row.decision);
+    links.reference(whose, Timestamp::from_millis(row.decided_at_ms))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

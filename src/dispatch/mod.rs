@@ -37,10 +37,10 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 pub use channel::{Channel, Unusable};
-pub use seam::{Gate, Ledger, Page, Saved, Trouble};
+pub use seam::{Gate, Known, Ledger, Page, Saved, Trouble};
 
 use crate::clock::Shared as Clock;
-use crate::config::{CONCURRENCY_DEFAULT, ChannelConfig, ChannelKind, OnUnknown};
+use crate::config::{CONCURRENCY_DEFAULT, ChannelConfig, ChannelKind, OnUnknown, ReceiptsConfig};
 use crate::engine::catalog::Sending;
 use crate::engine::id::DecisionId;
 use crate::engine::time::Timestamp;
@@ -125,7 +125,7 @@ impl Dispatcher {
     /// # Errors
     /// Every channel that cannot be used.
     pub fn new(setup: &Setup<'_>) -> Result<(Self, Vec<Work>), Vec<Unusable>> {
-        Self::with(setup, &|config| channel::make(config, &setup.in_app))
+        Self::with(setup, &|config| channel::make(config, &setup.in_app, &setup.links))
     }
 
     fn with(setup: &Setup<'_>, make: &Make<'_>) -> Result<(Self, Vec<Work>), Vec<Unusable>> {
@@ -147,6 +147,7 @@ impl Dispatcher {
                 channel,
                 on_unknown: config.on_unknown,
                 retry_life: config.retry_life(),
+                hears: config.receipts.hears(),
                 sending: setup.sending,
                 ledger: Arc::clone(&setup.ledger),
                 gate: Arc::clone(&setup.gate),
@@ -225,6 +226,7 @@ fn with_defaults(configured: &[ChannelConfig]) -> Vec<ChannelConfig> {
         concurrency: CONCURRENCY_DEFAULT,
         rate: None,
         on_unknown: OnUnknown::Retry,
+        receipts: ReceiptsConfig::none(),
     };
     let mut channels = configured.to_vec();
     if channels.iter().all(|channel| channel.name != IN_APP) {

@@ -10,6 +10,11 @@ pub const RETRY_AFTER_MAX: Span = Span::HOUR;
 pub enum CallResult {
     /// The channel took it.
     Delivered,
+    /// The same, and it told by what name it knows it.
+    DeliveredAs {
+        /// The name.
+        name: String,
+    },
     /// The channel refused it for good: trying again cannot help.
     Rejected {
         /// Why, in a sentence.
@@ -22,8 +27,30 @@ pub enum CallResult {
         /// Not before this, if the channel said so.
         not_before: Option<Timestamp>,
     },
+    /// The same, for a reason that lies in this message alone: the channel works.
+    PutOff {
+        /// Why, in a sentence.
+        why: String,
+    },
     /// It may or may not have been taken.
     Unknown {
+        /// Why, in a sentence.
+        why: String,
+    },
+}
+
+/// What the other side says of a call whose result was lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It took it.
+    Taken {
+        /// By what name it knows it, where it says so.
+        name: Option<String>,
+    },
+    /// It knows of none.
+    Absent,
+    /// It cannot be asked now, or what it says is neither.
+    Unclear {
         /// Why, in a sentence.
         why: String,
     },
@@ -33,9 +60,9 @@ impl CallResult {
     /// The word in logs and metrics.
     pub const fn word(&self) -> &'static str {
         match self {
-            Self::Delivered => "delivered",
+            Self::Delivered | Self::DeliveredAs { .. } => "delivered",
             Self::Rejected { .. } => "rejected",
-            Self::NotSent { .. } => "retry",
+            Self::NotSent { .. } | Self::PutOff { .. } => "retry",
             Self::Unknown { .. } => "unknown",
         }
     }
@@ -43,8 +70,11 @@ impl CallResult {
     /// Why, in a sentence; empty when it was delivered.
     pub fn why(&self) -> &str {
         match self {
-            Self::Delivered => "",
-            Self::Rejected { why } | Self::NotSent { why, .. } | Self::Unknown { why } => why,
+            Self::Delivered | Self::DeliveredAs { .. } => "",
+            Self::Rejected { why }
+            | Self::NotSent { why, .. }
+            | Self::PutOff { why }
+            | Self::Unknown { why } => why,
         }
     }
 }

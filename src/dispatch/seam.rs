@@ -30,6 +30,13 @@ pub enum Saved {
     Gone,
 }
 
+/// A send of which its provider tells more later.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// By what name the provider knows it, where it said so.
+    pub id: Option<String>,
+}
+
 /// A stretch of the outbox.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Page {
@@ -50,6 +57,7 @@ pub trait Ledger: Send + Sync + std::fmt::Debug {
         &'a self,
         row: &'a OutboxRow,
         delivery: &'a Delivery,
+        known: Option<&'a Known>,
     ) -> BoxFuture<'a, Result<(), Trouble>>;
 
     /// A stretch of the outbox, of at most so many rows.

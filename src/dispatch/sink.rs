@@ -63,7 +63,7 @@ async fn read(stream: &mut TcpStream) -> String {
         bytes.extend_from_slice(&part[..count]);
         let text = String::from_utf8_lossy(&bytes).into_owned();
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length: usize = header(head, "content-length").parse().unwrap();
+            let length: usize = header(head, "content-length").parse().unwrap_or(0);
             if body.len() == length || count == 0 {
                 return text;
             }

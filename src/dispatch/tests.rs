@@ -21,6 +21,7 @@ pub(crate) fn row() -> OutboxRow {
         content: vec![field("title", "Stuck?"), field("body", "We can help.")],
         attempt: 1,
         in_flight: true,
+        asks: 0,
         next_at_ms: 1_772_366_400_000,
         dry_run: false,
     }
@@ -37,7 +38,7 @@ mod whole {
     use tokio::task::JoinHandle;
 
     use super::super::in_app::{InApp, Inbox};
-    use super::super::outcome::CallResult;
+    use super::super::outcome::{Answer, CallResult};
     use super::super::*;
     use super::row;
     use crate::clock::{Clock as _, Manual};
@@ -53,6 +54,7 @@ mod whole {
         outcomes: Mutex<Vec<(String, u32, String)>>,
         calls: Mutex<Vec<(String, u32)>>,
         script: Mutex<VecDeque<CallResult>>,
+        answers: Mutex<VecDeque<Answer>>,
         refusal: Mutex<Option<Reason>>,
         /// Channels whose calls wait for a permit.
         gates: Mutex<BTreeMap<String, Arc<Semaphore>>>,
@@ -77,6 +79,7 @@ mod whole {
             &'a self,
             row: &'a OutboxRow,
             delivery: &'a Delivery,
+            _: Option<&'a Known>,
         ) -> BoxFuture<'a, Result<(), Trouble>> {
             if !self.slow_log {
                 self.outbox.lock().unwrap().remove(&row.decision);
@@ -134,6 +137,12 @@ mod whole {
                 world.script.lock().unwrap().pop_front().unwrap_or(CallResult::Delivered)
             })
         }
+
+        fn ask<'a>(&'a self, row: &'a OutboxRow, _: Timestamp) -> BoxFuture<'a, Answer> {
+            assert!(row.in_flight && 0 < row.asks, "it is asked about what is in doubt");
+            let answer = self.0.answers.lock().unwrap().pop_front();
+            Box::pin(std::future::ready(answer.unwrap_or(Answer::Absent)))
+        }
     }
 
     struct Rig {
@@ -154,6 +163,7 @@ mod whole {
                 concurrency: 4,
                 rate: None,
                 on_unknown,
+                receipts: ReceiptsConfig::none(),
             });
             let setup = Setup {
                 channels: &channels,
@@ -310,6 +320,49 @@ mod whole {
                 rig.world.calls.lock().unwrap().iter().map(|call| call.1).collect();
             assert_eq!(made, calls);
         }
+    }
+
+    #[tokio::test]
+    async fn what_can_be_asked_is_asked_before_it_is_called_again() {
+        let unclear = || Answer::Unclear { why: "busy".to_owned() };
+        for (answers, calls, outcome) in [
+            (vec![Answer::Taken { name: None }], vec![1], "Delivered"),
+            (vec![unclear(), Answer::Taken { name: None }], vec![1], "Delivered"),
+            (vec![Answer::Absent], vec![1, 2], "Delivered"),
+            (vec![unclear(), Answer::Absent], vec![1, 2], "Delivered"),
+            (vec![unclear(); 8], vec![1], "Unknown"),
+        ] {
+            let world = World::default();
+            world.script.lock().unwrap().push_back(CallResult::Unknown { why: "reset".into() });
+            world.answers.lock().unwrap().extend(answers.clone());
+            let after = Span::from_millis(30_000);
+            let rig = Rig::new(world, Sending::On, OnUnknown::Probe { after });
+            rig.dispatcher.take_over([]);
+            rig.decide(row());
+            for _ in 0..400 {
+                if !rig.world.outcomes.lock().unwrap().is_empty() {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                rig.clock.advance(Span::MINUTE.times(2));
+            }
+            assert_eq!(rig.outcomes(1).await[0].2, outcome, "{answers:?}");
+            let made: Vec<u32> =
+                rig.world.calls.lock().unwrap().iter().map(|call| call.1).collect();
+            assert_eq!(made, calls, "{answers:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_put_off_does_not_make_the_channel_rest() {
+        let world = World::default();
+        let put_off = || CallResult::PutOff { why: "greylisted".to_owned() };
+        world.script.lock().unwrap().extend((0..20).map(|_| put_off()));
+        let rig = Rig::started(world);
+        (0..30).for_each(|number| rig.decide(numbered(number)));
+        // No clock moves: a channel that rests would not get there.
+        let ends = rig.outcomes(10).await;
+        assert!(ends.iter().all(|end| end.2 == "Delivered"), "{ends:?}");
     }
 
     #[tokio::test]

@@ -8,7 +8,7 @@ use thin_vec::ThinVec;
 
 use super::decision::Reason;
 use super::id::{CustomerId, DecisionId, stable_hash};
-use super::input::Answer;
+use super::input::{Answer, Told};
 use super::policy::Freeze;
 use super::recent::Recent;
 use super::rival::Rival;
@@ -32,9 +32,13 @@ pub const OBJECTS_MAX: usize = 512;
 pub const WAITING_MAX: usize = 64;
 /// Contacts kept in the ledger however long the windows are.
 pub const LEDGER_MAX: usize = 512;
+/// Addresses remembered from which messages came back.
+pub const BOUNCED_MAX: usize = 16;
 
-/// State of one customer. Vectors are thin because most are empty for most customers.
+/// State of one customer. Vectors are thin because most are empty for most customers. It lies on as
+/// few cache lines as it can.
 #[derive(Clone, Debug, PartialEq)]
+#[repr(align(64))]
 pub struct CustomerState {
     /// Who.
     pub id: CustomerId,
@@ -83,6 +87,8 @@ pub struct Rare {
     pub rivals: ThinVec<Rival>,
     /// The session that runs.
     pub session: Option<Box<Session>>,
+    /// Addresses from which messages came back, the last ones, oldest first.
+    pub bounced: ThinVec<Bounced>,
 }
 
 /// What nearly everybody has of it.
@@ -95,6 +101,7 @@ static NOTHING_RARE: Rare = Rare {
     scores: ThinVec::new(),
     rivals: ThinVec::new(),
     session: None,
+    bounced: ThinVec::new(),
 };
 
 /// The rare part of a state. To change it makes it, so ask first whether there is something to
@@ -257,6 +264,19 @@ pub struct Contact {
     pub tags: u32,
     /// How it counts.
     pub kind: ContactKind,
+    /// The most that was told of it later.
+    pub told: Told,
+}
+
+/// An address that cannot be reached on a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounced {
+    /// On which channel.
+    pub channel: ChannelSlot,
+    /// Hash of the address: another address of the customer is another matter.
+    pub address: u64,
+    /// When it was told.
+    pub at: Timestamp,
 }
 
 /// How a contact counts.

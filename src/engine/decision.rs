@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use thin_vec::ThinVec;
+
 use super::condition::Place;
 use super::id::{CustomerId, DecisionId};
 use super::slot::{ChannelSlot, PurposeSlot, TriggerSlot};
@@ -14,9 +16,9 @@ pub struct Decision {
     /// What became of the input.
     pub applied: Applied,
     /// One ruling for each trigger that fired, was released or was ended by this input.
-    pub rulings: Vec<Ruling>,
+    pub rulings: ThinVec<Ruling>,
     /// What the shell must do once this step is committed.
-    pub effects: Vec<Effect>,
+    pub effects: ThinVec<Effect>,
     /// The answer to [`super::input::Body::Propose`].
     pub proposed: Option<Box<super::govern::Judgement>>,
     /// Absences forgotten because more were armed than a customer may have.

@@ -37,6 +37,8 @@ pub enum Body<'a> {
     Tick,
     /// What became of a send or a task.
     Outcome(Outcome),
+    /// What a provider told later of a send.
+    Receipt(Receipt<'a>),
     /// A change of consent or preference.
     Preference(Preference),
     /// Forget this customer.
@@ -141,6 +143,109 @@ pub enum Delivery {
         /// Why.
         reason: super::decision::Reason,
     },
+}
+
+/// What a provider told later of a send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt<'a> {
+    /// Its id: the same id twice within the window is a duplicate.
+    pub id: &'a str,
+    /// Of which send.
+    pub decision: DecisionId,
+    /// What was told.
+    pub told: Told,
+    /// The channel it left by; `None` when no file declares it any more.
+    pub channel: Option<ChannelSlot>,
+    /// Its purpose; `None` when no file declares it any more.
+    pub purpose: Option<PurposeSlot>,
+    /// The address it was sent to, where it is known: the customer may have another one by now.
+    pub address: Option<&'a str>,
+    /// What the customer answered, bounded; empty when it is no reply.
+    pub text: &'a str,
+}
+
+/// What can be told of a send, in the order in which one overrules the other: a later `Delivered`
+/// never undoes a `Bounced`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Told {
+    /// Nothing yet.
+    #[default]
+    Nothing,
+    /// It did not arrive, and the address may be good all the same.
+    SoftBounced,
+    /// It arrived.
+    Delivered,
+    /// It was shown, by a person or by a program: nobody knows. It never counts as an aim reached.
+    Opened,
+    /// A person followed a link in it.
+    Clicked,
+    /// The customer answered.
+    Replied,
+    /// It came back for good: the address cannot be reached.
+    Bounced,
+    /// The customer asked the provider for no more of it.
+    Unsubscribed,
+    /// The customer called it unwanted.
+    Complained,
+}
+
+impl Told {
+    /// All that can be told.
+    pub const ALL: [Self; 8] = [
+        Self::SoftBounced,
+        Self::Delivered,
+        Self::Opened,
+        Self::Clicked,
+        Self::Replied,
+        Self::Bounced,
+        Self::Unsubscribed,
+        Self::Complained,
+    ];
+
+    /// The word used in files, metrics and the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::SoftBounced => "soft_bounced",
+            Self::Delivered => "delivered",
+            Self::Opened => "opened",
+            Self::Clicked => "clicked",
+            Self::Replied => "replied",
+            Self::Bounced => "bounced",
+            Self::Unsubscribed => "unsubscribed",
+            Self::Complained => "complained",
+        }
+    }
+
+    /// Reads the word.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|told| told.as_str() == text)
+    }
+
+    /// The number under which it is kept. Never give one to another.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Nothing => 0,
+            Self::SoftBounced => 1,
+            Self::Delivered => 2,
+            Self::Opened => 3,
+            Self::Clicked => 4,
+            Self::Replied => 5,
+            Self::Bounced => 6,
+            Self::Unsubscribed => 7,
+            Self::Complained => 8,
+        }
+    }
+
+    /// Reads the number.
+    pub fn from_code(code: u8) -> Option<Self> {
+        std::iter::once(Self::Nothing).chain(Self::ALL).find(|told| told.code() == code)
+    }
+
+    /// Whether the provider can only know it because it took the message.
+    pub fn proves_taken(self) -> bool {
+        Self::Nothing < self
+    }
 }
 
 /// A change of consent or preference.

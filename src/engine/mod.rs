@@ -14,6 +14,7 @@ pub mod drift;
 pub mod evaluate;
 pub mod experiment;
 pub mod explain;
+pub mod fetch;
 pub mod fitted;
 pub mod fitted_text;
 pub mod govern;

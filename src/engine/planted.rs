@@ -28,8 +28,8 @@ pub(crate) enum Fault {
     DoubtForgotten,
     /// The orders of operators are forgotten at a restart.
     OrdersForgotten,
-    /// A message that takes another channel forgets that it is night there.
-    MovesAtNight,
+    /// A message that takes another channel forgets the caps there.
+    MovesPastCaps,
     /// A purpose that is exempt from caps fills them all the same.
     ExemptFillsCaps,
 }
@@ -50,7 +50,7 @@ impl Fault {
         Self::DoubtForgotten,
         Self::ExemptFillsCaps,
         Self::OrdersForgotten,
-        Self::MovesAtNight,
+        Self::MovesPastCaps,
     ];
 }
 

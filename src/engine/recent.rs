@@ -93,6 +93,11 @@ impl Recent {
         }
     }
 
+    /// Where it is kept.
+    pub(super) fn address(&self) -> usize {
+        self.words.as_ptr().addr()
+    }
+
     /// Sets the events.
     pub fn set_timeline(&mut self, events: impl ExactSizeIterator<Item = Remembered>) {
         let marks: ThinVec<u64> = self.marks().iter().copied().collect();

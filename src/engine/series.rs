@@ -60,6 +60,19 @@ pub struct Amount {
 }
 
 impl Series {
+    /// Where what does not stand in place is kept.
+    pub(super) fn address(&self) -> usize {
+        match self {
+            Self::Times(list) => list.as_ptr().addr(),
+            Self::Amounts(list) => list.as_ptr().addr(),
+            Self::Distinct(list) => list.as_ptr().addr(),
+            Self::Last(last) => std::ptr::from_ref(&**last).addr(),
+            Self::LastTime(at) => std::ptr::from_ref(at).addr(),
+            Self::Tally(tally) => std::ptr::from_ref(&**tally).addr(),
+            Self::Total(total) => std::ptr::from_ref(&**total).addr(),
+        }
+    }
+
     /// The series after its first event; `None` when the event has no value to keep.
     pub fn begin(measure: Measure, at: Timestamp, value: ValueRef<'_>) -> Option<Self> {
         Some(match measure {

@@ -179,7 +179,10 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Create(Wanted { name, partitions, replication, settings, suggested }) => {
-                write!(f, "create `{name}`: {partitions} partitions, {replication} copies")?;
+                write!(
+                    f,
+                    "create `{name}`: {partitions} partitions, replication factor {replication}"
+                )?;
                 for (name, value) in settings.iter().chain(suggested) {
                     write!(f, ", {name}={value}")?;
                 }

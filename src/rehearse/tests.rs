@@ -168,7 +168,7 @@ fn the_other_triggers_are_off_and_the_global_holdout_is_empty() {
     expect: [{at: 0s, send: email}]
 ";
     let policy = "holdout: 100%\ncaps: [{purpose: marketing, at_most: 1, per: day}]\n";
-    let words = format!("{PLAIN}{SEND}").replace("service", "marketing");
+    let words = format!("{PLAIN}{SEND}").replace("service", "marketing\n  unsubscribe: provider");
     let sources = [
         trigger("a-first", &words, tests),
         trigger("b-second", &format!("enabled: false\n{words}"), tests),

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::operations::StoredOperation;
-use super::record::{DeadLetter, DecisionRecord, ExposureRecord, OutboxRow, TaskRecord};
+use super::record::{DeadLetter, DecisionRecord, ExposureRecord, KnownSend, OutboxRow, TaskRecord};
 use super::view::{Funnel, NamedScore};
 use crate::engine::decision::VerdictKind;
 use crate::engine::id::{CustomerId, DecisionId, head_of};
@@ -28,6 +28,8 @@ pub struct Batch {
     pub outbox: Vec<OutboxRow>,
     /// Sends whose outcome was heard: their rows go.
     pub settled: Vec<DecisionId>,
+    /// By what providers know sends of which they tell more later.
+    pub known: Vec<KnownSend>,
     /// Sends to customers who are forgotten: the commit finds them, and their rows go with it.
     pub withdrawn: Vec<DecisionId>,
     /// New tasks.

@@ -25,6 +25,8 @@ pub enum Kind {
     Exposure,
     /// Counts of a trigger in the shard, by its name.
     Funnel,
+    /// By what a provider knows a send, by channel, a zero byte, and name.
+    Known,
     /// How far the shard has come. There is one, without an id.
     Mark,
 }

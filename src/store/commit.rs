@@ -103,6 +103,7 @@ impl Store {
             }
             write.remove(&spaces.outbox, id);
         }
+        self.write_known(write, &batch.known)?;
         for task in &batch.tasks {
             tasks::write(spaces, write, task)?;
         }
@@ -280,6 +281,7 @@ fn strip_forgotten(batches: &mut [Batch]) {
             batch.outbox.retain(|row| !is_gone(&row.customer));
             batch.tasks.retain(|task| !is_gone(&task.customer));
             batch.exposures.retain(|exposure| !is_gone(&exposure.unit));
+            batch.known.retain(|known| !is_gone(&known.customer));
         }
         if let Some(forgetting) = batches.get_mut(last) {
             forgetting.forgotten = forgotten;

@@ -48,6 +48,7 @@ impl Store {
             write.tell(Kind::Exposure, &String::from_utf8_lossy(&key), None);
             write.remove(&spaces.exposures, key);
         }
+        self.forget_known(write, customer)?;
         for guard in spaces.outbox.iter() {
             let (key, value) = guard.into_inner()?;
             let row: OutboxRow = from_json("the outbox row", &key, &value)?;

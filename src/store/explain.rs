@@ -9,6 +9,7 @@ use crate::engine::decision::{Finding, Held, Passed, Reason, Truth, Verdict};
 use crate::engine::evaluate::Scope;
 use crate::engine::explain::{Explanation, explain};
 use crate::engine::health;
+use crate::engine::input::Told;
 use crate::engine::operation::{NO_OPERATIONS, Operations};
 use crate::engine::slot::TriggerSlot;
 use crate::engine::time::Timestamp;
@@ -194,7 +195,11 @@ impl<'a> Explainer<'a> {
                 ContactKind::DryRun => "while sending was off",
             };
             let at = self.when(contact.at);
-            text.push_str(&format!("  last contact: {at} on {channel}, {kind}\n"));
+            let told = match contact.told {
+                Told::Nothing => String::new(),
+                told => format!(", {}", told.as_str()),
+            };
+            text.push_str(&format!("  last contact: {at} on {channel}, {kind}{told}\n"));
         }
         if let Some(at) = explanation.acted_at {
             text.push_str(&format!("  last acted: {}\n", self.when(at)));

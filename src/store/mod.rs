@@ -19,6 +19,7 @@ pub mod format;
 pub mod funnel;
 pub mod inbox;
 mod keys;
+mod known;
 pub mod open;
 pub mod operations;
 pub mod outbox;

@@ -89,6 +89,8 @@ pub(super) struct Spaces {
     pub(super) dead_letters: Keyspace,
     /// `unit, experiment` to exposure.
     pub(super) exposures: Keyspace,
+    /// Channel and name there to send, and customer, channel and name to nothing.
+    pub(super) known_sends: Keyspace,
     /// Everything there is one of.
     pub(super) meta: Keyspace,
 }
@@ -107,12 +109,13 @@ impl Spaces {
             inbox: open("inbox")?,
             dead_letters: open("dead_letters")?,
             exposures: open("exposures")?,
+            known_sends: open("known_sends")?,
             meta: open("meta")?,
         })
     }
 
     /// All of them with their names.
-    pub(super) fn all(&self) -> [(&'static str, &Keyspace); 11] {
+    pub(super) fn all(&self) -> [(&'static str, &Keyspace); 12] {
         [
             ("customers", &self.customers),
             ("decisions", &self.decisions),
@@ -124,6 +127,7 @@ impl Spaces {
             ("inbox", &self.inbox),
             ("dead_letters", &self.dead_letters),
             ("exposures", &self.exposures),
+            ("known_sends", &self.known_sends),
             ("meta", &self.meta),
         ]
     }

@@ -178,6 +178,9 @@ pub struct OutboxRow {
     pub attempt: u32,
     /// Whether an attempt was begun whose result is not known.
     pub in_flight: bool,
+    /// How often the other side was asked, or is about to be, whether that attempt arrived.
+    #[serde(default)]
+    pub asks: u32,
     /// Not before this, in milliseconds since the epoch (retry schedule).
     pub next_at_ms: i64,
     /// Whether it was decided while sending was off: it never leaves, also when sending is on now.
@@ -250,6 +253,10 @@ pub struct ContactEntry {
     pub channel: String,
     /// `reserved`, `sent`, `unknown`, `ghost`, `dry_run`.
     pub kind: String,
+    /// The most that its provider told of it: `delivered`, `opened`, `clicked`, `replied`,
+    /// `bounced`, ...
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<String>,
 }
 
 /// An input that was refused, kept with its reason.
@@ -286,6 +293,26 @@ pub struct InboxRow {
     /// When it was read (RFC 3339).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_at: Option<String>,
+}
+
+/// By what a provider knows a send: how what it tells later is found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownSend {
+    /// The channel.
+    pub channel: String,
+    /// `id:` and its name there, or `to:` and the address.
+    pub name: String,
+    /// The customer.
+    pub customer: String,
+    /// The decision.
+    pub decision: String,
+    /// The purpose.
+    pub purpose: String,
+    /// When it was taken, in milliseconds since the epoch.
+    pub at_ms: i64,
+    /// The address that it went to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
 }
 
 /// A unit that an arm could have made a difference to: recorded once, at the first time.

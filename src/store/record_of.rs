@@ -12,6 +12,7 @@ use crate::engine::decision::{
     Truth, Verdict,
 };
 use crate::engine::id::DecisionId;
+use crate::engine::input::Told;
 use crate::engine::names::Names;
 use crate::engine::slot::{ChannelSlot, EventSlot, PurposeSlot, TriggerSlot};
 use crate::engine::time::Timestamp;
@@ -130,6 +131,7 @@ impl<'a> Teller<'a> {
             // The intent of the first attempt is committed with the decision itself.
             attempt: 1,
             in_flight: true,
+            asks: 0,
             next_at_ms: outreach.decided_at.as_millis(),
             dry_run: self.catalog.sending == Sending::DryRun,
         }
@@ -144,6 +146,7 @@ impl<'a> Teller<'a> {
                 trigger: self.trigger(*trigger).to_owned(),
                 channel: known.map(|known| self.channel(known.channel)).unwrap_or_default().into(),
                 kind: known.map_or("sent", |known| kind_word(known.kind)).to_owned(),
+                told: known.and_then(told_word),
             }
         };
         let include = task
@@ -183,6 +186,7 @@ impl<'a> Teller<'a> {
             trigger: self.trigger(contact.trigger).to_owned(),
             channel: self.channel(contact.channel).to_owned(),
             kind: kind_word(contact.kind).to_owned(),
+            told: told_word(contact),
         }
     }
 
@@ -279,6 +283,20 @@ fn json_number(number: f64) -> serde_json::Value {
         return (number as i64).into();
     }
     number.into()
+}
+
+/// Under what a send is found by its name at its provider.
+pub fn known_by_id(id: &str) -> String {
+    format!("id:{id}")
+}
+
+/// Under what the last send to an address is found.
+pub fn known_by_address(address: &str) -> String {
+    format!("to:{}", address.trim().to_lowercase())
+}
+
+fn told_word(contact: &Contact) -> Option<String> {
+    (contact.told != Told::Nothing).then(|| contact.told.as_str().to_owned())
 }
 
 /// How a contact counts, in the word of the API.

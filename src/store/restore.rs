@@ -9,8 +9,8 @@ use super::changes::{self, Change, Kind, Write};
 use super::commit::{from_json, json};
 use super::decisions;
 use super::open::text;
-use super::record::{DecisionRecord, ExposureRecord, InboxRow, OutboxRow, TaskRecord};
-use super::{Error, Store, exposures, inbox, keys, tasks};
+use super::record::{DecisionRecord, ExposureRecord, InboxRow, KnownSend, OutboxRow, TaskRecord};
+use super::{Error, Store, exposures, inbox, keys, known, tasks};
 use crate::decode::shard_of;
 use crate::engine::id::DecisionId;
 use crate::engine::time::Timestamp;
@@ -123,6 +123,7 @@ impl Store {
                 write.insert(&spaces.meta, keys::funnel(shard, id), value.as_slice());
             }
             (Kind::Funnel, None) => write.remove(&spaces.meta, keys::funnel(shard, id)),
+            (Kind::Known, value) => self.take_in_known(write, id, value.as_deref())?,
             (Kind::Mark, Some(value)) => {
                 write.insert(&spaces.meta, keys::mark(shard), value.as_slice());
             }
@@ -193,6 +194,7 @@ impl Store {
                 Thing::Message(message) => {
                     write.remove(&spaces.inbox, inbox::key_of(&message));
                 }
+                Thing::Known(known) => self.remove_known(&mut write, &known),
                 Thing::Exposure(exposure, _) => {
                     write.remove(&spaces.exposures, exposures::key(&exposure));
                 }
@@ -228,6 +230,9 @@ impl Store {
             Thing::Outbox(row, value) => take(change(Kind::Outbox, &row.decision, Some(value))),
             Thing::Task(task, value) => take(change(Kind::Task, &task.id, Some(value))),
             Thing::Message(message) => take(self.change_of(&message)?),
+            Thing::Known(known) => {
+                take(change(Kind::Known, &known::id_of(&known), Some(json(&known)?)))
+            }
             Thing::Exposure(exposure, value) => {
                 take(change(Kind::Exposure, &exposures::key(&exposure), Some(value)))
             }
@@ -280,6 +285,12 @@ impl Store {
                 take(Thing::Task(task, value.to_vec()))?;
             }
         }
+        for known in self.known_sends() {
+            let known = known?;
+            if is_here(&known.customer) {
+                take(Thing::Known(known))?;
+            }
+        }
         for guard in spaces.exposures.iter() {
             let (key, value) = guard.into_inner().map_err(Error::from)?;
             let exposure: ExposureRecord = from_json("the exposure", &key, &value)?;
@@ -297,6 +308,7 @@ enum Thing {
     Outbox(OutboxRow, Vec<u8>),
     Task(TaskRecord, Vec<u8>),
     Message(InboxRow),
+    Known(KnownSend),
     Exposure(ExposureRecord, Vec<u8>),
 }
 

@@ -32,6 +32,7 @@ pub(super) const CONTEST_CLOSED: &str = "heedful_model_challenger_closed";
 pub(super) const HTTP: &str = "heedful_http_requests_total";
 pub(super) const UNSUBSCRIBED: &str = "heedful_unsubscribe_total";
 pub(super) const ORDERS: &str = "heedful_operations_in_force";
+pub(super) const RECEIPTS: &str = "heedful_receipts_total";
 pub(super) const CONNECTIONS: &str = "heedful_http_connections";
 
 /// Upper bounds of what is measured in seconds.
@@ -100,6 +101,10 @@ pub(super) fn describe() {
     describe_gauge!(
         ORDERS,
         "1 while an operator's order holds or stops something, by order and scope"
+    );
+    describe_counter!(
+        RECEIPTS,
+        "What providers told of sends, by channel and what it was, or why it was refused"
     );
     describe_gauge!(CONNECTIONS, "HTTP connections open");
 }

@@ -6,8 +6,8 @@ use hashbrown::HashTable;
 use smallvec::SmallVec;
 
 use crate::engine::customer::CustomerState;
+use crate::engine::fetch;
 use crate::engine::id::CustomerId;
-use crate::engine::step;
 use crate::engine::text::same_bytes;
 use crate::engine::time::Timestamp;
 
@@ -202,17 +202,13 @@ impl Customers {
         }
     }
 
-    /// Reads a little of each customer, so that the processor fetches all of them at once instead
-    /// of one after the other when their turn comes: first where they are, then what they are,
-    /// then what they point at. The answer only keeps the reads from being left out.
-    ///
-    /// Each round is a short loop without decisions, so that its reads wait side by side.
-    pub fn prefetch<'a>(&self, ids: impl Iterator<Item = &'a str>) -> u64 {
+    /// Asks the processor for customers who come soon, and are known by id: see [`fetch`].
+    pub fn prefetch<'a>(&self, ids: impl Iterator<Item = &'a str>) {
         let notes: SmallVec<[Note; TOGETHER]> = ids.map(Note::of).collect();
         let number = |note: &Note| self.likely(*note).number();
         let numbers: SmallVec<[CustomerNumber; TOGETHER]> =
             notes.iter().filter_map(number).collect();
-        self.look_at(&numbers)
+        self.look_at(&numbers);
     }
 
     /// Who it probably is of whom a hash was noted: their state is not looked at to make sure.
@@ -230,15 +226,17 @@ impl Customers {
     }
 
     /// The same for customers whose numbers are known already.
-    pub fn look_at(&self, numbers: &[CustomerNumber]) -> u64 {
-        let states = || numbers.iter().filter_map(|number| self.states.get(number.0));
-        let mut sum = states().fold(0, |sum, state| sum ^ step::touch(state));
-        for number in numbers {
-            sum ^= self.columns.get(number.index()).map_or(0, |columns| columns.seen.into());
+    pub fn look_at(&self, numbers: &[CustomerNumber]) {
+        numbers.iter().for_each(|number| self.fetch(*number, fetch::state));
+        numbers.iter().for_each(|number| self.fetch(*number, fetch::lists));
+        numbers.iter().for_each(|number| self.fetch(*number, fetch::history));
+    }
+
+    /// Asks the processor for a part of what a customer is.
+    pub fn fetch(&self, number: CustomerNumber, part: impl Fn(&CustomerState)) {
+        if let Some(state) = self.states.get(number.0) {
+            part(state);
         }
-        sum = states().fold(sum, |sum, state| sum ^ step::reach(state));
-        sum = states().fold(sum, |sum, state| sum ^ step::warm(state));
-        states().fold(sum, |sum, state| sum ^ step::follow(state))
     }
 }
 

@@ -7,12 +7,14 @@ use super::customers::CustomerNumber;
 use super::page::named_score;
 use super::shard::{Shard, Stepped};
 use super::unwritten::{Due, Unwritten};
+use crate::decode::KnownAs;
 use crate::engine::decision::{Applied, Decision, Effect};
 use crate::engine::id::{CustomerId, DecisionId};
 use crate::engine::input::Outcome;
 use crate::engine::time::Timestamp;
 use crate::store::batch::{RefusedInput, Scored};
 use crate::store::format::Error;
+use crate::store::record::KnownSend;
 use crate::store::{Batch, record_of};
 use crate::telemetry;
 
@@ -220,6 +222,28 @@ impl OpenBatch {
     /// Notes that the outcome of a send was taken in.
     pub(super) fn settle(&mut self, decision: DecisionId) {
         self.batch.settled.push(decision);
+    }
+
+    /// Notes by what the other side knows a send, where it will tell more of it.
+    pub(super) fn know(
+        &mut self,
+        customer: &str,
+        (decision, known_as): (DecisionId, &KnownAs<'_>),
+        at: Timestamp,
+    ) {
+        let names = [
+            known_as.id.map(|id| record_of::known_by_id(id)),
+            known_as.address.map(record_of::known_by_address),
+        ];
+        self.batch.known.extend(names.into_iter().flatten().map(|name| KnownSend {
+            channel: known_as.channel.to_owned(),
+            name,
+            customer: customer.to_owned(),
+            decision: decision.to_string(),
+            purpose: known_as.purpose.to_owned(),
+            at_ms: at.as_millis(),
+            address: known_as.address.map(str::to_owned),
+        }));
     }
 
     /// Notes a customer who changed.

@@ -7,15 +7,14 @@ mod orders;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
 use super::calendar::Calendar;
-use super::customers::{Columns, CustomerNumber, Customers, Note, TOGETHER};
+use super::customers::{Columns, CustomerNumber, Customers, Note};
 use super::hearing::Hearing;
 use crate::decode::{Arrival, Decoded, Decoder, Group, Partition, Record, Refusal, Subject};
 use crate::engine::catalog::{Catalog, RiskEnd, ScoreSource};
 use crate::engine::customer::CustomerState;
-use crate::engine::decision::{Applied, Decision, Effect, Ruling};
+use crate::engine::decision::{Decision, Effect, Ruling};
+use crate::engine::fetch;
 use crate::engine::id::CustomerId;
 use crate::engine::input::{BlindGap, Body, Input};
 use crate::engine::names::Names;
@@ -30,6 +29,8 @@ use crate::store::view::Funnel;
 
 /// Bytes that memory is fetched by.
 const CACHE_LINE: usize = 64;
+/// How many turns ahead memory is asked for: about as many as take the time in which it comes.
+const FETCHED_AHEAD: usize = 12;
 
 /// A shard.
 #[derive(Debug)]
@@ -150,12 +151,9 @@ impl Shard {
     ) -> Result<Option<(Timestamp, Stepped)>, Refusal> {
         let core = &mut self.core;
         let names = &mut self.names;
-        let then = |decoded: Decoded<'_>| {
-            core.check_place(decoded.subject)?;
-            let at = decoded.at();
-            Ok::<_, Refusal>((at, core.step(decoded, at)))
-        };
-        let applied = self.decoder.decode_line(line, (arrival, position), fresh_id, names, then)?;
+        let place = (arrival, position);
+        let then = |decoded: &mut Decoded<'_>| core.step_here(decoded);
+        let applied = self.decoder.decode_line(line, place, fresh_id, names, then)?;
         let applied = applied.transpose()?;
         if let Some((_, stepped)) = &applied {
             self.settle(stepped);
@@ -189,15 +187,9 @@ impl Shard {
         std::hint::black_box(text.fold(0, |sum, byte| sum ^ byte));
         let mut group = self.decoder.decode_lines(lines, fresh_id, &mut self.names);
         let customers = &self.core.customers;
-        // In rounds, so that the processor fetches for all of them at once: see `prefetch`.
         group.note(|id, note| *note = Note::of(id).0);
-        let mut numbers: SmallVec<[CustomerNumber; TOGETHER]> = SmallVec::new();
-        group.note(|_, note| {
-            let likely = customers.likely(Note(*note));
-            numbers.extend(likely.number());
-            *note = likely.0;
-        });
-        self.look_at(&numbers);
+        group.note(|_, note| *note = customers.likely(Note(*note)).0);
+        (0..FETCHED_AHEAD).for_each(|turn| self.core.fetch(&group, turn));
         group
     }
 
@@ -211,11 +203,9 @@ impl Shard {
         group: &mut Group<'_>,
     ) -> Option<Result<Option<(Timestamp, Stepped)>, Refusal>> {
         let core = &mut self.core;
-        let applied = match group.take_next()? {
-            Ok(Some(decoded)) => core.check_place(decoded.subject).map(|()| {
-                let at = decoded.at();
-                (at, core.step(decoded, at))
-            }),
+        core.fetch(group, group.taken() + FETCHED_AHEAD);
+        let applied = match group.take_next(|decoded| core.step_here(decoded))? {
+            Ok(Some(applied)) => applied,
             Ok(None) => return Some(Ok(None)),
             Err(refusal) => Err(refusal),
         };
@@ -232,12 +222,12 @@ impl Shard {
 
     /// Looks up customers who come soon; see [`Customers::prefetch`].
     pub fn prefetch<'a>(&self, ids: impl Iterator<Item = &'a str>) {
-        std::hint::black_box(self.core.customers.prefetch(ids));
+        self.core.customers.prefetch(ids);
     }
 
     /// Looks at customers who come soon, whose numbers are known already.
     pub fn look_at(&self, numbers: &[CustomerNumber]) {
-        std::hint::black_box(self.core.customers.look_at(numbers));
+        self.core.customers.look_at(numbers);
     }
 
     /// Counts a ruling.
@@ -444,56 +434,52 @@ impl Shard {
 }
 
 impl Core {
+    /// Asks the processor for the customer of a turn, and for what those of turns before it point
+    /// at: while others are applied it all comes.
+    fn fetch(&self, group: &Group<'_>, turn: usize) {
+        let of = |before: usize, part: fn(&CustomerState)| {
+            let note = turn.checked_sub(before).and_then(|turn| group.noted(turn));
+            if let Some(number) = note.and_then(|note| Note(note).number()) {
+                self.customers.fetch(number, part);
+            }
+        };
+        of(0, fetch::state);
+        of(FETCHED_AHEAD / 3, fetch::lists);
+        of(FETCHED_AHEAD / 3 * 2, fetch::history);
+    }
+
     fn check_place(&self, subject: Subject<'_>) -> Result<(), Refusal> {
         self.partition.map_or(Ok(()), |partition| partition.check(subject))
     }
 
-    fn step(&mut self, decoded: Decoded<'_>, at: Timestamp) -> Stepped {
+    /// At the event's own time, if it belongs here.
+    fn step_here(&mut self, decoded: &mut Decoded<'_>) -> Result<(Timestamp, Stepped), Refusal> {
+        self.check_place(decoded.subject)?;
+        let at = decoded.at();
+        Ok((at, self.step(decoded, at)))
+    }
+
+    fn step(&mut self, decoded: &mut Decoded<'_>, at: Timestamp) -> Stepped {
         match decoded.subject {
             Subject::Customer(id) => {
                 let number = self.customers.find_or_begin(id, Note(decoded.note), at);
                 let Some(state) = self.customers.get_mut(number) else { return Stepped::Nothing };
                 let input = decoded.input(|slot| state.trait_value(slot));
                 let around = Around { blind: self.hearing.gaps(), operations: &self.operations };
-                let decision = step::step(&self.catalog, state, &input, around);
-                self.hearing.hear(Some(&state.id), &input);
+                let decision = step::step(&self.catalog, state, input, around);
+                self.hearing.hear(Some(&state.id), input);
                 Stepped::One(number, decision)
             }
             Subject::Everyone => {
                 let input = decoded.input(|_| None);
                 if let Body::Operation(operation) = &input.body {
-                    return Stepped::Many(self.ordered(operation, &input));
+                    return Stepped::Many(self.ordered(operation, input));
                 }
-                let all = self.step_everyone(&input);
-                self.hearing.hear(None, &input);
+                let all = self.step_everyone(input);
+                self.hearing.hear(None, input);
                 Stepped::Many(all)
             }
         }
-    }
-
-    /// Gives those whom it changed: the others need not be written for it.
-    fn step_everyone(&mut self, input: &Input<'_>) -> Vec<(CustomerNumber, Decision)> {
-        let mut changed = Vec::new();
-        for number in self.customers.numbers() {
-            let Some(state) = self.customers.get_mut(number) else { continue };
-            if state.id.is_own() {
-                continue;
-            }
-            // What is due first may change what the event meets.
-            let is_due = state.next_due().is_some_and(|due| due <= input.at);
-            if let Body::Event(event) = &input.body
-                && !is_due
-                && !step::concerns(&self.catalog, state, event, input.at)
-            {
-                continue;
-            }
-            let around = Around { blind: self.hearing.gaps(), operations: &self.operations };
-            let decision = step::step(&self.catalog, state, input, around);
-            if decision.applied == Applied::Applied {
-                changed.push((number, decision));
-            }
-        }
-        changed
     }
 
     fn tick(&mut self, number: CustomerNumber, at: Timestamp) -> Option<Decision> {

@@ -19,6 +19,7 @@ if:
 send:
   purpose: marketing
   via: [email]
+  unsubscribe: provider
   message:
     en: {subject: Thank you, body: See you soon.}
 ";

@@ -5,6 +5,8 @@ mod browser;
 #[cfg(test)]
 mod business;
 #[cfg(test)]
+mod chaos;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod demo;

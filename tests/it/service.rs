@@ -148,6 +148,11 @@ impl Place {
         place
     }
 
+    /// With nothing in it.
+    pub(crate) fn bare() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
     #[cfg(feature = "kafka")]
     pub(crate) fn address_of(sink: &Sink) -> SocketAddr {
         sink.address
@@ -194,13 +199,17 @@ impl Place {
 
     /// Waits until the process says where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
-        let said = || fs::read_to_string(self.path().join("said.txt")).unwrap();
-        let address = || {
-            let said = said();
-            let line = said.lines().find(|line| line.starts_with("heedful "))?;
-            line.rsplit_once("http://")?.1.trim().parse().ok()
-        };
-        looked(address).unwrap_or_else(|| panic!("it does not listen: {}", said()))
+        looked(|| self.listens()).unwrap_or_else(|| {
+            let said = fs::read_to_string(self.path().join("said.txt")).unwrap();
+            panic!("it does not listen: {said}")
+        })
+    }
+
+    /// Where the process listens, if it said so by now.
+    pub(crate) fn listens(&self) -> Option<SocketAddr> {
+        let said = fs::read_to_string(self.path().join("said.txt")).unwrap();
+        let line = said.lines().find(|line| line.starts_with("heedful "))?;
+        line.rsplit_once("http://")?.1.trim().parse().ok()
     }
 
     /// Starts the process and waits until it is ready.

@@ -50,7 +50,7 @@ fn tell((decoder, names): &mut (Decoder, Names), bytes: &[u8]) -> Json {
                 Subject::Customer(customer) => Json::from(customer),
                 Subject::Everyone => Json::Null,
             };
-            let body = decoded.input(|_| None).body;
+            let body = &decoded.input(|_| None).body;
             let Body::Event(event) = body else { return json!({ "customer": customer }) };
             kept = Some((event.name, event.traits.to_vec()));
             json!({
@@ -58,7 +58,7 @@ fn tell((decoder, names): &mut (Decoder, Names), bytes: &[u8]) -> Json {
                 "id": event.id,
                 "view": event.view == View::Page,
                 "occurred_at": event.occurred_at.to_string(),
-                "properties": properties(&event),
+                "properties": properties(event),
             })
         })?;
         Ok((told, kept))

@@ -416,6 +416,7 @@ impl World {
         let (held, begun) = match attempt::next(&held, seen, on_unknown, now) {
             Next::Call => (held, true),
             Next::Begin(held) => (held, false),
+            Next::Ask => return Err(("I3", format!("{id}: nobody can be asked here"))),
             Next::Wait(row) => {
                 self.disk.outbox.insert(id.clone(), row.clone());
                 self.in_hand.insert(id, (Held { row, doubt: held.doubt }, Seen::Found));
@@ -524,7 +525,7 @@ impl World {
             attempt: row.attempt,
             result: delivery,
         };
-        let bytes = Record::Outcome { customer, outcome }.to_bytes();
+        let bytes = Record::Outcome { customer, outcome, known_as: None }.to_bytes();
         self.settled.insert(id.clone());
         self.append(customer, bytes, Deed::Outcome { decision: id, result });
     }

@@ -122,6 +122,7 @@ impl Bench {
             concurrency: 4,
             rate: None,
             on_unknown: OnUnknown::Retry,
+            receipts: crate::config::ReceiptsConfig::none(),
         };
         let config = Config {
             data: root.join("data"),
@@ -237,7 +238,7 @@ pub(super) async fn read_all(address: SocketAddr, path: &'static str) -> String 
     exchange(address, &format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n")).await
 }
 
-async fn exchange(address: SocketAddr, request: &str) -> String {
+pub(super) async fn exchange(address: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();

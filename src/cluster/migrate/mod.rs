@@ -23,7 +23,7 @@ use crate::kafka::topics::Names;
 use crate::log::{Form, Source};
 use crate::store::changes::{Change, Kind};
 use crate::store::decisions::DecisionFilter;
-use crate::store::record::{DecisionRecord, OutboxRow, TaskRecord};
+use crate::store::record::{DecisionRecord, KnownSend, OutboxRow, TaskRecord};
 use crate::store::{Mark, Store, format};
 use target::{Counting, Funnels, Target, Writing};
 
@@ -237,6 +237,7 @@ impl Move<'_> {
                 tally.messages += 1;
                 (to(id.split('\0').next().unwrap_or_default()), value)
             }
+            Kind::Known => (to(&read::<KnownSend>(&value)?.customer), value),
             Kind::Exposure => {
                 tally.exposures += 1;
                 let shard = to(id.split('\0').next().unwrap_or_default());

@@ -148,7 +148,7 @@ impl Story {
 }
 
 impl Known {
-    fn apply(&mut self, decoded: Decoded<'_>, at: Timestamp) -> Option<Decision> {
+    fn apply(&mut self, decoded: &mut Decoded<'_>, at: Timestamp) -> Option<Decision> {
         self.latest = self.latest.max(at);
         let mine = match decoded.subject {
             Subject::Customer(customer) => customer == self.state.id.as_str(),
@@ -163,7 +163,7 @@ impl Known {
             self.heard = true;
         }
         let input = decoded.input(|slot| self.state.trait_value(slot));
-        Some(step(&self.catalog, &mut self.state, &input, &[]))
+        Some(step(&self.catalog, &mut self.state, input, &[]))
     }
 
     fn tell(&mut self, decision: &Decision) {

@@ -166,6 +166,9 @@ record! {
         /// the next of `via` that has room, or wait) or `replace_lower` (wait, and what waits for
         /// the same cap with a lower priority is dropped). Default: the cap's own.
         on_cap: Option<OnCapWord>,
+        /// Who puts the way out into mail that needs a yes: `in_text`, where the text prints
+        /// `unsubscribe_url` (default), or `provider`, where whoever sends it adds one.
+        unsubscribe: Option<UnsubscribeWord>,
     }
 
     /// One line of `offer`.
@@ -337,6 +340,14 @@ choice! {
         Saturday = "saturday" | "sat",
         /// Each Sunday.
         Sunday = "sunday" | "sun",
+    }
+
+    /// Who puts the way out into mail.
+    UnsubscribeWord {
+        /// The text.
+        InText = "in_text",
+        /// Whoever sends it.
+        Provider = "provider",
     }
 
     /// What a cap does.

@@ -10,7 +10,8 @@ mod write;
 use bytes::Bytes;
 
 use super::refusal::{Refusal, Refused};
-use crate::engine::input::{Answer, Outcome};
+use crate::engine::id::DecisionId;
+use crate::engine::input::{Answer, Outcome, Told};
 use crate::engine::operation::Operation;
 use crate::engine::time::Timestamp;
 
@@ -32,7 +33,11 @@ pub enum Record<'a> {
         customer: &'a str,
         /// What.
         outcome: Outcome,
+        /// By what name the other side knows it, where it said so.
+        known_as: Option<KnownAs<'a>>,
     },
+    /// What a provider told later of a send.
+    Receipt(ReceiptRecord<'a>),
     /// A change of consent or preference.
     Preference {
         /// Whose.
@@ -68,6 +73,40 @@ pub struct EventRecord<'a> {
     pub freshness: Freshness,
     /// One JSON object, checked.
     pub json: &'a str,
+}
+
+/// By what name the other side of a channel knows a send: what it tells later is found by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownAs<'a> {
+    /// The channel.
+    pub channel: &'a str,
+    /// The purpose.
+    pub purpose: &'a str,
+    /// The name.
+    pub id: Option<&'a str>,
+    /// The address that it was sent to: answers come from there.
+    pub address: Option<&'a str>,
+}
+
+/// What a provider told later of a send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReceiptRecord<'a> {
+    /// Whose.
+    pub customer: &'a str,
+    /// Its id, for deduplication.
+    pub id: &'a str,
+    /// Of which send.
+    pub decision: DecisionId,
+    /// What was told.
+    pub told: Told,
+    /// The channel.
+    pub channel: &'a str,
+    /// The purpose.
+    pub purpose: &'a str,
+    /// The address it was sent to, where it is known.
+    pub address: Option<&'a str>,
+    /// What the customer answered; empty when it is no reply.
+    pub text: &'a str,
 }
 
 /// A score computed elsewhere.
@@ -194,6 +233,8 @@ stored! {
         Erasure = 4,
         /// [`Record::Operation`].
         Operation = 5,
+        /// [`Record::Receipt`].
+        Receipt = 16,
     }
 }
 /// Keys of the header. Never reuse a number.
@@ -220,6 +261,10 @@ mod key {
     pub(super) const UNTIL_MS: u8 = 19;
     pub(super) const ORDER: u8 = 20;
     pub(super) const SCOPE: u8 = 21;
+    pub(super) const EXTERNAL_ID: u8 = 40;
+    pub(super) const ADDRESS: u8 = 41;
+    pub(super) const TOLD: u8 = 42;
+    pub(super) const TEXT: u8 = 43;
 }
 
 /// Codes of `Delivery`.
@@ -244,6 +289,7 @@ impl<'a> Record<'a> {
             Self::Event(event) => event.subject,
             Self::Score(ScoreRecord { customer, .. })
             | Self::Outcome { customer, .. }
+            | Self::Receipt(ReceiptRecord { customer, .. })
             | Self::Preference { customer, .. }
             | Self::Erasure { customer } => Subject::Customer(customer),
             Self::Operation(_) => Subject::Everyone,
@@ -256,6 +302,7 @@ impl<'a> Record<'a> {
             Self::Event(event) => Some(event.occurred_at),
             Self::Score(_)
             | Self::Outcome { .. }
+            | Self::Receipt(_)
             | Self::Preference { .. }
             | Self::Operation(_)
             | Self::Erasure { .. } => None,

@@ -3,14 +3,14 @@
 use minicbor::Decoder;
 
 use super::{
-    Call, EventRecord, Freshness, Kind, PreferenceRecord, Record, ScoreRecord, Shape, Subject, key,
-    preference, result, unknown,
+    Call, EventRecord, Freshness, Kind, KnownAs, PreferenceRecord, ReceiptRecord, Record,
+    ScoreRecord, Shape, Subject, key, preference, result, unknown,
 };
 use crate::decode::json;
 use crate::decode::refusal::Refusal;
 use crate::engine::decision::Reason;
 use crate::engine::id::DecisionId;
-use crate::engine::input::{Answer, Delivery, Outcome};
+use crate::engine::input::{Answer, Delivery, Outcome, Told};
 use crate::engine::operation::{Operation, Order, Scope};
 use crate::engine::time::Timestamp;
 
@@ -44,6 +44,10 @@ struct Fields<'a> {
     until_ms: Option<i64>,
     order: Option<&'a str>,
     scope: Option<&'a str>,
+    external_id: Option<&'a str>,
+    address: Option<&'a str>,
+    told: Option<u8>,
+    text: Option<&'a str>,
     rest: &'a [u8],
 }
 
@@ -89,6 +93,10 @@ impl<'a> Fields<'a> {
             key::UNTIL_MS => self.until_ms = Some(decoder.i64()?),
             key::ORDER => self.order = Some(decoder.str()?),
             key::SCOPE => self.scope = Some(decoder.str()?),
+            key::EXTERNAL_ID => self.external_id = Some(decoder.str()?),
+            key::ADDRESS => self.address = Some(decoder.str()?),
+            key::TOLD => self.told = Some(decoder.u8()?),
+            key::TEXT => self.text = Some(decoder.str()?),
             // A field of a later version.
             _ => decoder.skip()?,
         }
@@ -104,9 +112,12 @@ impl<'a> Fields<'a> {
                 model: must(self.model)?,
                 value: self.value.filter(|value| value.is_finite()).ok_or_else(missing)?,
             }),
-            Kind::Outcome => {
-                Record::Outcome { customer: must(self.customer)?, outcome: self.into_outcome()? }
-            }
+            Kind::Outcome => Record::Outcome {
+                customer: must(self.customer)?,
+                known_as: self.known_as(),
+                outcome: self.into_outcome()?,
+            },
+            Kind::Receipt => Record::Receipt(self.into_receipt()?),
             Kind::Preference => Record::Preference {
                 customer: must(self.customer)?,
                 preference: self.into_preference()?,
@@ -161,6 +172,27 @@ impl<'a> Fields<'a> {
             until: Timestamp::from_millis(must(self.until_ms)?),
             by: self.source.unwrap_or_default().into(),
             why: self.why.unwrap_or_default().into(),
+        })
+    }
+
+    fn known_as(&self) -> Option<KnownAs<'a>> {
+        let (channel, purpose) = self.channel.zip(self.purpose)?;
+        Some(KnownAs { channel, purpose, id: self.external_id, address: self.address })
+    }
+
+    fn into_receipt(self) -> Result<ReceiptRecord<'a>, Refusal> {
+        let told = Told::from_code(must(self.told)?);
+        Ok(ReceiptRecord {
+            customer: must(self.customer)?,
+            id: must(self.id)?,
+            decision: DecisionId::from_bytes(
+                must(self.decision)?.try_into().map_err(|_| missing())?,
+            ),
+            told: told.ok_or_else(|| unknown("what was told is not known to this version"))?,
+            channel: must(self.channel)?,
+            purpose: must(self.purpose)?,
+            address: self.address,
+            text: self.text.unwrap_or_default(),
         })
     }
 

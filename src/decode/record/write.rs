@@ -6,7 +6,8 @@ use minicbor::Encoder;
 use minicbor::encode::Error;
 
 use super::{
-    EventRecord, Freshness, Kind, PreferenceRecord, Record, Subject, key, preference, result,
+    EventRecord, Freshness, Kind, KnownAs, PreferenceRecord, ReceiptRecord, Record, Subject, key,
+    preference, result,
 };
 use crate::engine::input::{Answer, Delivery, Outcome};
 use crate::engine::operation::Operation;
@@ -31,7 +32,10 @@ impl Header<'_> {
                 self.0.u8(key::VALUE)?.f64(score.value)?;
                 Ok(())
             }
-            Record::Outcome { customer, outcome } => self.outcome(customer, outcome),
+            Record::Outcome { customer, outcome, known_as } => {
+                self.outcome(customer, outcome, known_as.as_ref())
+            }
+            Record::Receipt(receipt) => self.receipt(receipt),
             Record::Preference { customer, preference } => self.preference(customer, preference),
             Record::Erasure { customer } => {
                 self.begin(Kind::Erasure, 2, Subject::Customer(customer))
@@ -64,7 +68,12 @@ impl Header<'_> {
         }
     }
 
-    fn outcome(&mut self, customer: &str, outcome: &Outcome) -> Written {
+    fn outcome(
+        &mut self,
+        customer: &str,
+        outcome: &Outcome,
+        known_as: Option<&KnownAs<'_>>,
+    ) -> Written {
         let (result, why) = match &outcome.result {
             Delivery::Delivered => (result::DELIVERED, None),
             Delivery::Rejected { why } => (result::REJECTED, Some(&**why)),
@@ -72,11 +81,32 @@ impl Header<'_> {
             Delivery::Expired => (result::EXPIRED, None),
             Delivery::Refused { reason } => (result::REFUSED, Some(reason.as_str())),
         };
-        self.begin(Kind::Outcome, 5 + u64::from(why.is_some()), Subject::Customer(customer))?;
+        let known = known_as.map_or(0, |known| {
+            2 + u64::from(known.id.is_some()) + u64::from(known.address.is_some())
+        });
+        let fields = 5 + u64::from(why.is_some()) + known;
+        self.begin(Kind::Outcome, fields, Subject::Customer(customer))?;
         self.0.u8(key::DECISION)?.bytes(outcome.decision.as_bytes())?;
         self.0.u8(key::ATTEMPT)?.u32(outcome.attempt)?;
         self.code(key::RESULT, result)?;
-        self.optional(key::WHY, why)
+        self.optional(key::WHY, why)?;
+        let Some(known) = known_as else { return Ok(()) };
+        self.text(key::CHANNEL, known.channel)?;
+        self.text(key::PURPOSE, known.purpose)?;
+        self.optional(key::EXTERNAL_ID, known.id)?;
+        self.optional(key::ADDRESS, known.address)
+    }
+
+    fn receipt(&mut self, receipt: &ReceiptRecord<'_>) -> Written {
+        let address = u64::from(receipt.address.is_some());
+        self.begin(Kind::Receipt, 8 + address, Subject::Customer(receipt.customer))?;
+        self.text(key::ID, receipt.id)?;
+        self.0.u8(key::DECISION)?.bytes(receipt.decision.as_bytes())?;
+        self.code(key::TOLD, receipt.told.code())?;
+        self.text(key::CHANNEL, receipt.channel)?;
+        self.text(key::PURPOSE, receipt.purpose)?;
+        self.optional(key::ADDRESS, receipt.address)?;
+        self.text(key::TEXT, receipt.text)
     }
 
     fn preference(&mut self, customer: &str, preference: &PreferenceRecord<'_>) -> Written {

@@ -25,7 +25,7 @@ fn a_replay_reads_a_line_in_one_go_and_believes_its_time() {
             &mut names,
             |decoded| {
                 let input = decoded.input(|_| None);
-                let Input::Event(event) = &input.body else { panic!() };
+                let Input::Event(event) = &&input.body else { panic!() };
                 format!("{} {} {} {:?}", input.at, input.position, event.id, event.properties)
             },
         )
@@ -60,7 +60,7 @@ fn a_call_made_while_the_customer_was_away_says_so() {
         );
         let fresh = || "fresh".to_owned();
         let decoded = decoder.decode_line(line.as_bytes(), (arrival, 1), fresh, &mut names, |d| {
-            let Input::Event(event) = d.input(|_| None).body else { panic!() };
+            let Input::Event(event) = &d.input(|_| None).body else { panic!() };
             (event.reach, event.id.to_owned())
         });
         let (reach, id) = decoded.unwrap().unwrap();
@@ -84,7 +84,7 @@ fn an_event_of_scalars_is_decoded_without_allocating() {
     let mut run = || {
         let record = Record::parse(&bytes).unwrap();
         let logged = decoder.decode(&record, noon(), 1, &mut names, |decoded| {
-            let Input::Event(event) = decoded.input(|_| None).body else { return 0 };
+            let Input::Event(event) = &decoded.input(|_| None).body else { return 0 };
             event.traits.len() + event.properties.len()
         });
         assert_eq!(logged, Ok(5));
@@ -105,7 +105,7 @@ fn traits_to_be_set_once_are_left_out_where_they_are_known() {
     let set = decoder
         .decode_line(line.as_bytes(), (Arrival::replay(), 0), String::new, &mut names, |decoded| {
             let input = decoded.input(|slot| (slot == known).then_some(&Value::Bool(true)));
-            let Input::Event(event) = input.body else { panic!() };
+            let Input::Event(event) = &input.body else { panic!() };
             event.traits.to_vec()
         })
         .unwrap()
@@ -127,7 +127,7 @@ fn texts_that_are_known_already_are_left_out() {
         let set =
             decoder.decode_line(line.as_bytes(), arrival, String::new, &mut names, |decoded| {
                 let input = decoded.input(|slot| (slot == locale).then_some(&known));
-                let Input::Event(event) = input.body else { panic!() };
+                let Input::Event(event) = &input.body else { panic!() };
                 event.traits.to_vec()
             });
         set.unwrap().unwrap()

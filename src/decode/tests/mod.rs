@@ -50,7 +50,7 @@ fn tell(body: &str, path_call: Option<Call>, properties: &[&str], events: &[&str
         let line = decoder
             .decode(&record, noon(), 1, &mut names, |decoded| {
                 let subject = decoded.subject;
-                (format!("{subject:?}"), show(decoded.input(|_| None).body, properties))
+                (format!("{subject:?}"), show(&decoded.input(|_| None).body, properties))
             })
             .unwrap();
         let (subject, (name, mut line)) = line;
@@ -70,7 +70,7 @@ type Shown = (
     (String, Vec<(crate::engine::slot::TraitSlot, Option<crate::engine::value::Value>)>),
 );
 
-fn show(body: Input<'_>, properties: &[&str]) -> Shown {
+fn show(body: &Input<'_>, properties: &[&str]) -> Shown {
     let Input::Event(event) = body else { return (None, (format!(" {body:?}"), Vec::new())) };
     let mut line = format!(" id={} at={}", event.id, event.occurred_at);
     if event.view != crate::engine::input::View::Other {

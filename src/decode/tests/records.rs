@@ -3,7 +3,7 @@
 use super::*;
 use crate::engine::decision::Reason;
 use crate::engine::id::DecisionId;
-use crate::engine::input::{Answer, Delivery, Outcome};
+use crate::engine::input::{Answer, Delivery, Outcome, Told};
 use crate::engine::operation::{Operation, Order, Scope};
 
 #[test]
@@ -11,6 +11,18 @@ fn every_record_is_read_back_as_it_was_written() {
     let outcome = |result| Record::Outcome {
         customer: "c",
         outcome: Outcome { decision: DecisionId::from_bytes([7; 16]), attempt: 3, result },
+        known_as: None,
+    };
+    let known_as = KnownAs { channel: "sms", purpose: "service", id: Some("SM1"), address: None };
+    let receipt = ReceiptRecord {
+        customer: "c",
+        id: "r1",
+        decision: DecisionId::from_bytes([7; 16]),
+        told: Told::Bounced,
+        channel: "sms",
+        purpose: "service",
+        address: Some("+31"),
+        text: "",
     };
     let preference = |preference| Record::Preference { customer: "c", preference };
     let event = EventRecord {
@@ -62,6 +74,22 @@ fn every_record_is_read_back_as_it_was_written() {
             until: Timestamp::from_millis(1_772_366_400_000),
             by: "ann".into(),
             why: "a wrong price".into(),
+        }),
+        Record::Outcome {
+            customer: "c",
+            outcome: Outcome {
+                decision: DecisionId::from_bytes([7; 16]),
+                attempt: 1,
+                result: Delivery::Delivered,
+            },
+            known_as: Some(known_as),
+        },
+        Record::Receipt(receipt),
+        Record::Receipt(ReceiptRecord {
+            told: Told::Replied,
+            text: "no é",
+            address: None,
+            ..receipt
         }),
     ];
     for record in records {

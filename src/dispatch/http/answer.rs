@@ -27,7 +27,7 @@ static EXPRESSIONS: LazyLock<Environment<'static>> = LazyLock::new(|| {
     env
 });
 
-type Compiled = Option<Expression<'static, 'static>>;
+pub(super) type Compiled = Option<Expression<'static, 'static>>;
 
 /// Reads answers.
 #[derive(Debug)]
@@ -62,11 +62,7 @@ impl Judge {
     /// # Errors
     /// What is wrong with one.
     pub(super) fn new(config: &AnswerConfig) -> Result<Self, String> {
-        let compile = |key: &str, source: &Option<String>| {
-            let Some(source) = source else { return Ok(None) };
-            let compiled = EXPRESSIONS.compile_expression_owned(source.clone());
-            compiled.map(Some).map_err(|error| format!("`{key}`: {}", template::said(&error)))
-        };
+        let compile = |key: &str, source: &Option<String>| compiled(key, source.as_ref());
         Ok(Self {
             success: compile("success_when", &config.success_when)?,
             retry: compile("retry_when", &config.retry_when)?,
@@ -87,9 +83,12 @@ impl Judge {
         let seen = seen(status, headers, rest, now);
         let result = self.result(status, headers, rest, &seen, now);
         let external_id = match result {
-            CallResult::Delivered => word(self.external_id.as_ref(), &seen),
+            CallResult::Delivered | CallResult::DeliveredAs { .. } => {
+                word(self.external_id.as_ref(), &seen)
+            }
             CallResult::Rejected { .. }
             | CallResult::NotSent { .. }
+            | CallResult::PutOff { .. }
             | CallResult::Unknown { .. } => None,
         };
         Judged { result, external_id }
@@ -133,7 +132,17 @@ impl Judge {
     }
 }
 
-fn seen(status: u16, headers: &HeaderMap, rest: &Rest, now: Timestamp) -> Value {
+/// Compiles an expression.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn compiled(key: &str, source: Option<&String>) -> Result<Compiled, String> {
+    let Some(source) = source else { return Ok(None) };
+    let compiled = EXPRESSIONS.compile_expression_owned(source.clone());
+    compiled.map(Some).map_err(|error| format!("`{key}`: {}", template::said(&error)))
+}
+
+pub(super) fn seen(status: u16, headers: &HeaderMap, rest: &Rest, now: Timestamp) -> Value {
     let texts = headers.iter().filter_map(|(name, value)| {
         Some((name.as_str().to_owned(), Value::from(value.to_str().ok()?)))
     });
@@ -149,13 +158,19 @@ fn seen(status: u16, headers: &HeaderMap, rest: &Rest, now: Timestamp) -> Value 
 }
 
 /// Whether an expression holds; one that cannot be evaluated does not. `None` without one.
-fn holds(expression: Option<&Expression<'static, 'static>>, seen: &Value) -> Option<bool> {
+pub(super) fn holds(
+    expression: Option<&Expression<'static, 'static>>,
+    seen: &Value,
+) -> Option<bool> {
     let value = expression?.eval(seen.clone());
     Some(value.is_ok_and(|value| value.is_true()))
 }
 
 /// What an expression comes to, as a word without controls.
-fn word(expression: Option<&Expression<'static, 'static>>, seen: &Value) -> Option<String> {
+pub(super) fn word(
+    expression: Option<&Expression<'static, 'static>>,
+    seen: &Value,
+) -> Option<String> {
     let value = expression?.eval(seen.clone()).ok()?;
     if value.is_undefined() || value.is_none() {
         return None;

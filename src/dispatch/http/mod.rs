@@ -4,12 +4,14 @@
 mod answer;
 #[cfg(test)]
 mod presets;
+mod probe;
 mod template;
 #[cfg(test)]
 mod tests;
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use minijinja::Value;
@@ -21,12 +23,15 @@ use serde::de::IgnoredAny;
 use super::channel::Channel;
 use super::client::{self, header_name, header_value};
 use super::egress::check_url;
-use super::outcome::CallResult;
+use super::fill;
+use super::outcome::{Answer, CallResult};
 use crate::config::{Egress, HttpBody, HttpConfig, Length, Method};
 use crate::engine::time::Timestamp;
+use crate::links::Links;
 use crate::store::record::OutboxRow;
 use crate::telemetry::TakenAs;
 use answer::Judge;
+use probe::Probe;
 use template::{BODY, MESSAGE, Seen, Templates, URL};
 
 /// Largest file that holds a token, in bytes.
@@ -49,6 +54,10 @@ pub struct Http {
     message_max: Option<Length>,
     idempotency: Option<HeaderName>,
     judge: Judge,
+    /// How it is asked what became of a call.
+    probe: Option<Probe>,
+    /// Where receipts are taken in.
+    links: Option<Arc<Links>>,
 }
 
 /// What is sent.
@@ -100,6 +109,8 @@ impl Http {
             }
         };
         let sample = templates.render(URL, &Value::from(Serde(templates.sample())))?;
+        let asked = config.probe.as_ref();
+        let probe = asked.map(|asked| Probe::new(asked, &mut templates, config.egress));
         let idempotency = config.idempotency.as_ref().map(|known| header_name(&known.header));
         let made = Self {
             client: client::client(config.timeout, config.egress)?,
@@ -112,10 +123,18 @@ impl Http {
             message_max: config.message_max,
             idempotency: idempotency.transpose()?,
             judge: Judge::new(&config.answer)?,
+            probe: probe.transpose()?,
             templates,
+            links: None,
         };
         made.write(made.templates.sample(), "sample")?;
         Ok(made)
+    }
+
+    /// The same, whose messages say where receipts about them are taken in.
+    #[must_use]
+    pub fn heard(self, links: Option<Arc<Links>>) -> Self {
+        Self { links, ..self }
     }
 
     /// Writes a call.
@@ -157,13 +176,7 @@ impl Http {
 
     /// The address of a call. What a row prints into it may be a part of it and no more.
     fn url(&self, text: &str) -> Result<Url, String> {
-        let url = check_url(text, self.egress)?;
-        let written = text.split(['?', '#']).next().unwrap_or_default();
-        // `https://` has two of the slashes that are written.
-        let slashes = written.matches('/').count().saturating_sub(2);
-        let path = url.path().matches('/').count();
-        let same = url.origin() == self.sample.origin() && path == slashes.max(1);
-        if same { Ok(url) } else { Err("what is printed into its URL leads elsewhere".to_owned()) }
+        same_place(check_url(text, self.egress)?, text, &self.sample)
     }
 
     fn body(&self, seen: &Value) -> Result<(Option<&'static str>, Vec<u8>), String> {
@@ -194,8 +207,18 @@ impl Http {
         }
     }
 
+    fn seen(&self, row: &OutboxRow, now: Timestamp) -> Seen {
+        let mut seen = self.templates.seen(row, now);
+        if let Some(links) = &self.links {
+            let reference = fill::reference(row, links);
+            seen.receipts_url = links.hook(&row.channel, &reference).unwrap_or_default();
+            seen.reference = reference;
+        }
+        seen
+    }
+
     async fn send(&self, row: &OutboxRow, now: Timestamp) -> CallResult {
-        let seen = self.templates.seen(row, now);
+        let seen = self.seen(row, now);
         let Written { url, mut headers, body } = match self.write(seen, &row.decision) {
             Ok(written) => written,
             Err(why) => return CallResult::Rejected { why },
@@ -237,13 +260,57 @@ impl Http {
         if let Some(external_id) = &judged.external_id {
             TakenAs { channel: &row.channel, decision: &row.decision, external_id }.emit();
         }
-        judged.result
+        match (judged.result, judged.external_id) {
+            (CallResult::Delivered, Some(name)) => CallResult::DeliveredAs { name },
+            (result, _) => result,
+        }
     }
+}
+
+impl Http {
+    async fn ask(&self, row: &OutboxRow, now: Timestamp) -> Answer {
+        let unclear = |why: String| Answer::Unclear { why };
+        let Some(probe) = &self.probe else { return unclear("it cannot be asked".to_owned()) };
+        let written = probe.write(&self.templates, self.seen(row, now), self.egress);
+        let (method, url, mut headers) = match written {
+            Ok(written) => written,
+            Err(why) => return unclear(why),
+        };
+        match self.bearer() {
+            Ok(token) => headers.extend(token.map(|token| (AUTHORIZATION, token))),
+            Err(why) => return unclear(why),
+        }
+        let mut answer = match self.client.request(method, url).headers(headers).send().await {
+            Ok(answer) => answer,
+            Err(error) => return unclear(client::of_error(&error).why().to_owned()),
+        };
+        if let Err(refused) = client::check_peer(&answer, self.egress) {
+            return unclear(refused.to_string());
+        }
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        let rest = client::rest(&mut answer).await;
+        probe.read(status, &headers, &rest, now)
+    }
+}
+
+/// A URL that leads where the sample leads: what a row prints may be a part of its path, and no
+/// more.
+fn same_place(url: Url, text: &str, sample: &Url) -> Result<Url, String> {
+    let written = text.split(['?', '#']).next().unwrap_or_default();
+    // `https://` has two of the slashes that are written.
+    let slashes = written.matches('/').count().saturating_sub(2);
+    let path = url.path().matches('/').count();
+    let same = url.origin() == sample.origin() && path == slashes.max(1);
+    if same { Ok(url) } else { Err("what is printed into its URL leads elsewhere".to_owned()) }
 }
 
 impl Channel for Http {
     fn call<'a>(&'a self, row: &'a OutboxRow, now: Timestamp) -> BoxFuture<'a, CallResult> {
         Box::pin(self.send(row, now))
+    }
+
+    fn ask<'a>(&'a self, row: &'a OutboxRow, now: Timestamp) -> BoxFuture<'a, Answer> {
+        Box::pin(Self::ask(self, row, now))
     }
 }
 

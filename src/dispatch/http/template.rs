@@ -23,6 +23,8 @@ use crate::store::record::OutboxRow;
 const FUEL: u64 = 50_000;
 /// The template of the URL: what it prints is encoded.
 pub(super) const URL: &str = "url";
+/// The template of the address at which is asked what became of a call.
+pub(super) const PROBE_URL: &str = "probe.url";
 /// The template of the body: what it prints is JSON.
 pub(super) const BODY: &str = "body";
 /// The template of the message.
@@ -45,7 +47,8 @@ impl Templates {
         // Off, or errors would show the source, which may hold secrets.
         env.set_debug(false);
         env.set_auto_escape_callback(|name| match name {
-            URL | BODY => AutoEscape::Custom(if name == URL { URL.into() } else { BODY.into() }),
+            URL | PROBE_URL => AutoEscape::Custom(URL.into()),
+            BODY => AutoEscape::Custom(BODY.into()),
             _ => AutoEscape::None,
         });
         env.set_formatter(write);
@@ -100,6 +103,8 @@ impl Templates {
             now_ms: now.as_millis(),
             content: Value::from_pairs(content.map(|(name, text)| (name, Value::from(text)))),
             with: self.with.clone(),
+            reference: String::new(),
+            receipts_url: String::new(),
             message: None,
         }
     }
@@ -124,6 +129,8 @@ impl Templates {
             now_ms: 0,
             content: Value::from_object(AnyField),
             with: self.with.clone(),
+            reference: word(),
+            receipts_url: word(),
             message: None,
         }
     }
@@ -150,6 +157,8 @@ pub(super) struct Seen {
     now_ms: i64,
     content: Value,
     with: Value,
+    pub(super) reference: String,
+    pub(super) receipts_url: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) message: Option<String>,
 }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use secrecy::SecretString;
 
 use super::*;
-use crate::config::{AnswerConfig, Idempotency};
+use crate::config::{AnswerConfig, Idempotency, ProbeConfig};
 use crate::dispatch::sink::{Manner, Sink, header};
 use crate::dispatch::tests::row;
 use crate::engine::time::Span;
@@ -33,6 +33,7 @@ pub(super) fn config(url: &str) -> HttpConfig {
         message_max: None,
         answer: AnswerConfig::default(),
         idempotency: None,
+        probe: None,
         timeout: Span::from_millis(400),
         egress: Egress::AllowPrivate,
     }
@@ -44,6 +45,56 @@ fn saying(text: &str) -> OutboxRow {
 
 fn body_of(request: &str) -> &str {
     request.split_once("\r\n\r\n").unwrap().1
+}
+
+#[tokio::test]
+async fn what_became_of_a_call_can_be_asked() {
+    let ask = async |manner, url: &str| {
+        let sink = Sink::new(manner).await;
+        let base = format!("http://{}", sink.address);
+        let probe = ProbeConfig {
+            method: Method::Get,
+            url: secret(&format!("{base}{url}")),
+            headers: vec![("X-Key".to_owned(), secret("{{ with.key }}"))],
+            found_when: "status == 200 and body.items".to_owned(),
+            absent_when: "status == 404 or (status == 200 and body.items == [])".to_owned(),
+            external_id: Some("body.items[0].id".to_owned()),
+            after: Span::SECOND,
+        };
+        let config = HttpConfig { probe: Some(probe), ..config(&format!("{base}/hook")) };
+        let http = Http::new(&config).unwrap();
+        let answer = Channel::ask(&http, &row(), now()).await;
+        let requests = sink.requests.lock().unwrap().clone();
+        (answer, requests)
+    };
+    let say = |status: &str, body: &str| {
+        let length = body.len();
+        Manner::Say(format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n\r\n{body}").leak())
+    };
+    let by_id = "/sent?id={{ decision }}";
+    let (answer, requests) = ask(say("200 OK", r#"{"items": [{"id": "m1"}]}"#), by_id).await;
+    assert_eq!(answer, Answer::Taken { name: Some("m1".to_owned()) });
+    let line = format!("GET /sent?id={} HTTP/1.1", "07".repeat(16));
+    assert_eq!(requests[0].lines().next().unwrap(), line);
+    assert_eq!(header(&requests[0], "x-key"), "k3y");
+    for (manner, expected) in [
+        (say("200 OK", r#"{"items": []}"#), "absent"),
+        (say("404 Not Found", ""), "absent"),
+        (say("500 Oh", r#"{"items": [1]}"#), "unclear"),
+        (say("302 Found", ""), "unclear"),
+        (say("200 OK", "<html>"), "unclear"),
+        (Manner::HangUp, "unclear"),
+        (Manner::Silence, "unclear"),
+        (Manner::Flood, "unclear"),
+    ] {
+        let (answer, _) = ask(manner, by_id).await;
+        let word = match answer {
+            Answer::Taken { .. } => "taken",
+            Answer::Absent => "absent",
+            Answer::Unclear { .. } => "unclear",
+        };
+        assert_eq!(word, expected, "{manner:?}");
+    }
 }
 
 async fn answered(manner: Manner, answer: AnswerConfig) -> CallResult {

@@ -114,7 +114,14 @@ impl Smtp {
         let announced = tokio::time::timeout(self.timeout, announce(&mut line, &mail)).await;
         match announced {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => return before_data(&error),
+            Ok(Err((at, error))) => {
+                // Unless all are sent away (421), it is about this recipient.
+                let busy = error.status().is_some_and(|code| code.to_string() == "421");
+                if at == At::Recipient && error.is_transient() && !busy {
+                    return CallResult::PutOff { why: said(&error) };
+                }
+                return before_data(&error);
+            }
             Err(_) => return CallResult::NotSent { why: late(), not_before: None },
         }
         match tokio::time::timeout(self.timeout, line.message(&mail.bytes)).await {
@@ -184,17 +191,27 @@ fn is_international(mail: &Mail) -> bool {
     from.chain(mail.envelope.to()).any(|address| !AsRef::<str>::as_ref(address).is_ascii())
 }
 
+/// Where a server said no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    Sender,
+    Recipient,
+    Message,
+}
+
 /// Says from whom and to whom, and that a message comes.
-async fn announce(line: &mut AsyncSmtpConnection, mail: &Mail) -> Result<(), Error> {
+async fn announce(line: &mut AsyncSmtpConnection, mail: &Mail) -> Result<(), (At, Error)> {
     let mut parameters = Vec::new();
     if is_international(mail) {
         parameters.push(MailParameter::SmtpUtfEight);
     }
-    line.command(MailFrom::new(mail.envelope.from().cloned(), parameters)).await?;
+    let from = MailFrom::new(mail.envelope.from().cloned(), parameters);
+    line.command(from).await.map_err(|error| (At::Sender, error))?;
     for to in mail.envelope.to() {
-        line.command(Rcpt::new(to.clone(), Vec::new())).await?;
+        let to = Rcpt::new(to.clone(), Vec::new());
+        line.command(to).await.map_err(|error| (At::Recipient, error))?;
     }
-    line.command(Data).await.map(drop)
+    line.command(Data).await.map(drop).map_err(|error| (At::Message, error))
 }
 
 /// Nothing of the message has gone out yet.

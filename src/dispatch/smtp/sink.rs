@@ -20,6 +20,8 @@ pub(super) struct Manner {
     pub(super) ignores: Option<&'static str>,
     /// Whether it can do TLS.
     pub(super) tls: bool,
+    /// Whether it speaks TLS from the beginning, as on port 465.
+    pub(super) wrapped: bool,
 }
 
 /// What was said to the server, and what it took.
@@ -47,10 +49,18 @@ impl Server {
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 kept.lock().unwrap().connections += 1;
-                let mut stream = BufReader::new(stream);
-                drop(stream.write_all(b"220 sink\r\n").await);
                 let kept = Arc::clone(&kept);
                 tokio::spawn(async move {
+                    if manner.wrapped {
+                        let Ok(stream) = acceptor().accept(stream).await else { return };
+                        kept.lock().unwrap().encrypted += 1;
+                        let mut stream = BufReader::new(stream);
+                        drop(stream.write_all(b"220 sink\r\n").await);
+                        talk(&mut stream, manner, &kept).await;
+                        return;
+                    }
+                    let mut stream = BufReader::new(stream);
+                    drop(stream.write_all(b"220 sink\r\n").await);
                     if talk(&mut stream, manner, &kept).await == End::Tls {
                         let stream = acceptor().accept(stream.into_inner()).await;
                         if let Ok(stream) = stream {

@@ -210,3 +210,40 @@ async fn what_is_no_mail_is_refused() {
         assert!(Smtp::new(&config).is_err(), "{from:?}");
     }
 }
+
+#[tokio::test]
+async fn tls_from_the_beginning_is_spoken_and_checked() {
+    let ca = concat!(env!("CARGO_MANIFEST_DIR"), "/src/dispatch/smtp/testdata/ca.pem");
+    let server = Server::start(Manner { wrapped: true, ..Manner::default() }).await;
+    let always = |ca: Option<&str>| SmtpConfig {
+        tls: SmtpTls::Always,
+        ca_file: ca.map(Into::into),
+        ..config(&server)
+    };
+    let smtp = Smtp::new(&always(None)).unwrap();
+    assert_eq!(smtp.call(&row(), now()).await.word(), "retry", "nobody vouches for it");
+    assert_eq!(server.heard.lock().unwrap().commands.len(), 0);
+    let smtp = Smtp::new(&always(Some(ca))).unwrap();
+    assert_eq!(smtp.call(&row(), now()).await, CallResult::Delivered);
+    let heard = server.heard.lock().unwrap();
+    assert_eq!((heard.encrypted, heard.messages.len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_recipient_that_is_put_off_says_nothing_of_the_server() {
+    let result = async |says| {
+        let server = Server::start(Manner { says: Some(says), ..Manner::default() }).await;
+        Smtp::new(&config(&server)).unwrap().call(&row(), now()).await
+    };
+    for (says, is_put_off) in [
+        (("RCPT", "450 4.2.0 greylisted"), true),
+        (("RCPT", "451 4.7.1 greylisted"), true),
+        (("RCPT", "452 4.2.2 mailbox full"), true),
+        (("RCPT", "421 going down"), false),
+        (("MAIL", "451 try later"), false),
+        (("DATA", "451 try later"), false),
+    ] {
+        let result = result(says).await;
+        assert_eq!(matches!(result, CallResult::PutOff { .. }), is_put_off, "{says:?}: {result:?}");
+    }
+}

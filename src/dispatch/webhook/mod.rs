@@ -1,9 +1,10 @@
 //! Posts outreach to a server as a signed webhook (Standard Webhooks): same id and same bytes at
 //! every attempt, a new time and signature.
 
-mod sign;
 #[cfg(test)]
 mod tests;
+
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
@@ -13,11 +14,13 @@ use serde::Serialize;
 use super::channel::Channel;
 use super::client;
 use super::egress::check_url;
+use super::fill;
 use super::outcome::{CallResult, of_status};
 use crate::config::{Egress, WebhookConfig};
 use crate::engine::time::Timestamp;
+use crate::links::Links;
+use crate::signing::Signer;
 use crate::store::record::OutboxRow;
-use sign::Signer;
 
 /// A server that takes webhooks.
 #[derive(Debug)]
@@ -27,6 +30,8 @@ pub struct Webhook {
     egress: Egress,
     signer: Signer,
     headers: HeaderMap,
+    /// Where receipts are taken in.
+    links: Option<Arc<Links>>,
 }
 
 impl Webhook {
@@ -40,11 +45,17 @@ impl Webhook {
         let headers =
             client::headers(config.headers.iter().map(|(name, value)| (name.as_str(), value)))?;
         let client = client::client(config.timeout, config.egress)?;
-        Ok(Self { client, url, egress: config.egress, signer, headers })
+        Ok(Self { client, url, egress: config.egress, signer, headers, links: None })
+    }
+
+    /// The same, whose messages say by what receipts about them are known.
+    #[must_use]
+    pub fn heard(self, links: Option<Arc<Links>>) -> Self {
+        Self { links, ..self }
     }
 
     async fn post(&self, row: &OutboxRow, now: Timestamp) -> CallResult {
-        let body = match serde_json::to_vec(&Body::of(row)) {
+        let body = match serde_json::to_vec(&Body::of(row, self.links.as_deref())) {
             Ok(body) => body,
             Err(error) => {
                 return CallResult::Rejected { why: format!("it cannot be written: {error}") };
@@ -106,6 +117,8 @@ struct Outreach<'a> {
     offer: Option<&'a str>,
     arm: Option<&'a str>,
     expires_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reference: Option<String>,
     content: Content<'a>,
 }
 
@@ -120,7 +133,7 @@ impl Serialize for Content<'_> {
 }
 
 impl<'a> Body<'a> {
-    fn of(row: &'a OutboxRow) -> Self {
+    fn of(row: &'a OutboxRow, links: Option<&Links>) -> Self {
         let rfc3339 = |millis| Timestamp::from_millis(millis).to_string();
         Self {
             r#type: "outreach.send",
@@ -136,6 +149,7 @@ impl<'a> Body<'a> {
                 offer: row.offer.as_deref(),
                 arm: row.arm.as_deref(),
                 expires_at: rfc3339(row.expires_at_ms),
+                reference: links.map(|links| fill::reference(row, links)),
                 content: Content(&row.content),
             },
         }

@@ -74,7 +74,7 @@ async fn it_keeps_id_and_bytes_and_renews_time_and_signature() {
 
 #[test]
 fn the_body_is_written_in_a_fixed_order() {
-    let body = serde_json::to_string(&Body::of(&row())).unwrap();
+    let body = serde_json::to_string(&Body::of(&row(), None)).unwrap();
     let expected = r#"{"type":"outreach.send","timestamp":"2026-03-01T12:00:00.000Z","data":{"decision":"07070707070707070707070707070707","customer":"ada","address":"ada@x.example","channel":"email","trigger":"checkout-hesitation","purpose":"marketing","locale":"en","offer":null,"arm":null,"expires_at":"2026-03-01T13:00:00.000Z","content":{"title":"Stuck?","body":"We can help."}}}"#;
     assert_eq!(body, expected);
 }

@@ -79,9 +79,9 @@ fn next_channel(
         is_full.then(|| tally.detail(cap, case.now, zone))
     })?;
     let free = |channel: &ChannelSlot| {
-        let night = quiet_hours::hold(case, Some(*channel), case.now) != Hold::Free;
-        (!night || is_planted(Fault::MovesAtNight))
-            && hold_of(case, Some(*channel), tally, case.now, |_| true) == Hold::Free
+        let full = hold_of(case, Some(*channel), tally, case.now, |_| true) != Hold::Free;
+        quiet_hours::hold(case, Some(*channel), case.now) == Hold::Free
+            && (!full || is_planted(Fault::MovesPastCaps))
     };
     others.find(free).map(|channel| (channel, full))
 }

@@ -3,10 +3,12 @@
 use super::case::{Case, Course, Passage};
 use super::consent::{self, Allowed};
 use crate::engine::catalog::Catalog;
-use crate::engine::customer::CustomerState;
+use crate::engine::customer::{BOUNCED_MAX, Bounced, CustomerState};
 use crate::engine::decision::{Detail, Reason, Rule};
+use crate::engine::id::stable_hash;
 use crate::engine::policy::ConsentRule;
 use crate::engine::slot::{ChannelSlot, PurposeSlot};
+use crate::engine::time::Timestamp;
 use crate::engine::value::ValueRef;
 
 /// The first channel of a list on which the customer can be reached and has not refused; the one
@@ -37,6 +39,31 @@ pub(super) fn all_open<'a>(
     })
 }
 
+/// Notes that messages to an address come back.
+pub fn note_bounced(state: &mut CustomerState, channel: ChannelSlot, address: &str, at: Timestamp) {
+    if is_bounced(state, channel, address) {
+        return;
+    }
+    let bounced = &mut state.rare.bounced;
+    if BOUNCED_MAX <= bounced.len() {
+        bounced.remove(0);
+    }
+    bounced.push(Bounced { channel, address: address_hash(address), at });
+}
+
+fn is_bounced(state: &CustomerState, channel: ChannelSlot, address: &str) -> bool {
+    let bounced = &state.rare.bounced;
+    !bounced.is_empty() && {
+        let address = address_hash(address);
+        bounced.iter().any(|known| known.channel == channel && known.address == address)
+    }
+}
+
+/// Letters and blanks around it make no other address.
+fn address_hash(address: &str) -> u64 {
+    stable_hash(&address.trim().to_lowercase())
+}
+
 pub(super) fn check(case: &Case<'_>, course: &mut Course<'_>) -> Passage {
     let Some(message) = case.message else {
         return Passage::Continue(());
@@ -59,7 +86,9 @@ fn open(
     let addressed = declared.needs.as_ref().is_none_or(|(slot, _)| {
         match state.trait_value(*slot).map(|value| value.as_ref()) {
             None | Some(ValueRef::Missing) => false,
-            Some(ValueRef::Str(text)) => !text.trim().is_empty(),
+            Some(ValueRef::Str(text)) => {
+                !text.trim().is_empty() && !is_bounced(state, channel, text)
+            }
             Some(_) => true,
         }
     });

@@ -13,6 +13,7 @@ mod once_per;
 mod operations;
 mod quiet_hours;
 mod standing;
+mod stop_word;
 pub mod suppression;
 
 use std::sync::Arc;
@@ -23,14 +24,15 @@ use super::catalog::{Action, Catalog, SessionEdge, Trigger, TriggerState, When};
 use super::customer::{Cause, Contact, ContactKind, CustomerState, WAITING_MAX};
 use super::decision::{Detail, Finding, Hold, Outreach, Passed, Reason, Rule, Verdict};
 use super::id::DecisionId;
-use super::input::Delivery;
+use super::input::{Delivery, Told};
 use super::operation::{NO_OPERATIONS, Operations};
 use super::planted::{Fault, is_planted};
 use super::slot::{ChannelSlot, PurposeSlot, TriggerSlot};
 use super::time::Timestamp;
 
-pub use self::channel::reachable;
+pub use self::channel::{note_bounced, reachable};
 pub use self::free_instant::spread_until;
+pub use self::stop_word::asks_to_stop;
 
 /// A rule: it looks at a case, notes what it found, and lets the next one have its say or not.
 type Check = fn(&Case<'_>, &mut Course<'_>) -> Passage;
@@ -318,8 +320,16 @@ fn record(
         if let Some(channel) = channel {
             let tags = trigger.tags;
             let decision = id.head();
-            let contact =
-                Contact { at: now, decision, trigger: slot, purpose, channel, tags, kind };
+            let contact = Contact {
+                at: now,
+                decision,
+                trigger: slot,
+                purpose,
+                channel,
+                tags,
+                kind,
+                told: Told::Nothing,
+            };
             ledger::enter(catalog, state, contact);
         }
         once_per::record(state, slot, trigger, cause.object_hash(), now);

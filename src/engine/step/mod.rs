@@ -15,6 +15,7 @@ mod fold;
 mod lifecycle;
 mod ordered;
 mod outcome;
+mod receipt;
 mod release;
 mod roster;
 mod status;
@@ -34,7 +35,7 @@ use super::decision::Decision;
 use super::evaluate::{self, Scope};
 use super::govern;
 use super::id::stable_hash;
-use super::input::{BlindGap, Body, Event, Input, Reach};
+use super::input::{BlindGap, Body, Event, Input, Reach, Receipt};
 use super::operation::{Around, Operations};
 use super::time::{Timestamp, Zone};
 use super::value::Property;
@@ -64,7 +65,11 @@ fn step_within(
         return Decision::replayed();
     }
     let mark = match &input.body {
-        Body::Event(Event { id, .. }) | Body::Score { id, .. } if !id.is_empty() => {
+        Body::Event(Event { id, .. })
+        | Body::Score { id, .. }
+        | Body::Receipt(Receipt { id, .. })
+            if !id.is_empty() =>
+        {
             Some(stable_hash(id))
         }
         _ => None,
@@ -112,6 +117,7 @@ impl Step<'_> {
             Body::Score { score, value, .. } => self.told_score(*score, *value, at),
             Body::Tick => {}
             Body::Outcome(outcome) => self.outcome(outcome, at),
+            Body::Receipt(receipt) => self.receipt(receipt, at),
             Body::Preference(preference) => fold::preference(self.state, preference, at),
             Body::Erasure => self.erase(at),
             Body::Operation(operation) => self.ordered(operation, at),
@@ -187,6 +193,7 @@ fn is_about_the_customer(body: &Body<'_>) -> bool {
         Body::Score { .. } => true,
         Body::Tick
         | Body::Outcome(_)
+        | Body::Receipt(_)
         | Body::Preference(_)
         | Body::Erasure
         | Body::Operation(_)
@@ -197,55 +204,4 @@ fn is_about_the_customer(body: &Body<'_>) -> bool {
 /// The zone in which a customer's dates and calendars run: theirs, or the policy's when unknown.
 pub(super) fn zone(catalog: &Catalog, state: &CustomerState) -> Zone {
     evaluate::zone_of(catalog, state).unwrap_or_else(|| catalog.policy.zone.clone())
-}
-
-/// Touches each cache line of the state itself. A shard does this for all customers of a group
-/// before it [`reach`]es, [`warm`]s and [`follow`]s them, and that before it steps the first: so their memory is
-/// fetched side by side, not one after the other. The sums keep the compiler from leaving the reads
-/// out.
-pub fn touch(state: &CustomerState) -> u64 {
-    let instants = [state.now, state.first_seen, state.last_seen].map(Timestamp::as_millis);
-    let [now, first, last] = instants.map(i64::unsigned_abs);
-    let lists = [state.traits.as_ptr().addr(), state.ledger.as_ptr().addr()];
-    let lists = lists.into_iter().fold(0, |sum, list| sum ^ list as u64);
-    state.applied ^ now ^ first ^ last ^ lists
-}
-
-/// Touches the head of each list of the state. Nothing is decided by what is found there, or the
-/// processor would wait for it: see [`touch`].
-pub fn reach(state: &CustomerState) -> u64 {
-    let lists = [
-        state.recent.marks().len(),
-        state.traits.len(),
-        state.series.len(),
-        state.timers.len(),
-        state.progress.len(),
-        state.ledger.len(),
-        state.rare.waiting.len(),
-    ];
-    lists.into_iter().fold(0, |sum, len| sum ^ len as u64)
-}
-
-/// Looks at what the state's lists hold and a step of this customer will need: see [`touch`]. Only
-/// ends are looked at, which lie on all lines of a short list.
-pub fn warm(state: &CustomerState) -> u64 {
-    let seen = state.recent.marks().last().copied().unwrap_or_default();
-    let latest = state.recent.latest();
-    let timeline = latest.map_or(0, |event| event.at().as_millis().unsigned_abs());
-    let due = state.timers.first().map_or(0, |timer| timer.due.as_millis());
-    let progress = state.progress.first().map_or(0, |progress| progress.transitions);
-    let ledger = state.ledger.last().map_or(0, |contact| contact.decision);
-    let mut sum = seen ^ timeline ^ due.unsigned_abs() ^ u64::from(progress) ^ ledger;
-    for (slot, _) in state.traits.first().into_iter().chain(state.traits.last()) {
-        sum ^= u64::from(slot.0);
-    }
-    for (slot, _) in state.series.first().into_iter().chain(state.series.last()) {
-        sum ^= u64::from(slot.0);
-    }
-    sum
-}
-
-/// Looks at what the state's lists point at: see [`touch`].
-pub fn follow(state: &CustomerState) -> u64 {
-    state.series.iter().fold(0, |sum, (_, series)| sum ^ u64::from(series.is_empty()))
 }

@@ -3,6 +3,7 @@
 use super::super::customer::{Contact, ContactKind};
 use super::super::decision::{Reason, Ruling, Verdict, VerdictKind};
 use super::super::govern;
+use super::super::id::DecisionId;
 use super::super::input::{Delivery, Outcome};
 use super::super::time::Timestamp;
 use super::Step;
@@ -19,8 +20,12 @@ impl Step<'_> {
         if contact.kind == ContactKind::Unknown && outcome.result != Delivery::Delivered {
             return;
         }
-        govern::settle(self.state, outcome.decision, &outcome.result);
-        let verdict = match &outcome.result {
+        // Its provider told of it already: it was taken, whatever became of the call.
+        let proven = matches!(outcome.result, Delivery::Unknown { .. } | Delivery::Rejected { .. })
+            && contact.told.proves_taken();
+        let result = if proven { &Delivery::Delivered } else { &outcome.result };
+        govern::settle(self.state, outcome.decision, result);
+        let verdict = match result {
             Delivery::Delivered if replaced == VerdictKind::Unknown => {
                 Verdict::Send { channel: contact.channel }
             }
@@ -30,8 +35,19 @@ impl Step<'_> {
             Delivery::Expired => Verdict::Expire { reason: Reason::Expired },
             Delivery::Unknown { .. } => Verdict::Unknown { reason: Reason::OutcomeUnknown },
         };
+        self.replace((outcome.decision, &contact), replaced, verdict, now);
+    }
+
+    /// Another verdict stands for a decision whose contact is in the ledger.
+    pub(super) fn replace(
+        &mut self,
+        (id, contact): (DecisionId, &Contact),
+        replaced: VerdictKind,
+        verdict: Verdict,
+        now: Timestamp,
+    ) {
         self.decision.rulings.push(Ruling {
-            id: outcome.decision,
+            id,
             trigger: contact.trigger,
             // The ledger keeps contacts, not causes: the first ruling of the decision names it.
             occurrence: "".into(),

@@ -104,7 +104,7 @@ fn whole(what: String, partitions: &[Partition]) -> Check {
         return Check::warning(what, found, "start the broker that is down, or wait for it");
     }
     let copies = partitions.iter().map(|partition| partition.copies).min().unwrap_or(0);
-    Check::good(what, format!("{count} partitions, {copies} copies"))
+    Check::good(what, format!("{count} partitions, replication factor {copies}"))
 }
 
 fn numbers(partitions: &[Partition], is: impl Fn(&Partition) -> bool) -> Vec<String> {
@@ -172,7 +172,10 @@ mod tests {
             (check.grade, check.found)
         };
         let (good, behind, lost) = (partition(3), partition(2), partition(0));
-        assert_eq!(judge(&[good, good]), (Grade::Good, "2 partitions, 3 copies".to_owned()));
+        assert_eq!(
+            judge(&[good, good]),
+            (Grade::Good, "2 partitions, replication factor 3".to_owned())
+        );
         let (grade, found) = judge(&[good, behind]);
         assert_eq!((grade, found.ends_with("partition 1")), (Grade::Warning, true), "{found}");
         let (grade, found) = judge(&[lost, behind]);

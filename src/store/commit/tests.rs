@@ -93,6 +93,7 @@ pub(in crate::store) fn row(number: u8, customer: &str) -> OutboxRow {
         content: Vec::new(),
         attempt: 1,
         in_flight: true,
+        asks: 0,
         next_at_ms: 0,
         dry_run: false,
     }

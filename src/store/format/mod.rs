@@ -6,6 +6,7 @@
 //! instant is its distance in milliseconds from `first_seen`, and a record is an array that may
 //! grow at its end. Readers skip what they do not know and fill in what is not there.
 
+mod contacts;
 pub mod moved;
 mod read;
 mod rivals;
@@ -50,6 +51,7 @@ pub(super) mod field {
     pub(crate) const SEEN_NEXT: u32 = 17;
     pub(crate) const SESSION: u32 = 18;
     pub(crate) const RIVALS: u32 = 19;
+    pub(crate) const BOUNCED: u32 = 30;
 }
 
 /// Writes and reads states bound to one catalog.

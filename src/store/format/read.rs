@@ -9,8 +9,8 @@ use thin_vec::ThinVec;
 use super::tables::SeriesKind;
 use super::{Error, Strangers, Tables, VALUE_DEPTH_MAX, VERSION, field};
 use crate::engine::customer::{
-    Cause, Consent, Contact, ContactKind, CustomerState, Daily, Latch, Progress, ScoreState,
-    Session, TIMELINE_MAX, Waiting,
+    Cause, Consent, CustomerState, Daily, Latch, Progress, ScoreState, Session, TIMELINE_MAX,
+    Waiting,
 };
 use crate::engine::decision::Reason;
 use crate::engine::id::{CustomerId, DecisionId};
@@ -35,7 +35,7 @@ pub(super) struct Reader<'a, 'b> {
     texts: Vec<&'b str>,
     // Event slots by index of the name: the timeline repeats few names often.
     events: Vec<Option<EventSlot>>,
-    tables: &'a Tables,
+    pub(super) tables: &'a Tables,
     strangers: &'a mut Strangers,
     names: &'a mut Names,
     base: Timestamp,
@@ -152,6 +152,7 @@ impl<'b> Reader<'_, 'b> {
             field::FREEZES => state.rare.freezes = self.list(Self::freeze)?,
             field::SCORES => state.rare.scores = self.list(Self::score)?,
             field::RIVALS => state.rare.rivals = self.list(Self::rival)?,
+            field::BOUNCED => state.rare.bounced = self.list(Self::bounced)?,
             field::TIMELINE => state.recent.set_timeline(self.timeline()?.into_iter()),
             field::SEEN => {
                 let bytes = self.from.bytes()?;
@@ -405,31 +406,6 @@ impl<'b> Reader<'_, 'b> {
         Ok(waiting)
     }
 
-    fn contact(&mut self, members: usize) -> Read<Contact> {
-        let tags = members.checked_sub(6).ok_or_else(|| wrong("a contact is too short"))?;
-        let mut contact = Contact {
-            at: self.instant()?,
-            decision: self.from.u64()?,
-            trigger: self.trigger()?,
-            purpose: self.or_null(Self::purpose)?.map(PurposeSlot),
-            channel: ChannelSlot(self.channel()?),
-            tags: 0,
-            kind: match self.from.u8()? {
-                0 => ContactKind::Reserved,
-                1 => ContactKind::Sent,
-                3 => ContactKind::Ghost,
-                4 => ContactKind::DryRun,
-                // What a newer version calls otherwise may have reached the customer: it counts.
-                _ => ContactKind::Unknown,
-            },
-        };
-        for _ in 0..tags {
-            let name = self.text()?;
-            contact.tags |= self.tables.tags.find(name).map_or(0, bit);
-        }
-        Ok(contact)
-    }
-
     fn freeze(&mut self, members: usize) -> Read<Freeze> {
         let purposes = members.checked_sub(4).ok_or_else(|| wrong("a freeze is too short"))?;
         let mut freeze = Freeze {
@@ -490,7 +466,7 @@ impl<'b> Reader<'_, 'b> {
         usize::try_from(index).map_err(|_| wrong("a name is not in the list"))
     }
 
-    fn text(&mut self) -> Read<&'b str> {
+    pub(super) fn text(&mut self) -> Read<&'b str> {
         let index = self.index()?;
         self.texts.get(index).copied().ok_or_else(|| wrong("a name is not in the list"))
     }
@@ -511,19 +487,19 @@ impl<'b> Reader<'_, 'b> {
         Ok(slot)
     }
 
-    fn trigger(&mut self) -> Read<TriggerSlot> {
+    pub(super) fn trigger(&mut self) -> Read<TriggerSlot> {
         let text = self.text()?;
         let found = self.tables.triggers.find(text);
         Ok(TriggerSlot(found.unwrap_or_else(|| self.strangers.intern(text))))
     }
 
-    fn purpose(&mut self) -> Read<u16> {
+    pub(super) fn purpose(&mut self) -> Read<u16> {
         let text = self.text()?;
         let found = self.tables.purposes.find(text);
         Ok(found.unwrap_or_else(|| self.strangers.intern(text)))
     }
 
-    fn channel(&mut self) -> Read<u16> {
+    pub(super) fn channel(&mut self) -> Read<u16> {
         let text = self.text()?;
         let found = self.tables.channels.find(text);
         Ok(found.unwrap_or_else(|| self.strangers.intern(text)))
@@ -582,7 +558,7 @@ impl<'b> Reader<'_, 'b> {
 /// Members of a nested value for which room is made before they are read.
 const RESERVED_MAX: usize = 64;
 
-fn bit(slot: u16) -> u32 {
+pub(super) fn bit(slot: u16) -> u32 {
     1_u32.checked_shl(u32::from(slot)).unwrap_or(0)
 }
 
@@ -595,6 +571,6 @@ fn indefinite() -> minicbor::decode::Error {
     wrong("a list has no length")
 }
 
-fn wrong(what: &str) -> minicbor::decode::Error {
+pub(super) fn wrong(what: &str) -> minicbor::decode::Error {
     minicbor::decode::Error::message(what)
 }

@@ -7,11 +7,12 @@ use proptest::prelude::*;
 use super::*;
 use crate::engine::classifier::Case;
 use crate::engine::customer::{
-    Cause, Consent, Contact, ContactKind, Daily, Latch, Progress, ScoreState, Session, Waiting,
+    Bounced, Cause, Consent, Contact, ContactKind, Daily, Latch, Progress, ScoreState, Session,
+    Waiting,
 };
 use crate::engine::decision::Reason;
 use crate::engine::id::DecisionId;
-use crate::engine::input::Answer;
+use crate::engine::input::{Answer, Told};
 use crate::engine::policy::Freeze;
 use crate::engine::recent::Remembered;
 use crate::engine::rival::{Came, Rival, Said};
@@ -225,6 +226,7 @@ impl Dice {
             channel: ChannelSlot(self.slot(2)),
             tags: u32::from(self.slot(4)),
             kind: kinds[usize::from(self.slot(5))],
+            told: Told::Nothing,
         }
     }
 
@@ -321,6 +323,14 @@ impl Dice {
         });
         // Last: what was drawn before it was written down once.
         state.rare.rivals = (0..self.slot(3)).map(|slot| self.rival(slot)).collect();
+        for contact in &mut state.ledger {
+            contact.told = Told::from_code(u8::try_from(self.slot(9)).unwrap()).unwrap();
+        }
+        state.rare.bounced = self.list(|dice| Bounced {
+            channel: ChannelSlot(dice.slot(2)),
+            address: dice.next(),
+            at: dice.instant(),
+        });
         state
     }
 }
@@ -477,6 +487,8 @@ fn the_golden_bytes_of_format_1_are_read_and_written() {
     let mut then = Dice(42).state(&mut self::names());
     // Which was not kept then.
     then.rare.rivals.clear();
+    then.rare.bounced.clear();
+    then.ledger.iter_mut().for_each(|contact| contact.told = Told::Nothing);
     assert_eq!(back, then, "the state that was written then");
     assert_eq!(encoded(&names, &back), golden);
 }

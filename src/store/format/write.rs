@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::{Error, Strangers, Tables, VERSION, field};
 use crate::engine::customer::{
-    Cause, Consent, Contact, ContactKind, CustomerState, Latch, Progress, ScoreState, Waiting,
+    Cause, Consent, CustomerState, Latch, Progress, ScoreState, Waiting,
 };
 use crate::engine::input::Answer;
 use crate::engine::names::Names;
@@ -132,6 +132,7 @@ impl Writer<'_> {
         self.list(field::FREEZES, &state.rare.freezes, Self::freeze)?;
         self.list(field::SCORES, &state.rare.scores, Self::score)?;
         self.list(field::RIVALS, &state.rare.rivals, Self::rival)?;
+        self.list(field::BOUNCED, &state.rare.bounced, Self::bounced)?;
         self.timeline(state)?;
         self.seen(state)?;
         if let Some(session) = &state.rare.session {
@@ -358,24 +359,6 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn contact(&mut self, contact: &Contact) -> Written {
-        let tags = contact.tags;
-        self.to.array(u64::from(tags.count_ones()) + 6)?;
-        self.instant(contact.at)?;
-        self.to.u64(contact.decision)?;
-        self.name(Kind::Trigger, contact.trigger.0)?;
-        self.name_or_null(Kind::Purpose, contact.purpose.map(|slot| slot.0))?;
-        self.name(Kind::Channel, contact.channel.0)?;
-        self.to.u8(match contact.kind {
-            ContactKind::Reserved => 0,
-            ContactKind::Sent => 1,
-            ContactKind::Unknown => 2,
-            ContactKind::Ghost => 3,
-            ContactKind::DryRun => 4,
-        })?;
-        self.bits(Kind::Tag, tags)
-    }
-
     fn freeze(&mut self, freeze: &Freeze) -> Written {
         self.to.array(u64::from(freeze.purposes.count_ones()) + 4)?;
         self.name(Kind::Trigger, freeze.trigger.0)?;
@@ -407,11 +390,11 @@ impl Writer<'_> {
     }
 
     /// A name of each bit that is set.
-    fn bits(&mut self, kind: Kind, bits: u32) -> Written {
+    pub(super) fn bits(&mut self, kind: Kind, bits: u32) -> Written {
         (0..32).filter(|bit| bits & (1 << bit) != 0).try_for_each(|bit| self.name(kind, bit))
     }
 
-    fn name_or_null(&mut self, kind: Kind, slot: Option<u16>) -> Written {
+    pub(super) fn name_or_null(&mut self, kind: Kind, slot: Option<u16>) -> Written {
         match slot {
             Some(slot) => self.name(kind, slot),
             None => self.to.null()?.ok(),
@@ -480,6 +463,7 @@ fn count_fields(state: &CustomerState) -> u64 {
         !state.rare.freezes.is_empty(),
         !state.rare.scores.is_empty(),
         !state.rare.rivals.is_empty(),
+        !state.rare.bounced.is_empty(),
         state.recent.latest().is_some(),
         !state.recent.marks().is_empty(),
         !state.recent.marks().is_empty(),

@@ -1,5 +1,7 @@
 //! Each verdict is told in one concrete sentence, in the customer's own time.
 
+use thin_vec::thin_vec;
+
 use super::*;
 use crate::engine::decision::{Reason, Rule, VerdictKind};
 use crate::engine::input::Answer;
@@ -208,8 +210,8 @@ fn a_record_names_everything_that_made_it() {
         content,
     };
     let decision = Decision {
-        effects: vec![Effect::Deliver(outreach.clone())],
-        rulings: vec![ruling.clone()],
+        effects: thin_vec![Effect::Deliver(outreach.clone())],
+        rulings: thin_vec![ruling.clone()],
         ..Decision::default()
     };
     let ruled = teller.ruled(&customer("a"), &decision, &ruling);

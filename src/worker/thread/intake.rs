@@ -128,8 +128,11 @@ impl Running {
     }
 
     fn hear_outcome(&mut self, record: &Record<'_>, at: Timestamp) {
-        let Record::Outcome { customer, outcome } = record else { return };
+        let Record::Outcome { customer, outcome, known_as } = record else { return };
         self.open.settle(outcome.decision);
+        if let Some(known_as) = known_as {
+            self.open.know(customer, (outcome.decision, known_as), at);
+        }
         if self.worker.parts.log.is_shared() {
             self.open.tell_outcome(customer, outcome, at);
         }

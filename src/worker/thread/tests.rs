@@ -296,7 +296,8 @@ fn an_outcome_settles_its_row_and_replaces_the_verdict() {
     let decision = crate::engine::id::DecisionId::parse(&row.decision).unwrap();
     let result = crate::engine::input::Delivery::Unknown { why: "reset".into() };
     let outcome = crate::engine::input::Outcome { decision, attempt: 1, result };
-    log.append(0, &[Record::Outcome { customer: "a", outcome }.to_bytes()]).unwrap();
+    log.append(0, &[Record::Outcome { customer: "a", outcome, known_as: None }.to_bytes()])
+        .unwrap();
     stage.settle();
     let outcome = stage.outcome();
     assert_eq!(outcome.outbox.len(), 0);

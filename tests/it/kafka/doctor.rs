@@ -64,7 +64,7 @@ fn an_operator_makes_topics_and_sees_that_all_is_well() {
     assert_eq!(done.matches("done").count(), 9, "{done}");
     let (code, report) = doctor(folder);
     assert_eq!(code, 0, "{report:#}");
-    assert_eq!(check(&report, "topic ops.events"), ("good", "3 partitions, 1 copies"));
+    assert_eq!(check(&report, "topic ops.events"), ("good", "3 partitions, replication factor 1"));
     assert_eq!(check(&report, "retention"), ("good", "events are kept for 30d"));
     assert_eq!(check(&report, "group").0, "warning");
     assert_eq!(check(&report, "events").1, "the topic is empty");

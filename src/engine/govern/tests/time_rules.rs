@@ -8,6 +8,7 @@ use super::ledger::{Made, TRIGGERS, allowed, any_caps, store};
 use crate::engine::customer::{Contact, ContactKind};
 use crate::engine::decision::Verdict;
 use crate::engine::id::DecisionId;
+use crate::engine::input::Told;
 use crate::engine::policy::QuietHours;
 use crate::engine::testing::{EMAIL, MARKETING, SERVICE, TIMEZONE, at, set, slot_of, span};
 use crate::engine::time::{Span, Timestamp, Zone};
@@ -92,6 +93,7 @@ fn set_up(night: &Night) -> Dark {
             channel,
             tags,
             kind,
+            told: Told::Nothing,
         });
         made.push(Made { id, at, trigger, kind });
     }

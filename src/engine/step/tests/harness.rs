@@ -19,7 +19,7 @@ use crate::engine::decision::{
 };
 use crate::engine::id::DecisionId;
 use crate::engine::input::{
-    Answer, BlindGap, Body, Delivery, Event, Input, Outcome, Preference, Reach, View,
+    Answer, BlindGap, Body, Delivery, Event, Input, Outcome, Preference, Reach, Receipt, Told, View,
 };
 use crate::engine::slot::{ChannelSlot, EventSlot, PurposeSlot, ScoreSlot, TraitSlot};
 use crate::engine::step::{bind, concerns, step};
@@ -168,6 +168,7 @@ impl<'a> World<'a> {
                 self.apply(name, at, position, body)
             }
             "outcome" => self.outcome(name, at, position, rest),
+            "told" => self.told(name, at, position, rest),
             "consent" => {
                 let answer = if rest == "yes" { Answer::Granted } else { Answer::Denied };
                 let (purpose, channel, source) = (Some(PurposeSlot(0)), None, "test".into());
@@ -310,6 +311,25 @@ impl<'a> World<'a> {
         };
         let outcome = Outcome { decision, attempt: 1, result };
         self.apply(name, at, position, Body::Outcome(outcome))
+    }
+
+    /// What a provider tells of the last send of a trigger: `told bounced big_cart [address]`.
+    fn told(&mut self, name: &str, at: Timestamp, position: u64, rest: &str) -> String {
+        let words: Vec<&str> = rest.split(' ').collect();
+        let slot = self.catalog.find_trigger(words[1]).unwrap();
+        let sent = self.sent.iter().rfind(|o| o.trigger == slot).unwrap();
+        let id = format!("r{position}");
+        let receipt = Receipt {
+            id: &id,
+            decision: sent.decision,
+            told: Told::parse(words[0]).unwrap(),
+            channel: Some(sent.channel),
+            purpose: Some(sent.purpose),
+            // Of a reply the third word is what it says.
+            address: words.get(2).copied().filter(|_| words[0] != "replied"),
+            text: words.get(2).copied().filter(|_| words[0] == "replied").unwrap_or_default(),
+        };
+        self.apply(name, at, position, Body::Receipt(receipt))
     }
 
     fn customer(&mut self, name: &str) -> &mut CustomerState {

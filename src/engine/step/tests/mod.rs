@@ -9,6 +9,7 @@ mod explaining;
 mod fixture;
 mod harness;
 mod lifecycle;
+mod receipts;
 mod seen;
 mod status;
 mod waiting;

@@ -1,4 +1,5 @@
-//! Signatures as Standard Webhooks asks for them: HMAC-SHA256 over id, time and body.
+//! Signatures as Standard Webhooks asks for them, made and checked: HMAC-SHA256 over id, time and
+//! body.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,9 +13,11 @@ const PREFIX: &str = "whsec_";
 const KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 /// Most secrets at a time: one in force, and those being retired.
 const SECRETS_MAX: usize = 4;
+/// Most signatures that are looked at in one header.
+const SIGNATURES_MAX: usize = 8;
 
 /// Signs with every secret of an endpoint, so that a receiver may know either while they change.
-pub(super) struct Signer {
+pub struct Signer {
     keys: Vec<Hmac<Sha256>>,
 }
 
@@ -26,7 +29,10 @@ impl std::fmt::Debug for Signer {
 
 impl Signer {
     /// Reads the secrets. The reason of a failure does not show them.
-    pub(super) fn new(secrets: &[SecretString]) -> Result<Self, String> {
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn new(secrets: &[SecretString]) -> Result<Self, String> {
         if secrets.is_empty() || SECRETS_MAX < secrets.len() {
             return Err(format!("it needs 1 to {SECRETS_MAX} secrets"));
         }
@@ -42,7 +48,7 @@ impl Signer {
     }
 
     /// The value of `webhook-signature`.
-    pub(super) fn sign(&self, id: &str, timestamp: i64, body: &[u8]) -> String {
+    pub fn sign(&self, id: &str, timestamp: i64, body: &[u8]) -> String {
         let signatures = self.keys.iter().map(|key| {
             let mut mac = key.clone();
             mac.update(format!("{id}.{timestamp}.").as_bytes());
@@ -50,6 +56,22 @@ impl Signer {
             format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
         });
         signatures.collect::<Vec<_>>().join(" ")
+    }
+
+    /// Whether one of our secrets made one of the signatures of a header. How long it takes says
+    /// nothing about where they differ.
+    pub fn verifies(&self, (id, timestamp): (&str, &str), body: &[u8], header: &str) -> bool {
+        let signatures = header.split(' ').take(SIGNATURES_MAX);
+        let signatures =
+            signatures.filter_map(|one| STANDARD.decode(one.strip_prefix("v1,")?).ok());
+        signatures
+            .flat_map(|signature| self.keys.iter().map(move |key| (key, signature.clone())))
+            .any(|(key, signature)| {
+                let mut mac = key.clone();
+                mac.update(format!("{id}.{timestamp}.").as_bytes());
+                mac.update(body);
+                mac.verify_slice(&signature).is_ok()
+            })
     }
 }
 
@@ -81,6 +103,11 @@ mod tests {
             let signed =
                 signer(&secrets).unwrap().sign(id, timestamp.parse().unwrap(), body.as_bytes());
             assert_eq!(signed, expected, "{line}");
+            let known = signer(&secrets).unwrap();
+            assert!(known.verifies((id, timestamp), body.as_bytes(), expected));
+            assert!(!known.verifies((id, timestamp), b"other", expected));
+            assert!(!known.verifies((id, "-1"), body.as_bytes(), expected));
+            assert!(!known.verifies(("x", timestamp), body.as_bytes(), expected));
             count += 1;
         }
         assert!(5 <= count);

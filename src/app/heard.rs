@@ -1,0 +1,165 @@
+//! Finds the sends that providers tell of, and enters what they tell into the log.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use serde_json::json;
+
+use super::books::{blocking, encoded};
+use crate::clock::Shared as Clock;
+use crate::decode::{Arrival, Body, Home, ReceiptRecord, Record, shard_of};
+use crate::engine::id::DecisionId;
+use crate::engine::input::Told;
+use crate::engine::time::Timestamp;
+use crate::hooks::{NotNow, Receipt, Send, Sends, Sought};
+use crate::log::Group;
+use crate::log::appender::Appender;
+use crate::store::record_of::{known_by_address, known_by_id};
+use crate::store::{self, Store};
+
+/// Where what is told goes.
+#[derive(Debug)]
+pub(super) struct Ear {
+    pub(super) store: Arc<Store>,
+    pub(super) appender: Appender,
+    pub(super) clock: Clock,
+    pub(super) nodes: Nodes,
+}
+
+/// Whether other nodes know other sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Nodes {
+    /// There is this one.
+    One,
+    /// There are others.
+    Many,
+}
+
+impl Sends for Ear {
+    fn find<'a>(
+        &'a self,
+        channel: &'a str,
+        sought: Sought<'a>,
+    ) -> BoxFuture<'a, Result<Option<Send>, NotNow>> {
+        let store = Arc::clone(&self.store);
+        let channel = channel.to_owned();
+        Box::pin(async move {
+            let read: Box<dyn FnOnce() -> _ + std::marker::Send> = match sought {
+                Sought::Decision(id) => Box::new(move || by_decision(&store, id)),
+                Sought::Name(name) => {
+                    let name = known_by_id(name);
+                    Box::new(move || by_name(&store, &channel, &name))
+                }
+                Sought::Address(address) => {
+                    let name = known_by_address(address);
+                    Box::new(move || by_name(&store, &channel, &name))
+                }
+            };
+            blocking(read).await.map_err(NotNow)
+        })
+    }
+
+    fn may_be_elsewhere(&self) -> bool {
+        self.nodes == Nodes::Many
+    }
+
+    fn enter<'a>(&'a self, receipts: &'a [Receipt]) -> BoxFuture<'a, Result<(), NotNow>> {
+        Box::pin(async move {
+            let mut groups: Vec<Group> = Vec::new();
+            for receipt in receipts {
+                let shard = shard_of(&receipt.send.customer, self.store.shards());
+                // The event first: it was there before what it leads to.
+                let records = self.event(receipt).into_iter().chain([record(receipt)]);
+                match groups.iter_mut().find(|group| group.shard == shard) {
+                    Some(group) => group.records.extend(records),
+                    None => groups.push(Group { shard, records: records.collect() }),
+                }
+            }
+            let entered = self.appender.append_groups(groups).await;
+            entered.map(drop).map_err(|error| NotNow(error.to_string()))
+        })
+    }
+}
+
+impl Ear {
+    /// What a person did, or what came back, is an event that triggers may wait for. That a message
+    /// arrived is none, and neither is that it was opened: programs open messages, too.
+    fn event(&self, receipt: &Receipt) -> Option<bytes::Bytes> {
+        let Receipt { send, told, id, text, from, at } = receipt;
+        let (name, active) = match told {
+            Told::Replied => ("Message Replied", true),
+            Told::Clicked => ("Message Clicked", true),
+            Told::Unsubscribed => ("Message Unsubscribed", true),
+            Told::Complained => ("Message Complained", true),
+            Told::Bounced => ("Message Bounced", false),
+            Told::Nothing | Told::SoftBounced | Told::Delivered | Told::Opened => return None,
+        };
+        let now = self.clock.now();
+        let mut with = json!({
+            "channel": send.channel,
+            "purpose": send.purpose,
+            "decision": send.decision.to_string(),
+        });
+        if let Some(with) = with.as_object_mut() {
+            if *told == Told::Replied {
+                with.insert("text".to_owned(), text.as_str().into());
+            }
+            with.extend(from.as_ref().map(|from| ("from".to_owned(), from.as_str().into())));
+        }
+        let event = json!({
+            "customer": send.customer,
+            "event": name,
+            "id": format!("receipt-{id}"),
+            "at": at.map_or(now, |at: Timestamp| at.min(now)).to_string(),
+            "with": with,
+            "context": {"active": active},
+        });
+        let event = event.to_string();
+        let arrival = Arrival::live(now);
+        let shards = self.store.shards();
+        let encoded = Body::read(event.as_bytes(), None)
+            .map(|mut body| body.encode(arrival, shards, || id.clone()))
+            .ok()?;
+        let mut accepted = encoded.accepted.into_iter();
+        accepted.find(|one| matches!(one.home, Home::Shard(_))).map(|one| one.record)
+    }
+}
+
+fn record(receipt: &Receipt) -> bytes::Bytes {
+    let Receipt { send, told, id, text, .. } = receipt;
+    encoded(&Record::Receipt(ReceiptRecord {
+        customer: &send.customer,
+        id,
+        decision: send.decision,
+        told: *told,
+        channel: &send.channel,
+        purpose: &send.purpose,
+        address: send.address.as_deref(),
+        text,
+    }))
+}
+
+fn by_decision(store: &Store, id: DecisionId) -> Result<Option<Send>, store::Error> {
+    let Some(record) = store.decision(id)? else { return Ok(None) };
+    Ok(record.channel.zip(record.purpose).map(|(channel, purpose)| Send {
+        customer: record.customer,
+        decision: id,
+        channel,
+        purpose,
+        address: None,
+        taken_at: Timestamp::parse(&record.ruled_at),
+    }))
+}
+
+fn by_name(store: &Store, channel: &str, name: &str) -> Result<Option<Send>, store::Error> {
+    let Some(known) = store.known_send(channel, name)? else { return Ok(None) };
+    let decision = DecisionId::parse(&known.decision);
+    Ok(decision.map(|decision| Send {
+        customer: known.customer,
+        decision,
+        channel: known.channel,
+        purpose: known.purpose,
+        address: known.address,
+        taken_at: Some(Timestamp::from_millis(known.at_ms)),
+    }))
+}
