@@ -105,6 +105,8 @@ impl Building<'_, '_, '_> {
             on_cap: raw.on_cap.map(|word| match word {
                 OnCapWord::Defer => OnCap::Defer,
                 OnCapWord::Drop => OnCap::Drop,
+                OnCapWord::NextChannel => OnCap::NextChannel,
+                OnCapWord::ReplaceLower => OnCap::ReplaceLower,
             }),
         })
     }

@@ -243,6 +243,8 @@ impl Building<'_, '_> {
         let (limit, bound) = self.cap_limit(words)?;
         let on_cap = match words.on_cap {
             Some(OnCapWord::Drop) => OnCap::Drop,
+            Some(OnCapWord::NextChannel) => OnCap::NextChannel,
+            Some(OnCapWord::ReplaceLower) => OnCap::ReplaceLower,
             Some(OnCapWord::Defer) | None => OnCap::Defer,
         };
         Some(Cap { name: Arc::from(format!("{of}: {bound}")), scope, limit, on_cap })

@@ -28,13 +28,15 @@ pub(crate) enum Fault {
     DoubtForgotten,
     /// The orders of operators are forgotten at a restart.
     OrdersForgotten,
+    /// A message that takes another channel forgets the caps there.
+    MovesPastCaps,
     /// A purpose that is exempt from caps fills them all the same.
     ExemptFillsCaps,
 }
 
 #[cfg(test)]
 impl Fault {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::UnknownIsForgotten,
         Self::WindowEndsEarly,
         Self::CalendarOfUtc,
@@ -48,6 +50,7 @@ impl Fault {
         Self::DoubtForgotten,
         Self::ExemptFillsCaps,
         Self::OrdersForgotten,
+        Self::MovesPastCaps,
     ];
 }
 

@@ -228,6 +228,10 @@ pub enum OnCap {
     Defer,
     /// Suppress.
     Drop,
+    /// Take the next channel of the list on which all rules allow it now; wait if there is none.
+    NextChannel,
+    /// Wait, and take the place of what waits for the same cap with a lower priority.
+    ReplaceLower,
 }
 
 /// Freezes purposes while a condition about the customer holds (complaint, open ticket, mood).

@@ -13,7 +13,7 @@ use super::hearing::Hearing;
 use crate::decode::{Arrival, Decoded, Decoder, Group, Partition, Record, Refusal, Subject};
 use crate::engine::catalog::{Catalog, RiskEnd, ScoreSource};
 use crate::engine::customer::CustomerState;
-use crate::engine::decision::{Applied, Decision, Effect, Ruling};
+use crate::engine::decision::{Decision, Effect, Ruling};
 use crate::engine::fetch;
 use crate::engine::id::CustomerId;
 use crate::engine::input::{BlindGap, Body, Input};
@@ -480,31 +480,6 @@ impl Core {
                 Stepped::Many(all)
             }
         }
-    }
-
-    /// Gives those whom it changed: the others need not be written for it.
-    fn step_everyone(&mut self, input: &Input<'_>) -> Vec<(CustomerNumber, Decision)> {
-        let mut changed = Vec::new();
-        for number in self.customers.numbers() {
-            let Some(state) = self.customers.get_mut(number) else { continue };
-            if state.id.is_own() {
-                continue;
-            }
-            // What is due first may change what the event meets.
-            let is_due = state.next_due().is_some_and(|due| due <= input.at);
-            if let Body::Event(event) = &input.body
-                && !is_due
-                && !step::concerns(&self.catalog, state, event, input.at)
-            {
-                continue;
-            }
-            let around = Around { blind: self.hearing.gaps(), operations: &self.operations };
-            let decision = step::step(&self.catalog, state, input, around);
-            if decision.applied == Applied::Applied {
-                changed.push((number, decision));
-            }
-        }
-        changed
     }
 
     fn tick(&mut self, number: CustomerNumber, at: Timestamp) -> Option<Decision> {

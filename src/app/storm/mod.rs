@@ -90,7 +90,7 @@ fn broken_by(fault: Fault) -> &'static str {
         | Fault::HoldoutForgotten
         | Fault::GateStandsOpen
         | Fault::OrdersForgotten => "I5",
-        Fault::WindowEndsEarly | Fault::CalendarOfUtc => "I6",
+        Fault::WindowEndsEarly | Fault::CalendarOfUtc | Fault::MovesPastCaps => "I6",
         Fault::UnknownIsForgotten | Fault::ReservationStays => "I7",
         Fault::NoToAllOverheard => "I8",
     }

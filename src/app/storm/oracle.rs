@@ -431,9 +431,10 @@ impl Person {
             if ruling.at != now {
                 return Err(("I4", format!("{id} is ruled at {} instead of {now}", ruling.at)));
             }
+            let channel = self.chosen(rules, &trial, self.ghost(rules, &trial));
             let must = self.must(rules, &trial, &mut winners);
             self.compare(rules, &trial, must, ruling)?;
-            self.enter(&trial, ruling, id);
+            self.enter(&trial, ruling, id, channel);
         }
         Ok(())
     }
@@ -539,7 +540,13 @@ impl Person {
     }
 
     /// Enters what follows from a verdict.
-    fn enter(&mut self, trial: &Trial<'_>, ruling: &Ruling, id: String) {
+    fn enter(
+        &mut self,
+        trial: &Trial<'_>,
+        ruling: &Ruling,
+        id: String,
+        channel: Option<ChannelSlot>,
+    ) {
         let Trial { by, decided_at, now, .. } = *trial;
         let acts = matches!(ruling.verdict, Verdict::Send { .. } | Verdict::Task);
         self.current.insert(id.clone(), ruling.verdict.kind());
@@ -550,7 +557,6 @@ impl Person {
             _ => None,
         };
         if let Some(counts) = counts {
-            let channel = self.channel(trial);
             self.made.push(Made { id: id.clone(), at: now, by, channel, counts });
             if trial.asks.rests.is_some() {
                 self.acted.insert(by, now);

@@ -172,7 +172,11 @@ impl Rules {
                 4 => calendar(5, Period::Month),
                 _ => gap("5h"),
             };
-            let on_cap = if dice.below(4) == 0 { OnCap::Drop } else { OnCap::Defer };
+            let on_cap = match dice.below(5) {
+                0 => OnCap::Drop,
+                1 | 2 => OnCap::NextChannel,
+                _ => OnCap::Defer,
+            };
             let bound = Bound { scope: scopes[pick(dice, scopes.len())], limit, on_cap };
             shop = shop.cap_that(on_cap, &format!("cap {number}"), bound.scope, limit);
             bounds.push(bound);

@@ -111,7 +111,9 @@ record! {
         per: Option<Words>,
         /// The least time between two.
         gap: Option<Located<Span>>,
-        /// What happens to what it stops: `defer` (wait for room) or `drop`. Default `defer`.
+        /// What happens to what it stops: `defer` (wait for room), `drop`, `next_channel` (take the
+        /// next channel of the trigger that has room, or wait) or `replace_lower` (wait, and what
+        /// waits for the same cap with a lower priority is dropped). Default `defer`.
         on_cap: Option<OnCapWord>,
     }
 

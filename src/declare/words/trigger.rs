@@ -162,8 +162,9 @@ record! {
         /// The text by language (`en`, `zh-CN`), each with fields such as `title`, `subject` and
         /// `body`, or `template:` with a file beside the trigger. Texts are MiniJinja templates.
         message: Need<Entries<Variant>>,
-        /// What happens when a cap is reached: `defer` (wait for room) or `drop`. Default: the
-        /// cap's own.
+        /// What happens when a cap is reached: `defer` (wait for room), `drop`, `next_channel` (take
+        /// the next of `via` that has room, or wait) or `replace_lower` (wait, and what waits for
+        /// the same cap with a lower priority is dropped). Default: the cap's own.
         on_cap: Option<OnCapWord>,
         /// Who puts the way out into mail that needs a yes: `in_text`, where the text prints
         /// `unsubscribe_url` (default), or `provider`, where whoever sends it adds one.
@@ -370,6 +371,10 @@ choice! {
         Defer = "defer",
         /// Drop.
         Drop = "drop",
+        /// Take the next channel.
+        NextChannel = "next_channel",
+        /// Wait in place of what has a lower priority.
+        ReplaceLower = "replace_lower",
     }
 
     /// How urgent.

@@ -4,8 +4,8 @@
 use jiff::civil;
 
 use super::case::{Case, Course, Message, Passage, ZoneFor};
-use super::holdout;
-use crate::engine::catalog::{Catalog, Sending};
+use super::{channel, holdout, quiet_hours};
+use crate::engine::catalog::{Action, Catalog, Sending};
 use crate::engine::customer::{Contact, ContactKind, CustomerState};
 use crate::engine::decision::{Detail, Finding, Hold, Passed, Reason, Rule};
 use crate::engine::planted::{Fault, is_planted};
@@ -21,6 +21,13 @@ pub(super) fn check(case: &Case<'_>, course: &mut Course<'_>) -> Passage {
         return Passage::Continue(());
     };
     let tally = Tally::of(case, course.ghost);
+    if course.hold.is_none()
+        && let Some((channel, detail)) = next_channel(case, course.channel, &tally)
+    {
+        course.findings.push(Finding { rule: Rule::Caps, passed: Passed::No, detail });
+        course.channel = Some(channel);
+        return course.pass(Rule::Caps, Detail::Channel(Some(channel)));
+    }
     // What waits anyway is only dropped if the cap still holds when the wait is over.
     let waits = course.hold.is_some();
     let before = course.findings.len();
@@ -38,7 +45,13 @@ pub(super) fn check(case: &Case<'_>, course: &mut Course<'_>) -> Passage {
         }
         let detail = tally.detail(cap, case.now, zone);
         match (on_cap(cap, message), waits) {
-            (OnCap::Defer, _) => course.wait(Rule::Caps, hold, Reason::Capped, detail),
+            (OnCap::Defer | OnCap::NextChannel, _) => {
+                course.wait(Rule::Caps, hold, Reason::Capped, detail);
+            }
+            (OnCap::ReplaceLower, _) => {
+                course.wait(Rule::Caps, hold, Reason::Capped, detail);
+                replace_lower(case, course, cap);
+            }
             (OnCap::Drop, false) => return course.suppress(Rule::Caps, Reason::Capped, detail),
             (OnCap::Drop, true) => {
                 course.findings.push(Finding { rule: Rule::Caps, passed: Passed::No, detail });
@@ -51,21 +64,106 @@ pub(super) fn check(case: &Case<'_>, course: &mut Course<'_>) -> Passage {
     Passage::Continue(())
 }
 
-/// How long the caps that defer hold a case from an instant on.
+/// The channel that a message takes instead of one whose caps are full, and the cap that moves it.
+/// It is asked for only when nothing but caps is in the way.
+fn next_channel(
+    case: &Case<'_>,
+    first: Option<ChannelSlot>,
+    tally: &Tally<'_>,
+) -> Option<(ChannelSlot, Detail)> {
+    let mut others = others(case, first).peekable();
+    others.peek()?;
+    let full = concerning(case, first).find_map(|cap| {
+        let zone = known_zone(case, cap);
+        let is_full = tally.hold(cap, case.now, zone) != Hold::Free;
+        is_full.then(|| tally.detail(cap, case.now, zone))
+    })?;
+    let free = |channel: &ChannelSlot| {
+        let full = hold_of(case, Some(*channel), tally, case.now, |_| true) != Hold::Free;
+        quiet_hours::hold(case, Some(*channel), case.now) == Hold::Free
+            && (!full || is_planted(Fault::MovesPastCaps))
+    };
+    others.find(free).map(|channel| (channel, full))
+}
+
+/// The channels to which a message moves when caps of its first one are full: none, unless one of
+/// these says so.
+pub(super) fn others<'a>(
+    case: &'a Case<'_>,
+    first: Option<ChannelSlot>,
+) -> impl Iterator<Item = ChannelSlot> + 'a {
+    let moves = |message: &Message<'_>| {
+        let moves = |cap: &Cap| on_cap(cap, *message) == OnCap::NextChannel;
+        // Whoever lives nobody knows where is not tried on one channel after the other.
+        1 < message.via.len()
+            && concerning(case, first).any(moves)
+            && matches!(case.zone(), ZoneFor::Known(_))
+    };
+    let message = case.message.filter(moves);
+    message.into_iter().flat_map(move |message| {
+        let open = channel::all_open(case.catalog, case.state, message.via, message.slot);
+        open.filter(move |channel| Some(*channel) != first)
+    })
+}
+
+/// What waits for the same cap with a lower priority gives way to a message that waits now.
+fn replace_lower(case: &Case<'_>, course: &mut Course<'_>, cap: &Cap) {
+    let (Some(asker), None) = (case.asker, course.ghost) else { return };
+    for waiting in &case.state.rare.waiting {
+        let lower = case.catalog.trigger(waiting.trigger).filter(|trigger| {
+            waiting.reason == Reason::Capped && trigger.priority < asker.trigger.priority
+        });
+        let under = lower.is_some_and(|trigger| {
+            let Action::Send(send) = &trigger.action else { return false };
+            match cap.scope {
+                CapScope::All => true,
+                CapScope::Purpose(purpose) => purpose == send.purpose,
+                CapScope::Channel(only) => {
+                    let on = channel::reachable(case.catalog, case.state, &send.via, send.purpose);
+                    on == Some(only)
+                }
+                CapScope::Trigger(only) => only == waiting.trigger,
+                CapScope::Tag(tag) => trigger.has_tag(tag),
+            }
+        });
+        if under && !course.replaces.contains(&waiting.id) {
+            course.replaces.push(waiting.id);
+        }
+    }
+}
+
+/// How long the caps that do not drop hold a case from an instant on.
 pub(super) fn hold(
     case: &Case<'_>,
     channel: Option<ChannelSlot>,
     ghost: Option<Reason>,
     at: Timestamp,
 ) -> Hold {
-    let Some(message) = case.message else { return Hold::Free };
     let tally = Tally::of(case, ghost);
+    let Some(message) = case.message else { return Hold::Free };
+    hold_of(case, channel, &tally, at, |cap| on_cap(cap, message) != OnCap::Drop)
+}
+
+/// How long all caps of a channel hold a case that moves to it.
+pub(super) fn hold_all(
+    case: &Case<'_>,
+    channel: ChannelSlot,
+    ghost: Option<Reason>,
+    at: Timestamp,
+) -> Hold {
+    hold_of(case, Some(channel), &Tally::of(case, ghost), at, |_| true)
+}
+
+fn hold_of(
+    case: &Case<'_>,
+    channel: Option<ChannelSlot>,
+    tally: &Tally<'_>,
+    at: Timestamp,
+    which: impl Fn(&Cap) -> bool,
+) -> Hold {
     let mut longest = Hold::Free;
-    for cap in concerning(case, channel).filter(|cap| on_cap(cap, message) == OnCap::Defer) {
-        let zone = match needed_zone(case, cap) {
-            Some(ZoneFor::Known(zone)) => Some(zone),
-            Some(ZoneFor::Unknown) | None => None,
-        };
+    for cap in concerning(case, channel).filter(|cap| which(cap)) {
+        let zone = known_zone(case, cap);
         longest = match (longest, tally.hold(cap, at, zone)) {
             (Hold::Never, _) | (_, Hold::Never) => Hold::Never,
             (Hold::Free, other) | (other, Hold::Free) => other,
@@ -142,6 +240,14 @@ fn concerning<'a>(case: &Case<'a>, channel: Option<ChannelSlot>) -> impl Iterato
 
 fn on_cap(cap: &Cap, message: Message<'_>) -> OnCap {
     message.on_cap.unwrap_or(cap.on_cap)
+}
+
+/// The zone, if a cap needs one and it is known.
+fn known_zone<'c>(case: &'c Case<'_>, cap: &Cap) -> Option<&'c Zone> {
+    match needed_zone(case, cap) {
+        Some(ZoneFor::Known(zone)) => Some(zone),
+        Some(ZoneFor::Unknown) | None => None,
+    }
 }
 
 /// The zone, if a cap needs one.

@@ -141,6 +141,8 @@ pub(super) struct Course<'a> {
     pub(super) arm: Option<Arc<str>>,
     /// The longest wait so far, and why.
     pub(super) hold: Option<(Hold, Reason)>,
+    /// What waits with a lower priority, and gives way if this waits.
+    pub(super) replaces: Vec<DecisionId>,
     pub(super) winners: &'a mut Winners,
 }
 
@@ -155,6 +157,7 @@ impl<'a> Course<'a> {
             ghost: None,
             arm: None,
             hold: None,
+            replaces: Vec::new(),
             winners,
         }
     }
@@ -195,6 +198,8 @@ impl<'a> Course<'a> {
     }
 
     pub(super) fn judgement(self, verdict: Verdict, expires_at: Timestamp) -> Judgement {
-        Judgement { verdict, findings: self.findings, arm: self.arm, expires_at }
+        let waits = matches!(verdict, Verdict::Defer { .. });
+        let replaces = if waits { self.replaces } else { Vec::new() };
+        Judgement { verdict, findings: self.findings, arm: self.arm, expires_at, replaces }
     }
 }

@@ -19,17 +19,24 @@ pub fn reachable(
     via: &[ChannelSlot],
     purpose: PurposeSlot,
 ) -> Option<ChannelSlot> {
+    all_open(catalog, state, via, purpose).next()
+}
+
+/// All of them, in the order in which they are tried.
+pub(super) fn all_open<'a>(
+    catalog: &'a Catalog,
+    state: &'a CustomerState,
+    via: &'a [ChannelSlot],
+    purpose: PurposeSlot,
+) -> impl Iterator<Item = ChannelSlot> + 'a {
     // A part of Heedful is nobody who could be written to, whatever a channel needs.
-    if state.id.is_own() {
-        return None;
-    }
-    let rule = catalog.policy.purposes.get(purpose.index())?.consent;
+    let declared = catalog.policy.purposes.get(purpose.index()).filter(|_| !state.id.is_own());
+    let rule = declared.map(|purpose| purpose.consent);
     let preferred = state.rare.preferred_channel.filter(|channel| via.contains(channel));
-    preferred
-        .iter()
-        .chain(via)
-        .copied()
-        .find(|channel| open(catalog, state, rule, purpose, *channel))
+    let tried = preferred.into_iter().chain(via.iter().copied());
+    tried.filter(move |channel| {
+        rule.is_some_and(|rule| open(catalog, state, rule, purpose, *channel))
+    })
 }
 
 /// Notes that messages to an address come back.

@@ -21,15 +21,33 @@ pub(super) fn find(
     channel: Option<ChannelSlot>,
     ghost: Option<Reason>,
 ) -> Option<Timestamp> {
+    let first = walk(case, &|at| {
+        longest([quiet_hours::hold(case, channel, at), cap::hold(case, channel, ghost, at)])
+    });
+    // A message that may move goes out on the channel that is free first.
+    let others = cap::others(case, channel).filter_map(|other| {
+        walk(case, &|at| {
+            longest([
+                // What makes its first channel wait, beside caps, makes it wait altogether.
+                quiet_hours::hold(case, channel, at),
+                quiet_hours::hold(case, Some(other), at),
+                cap::hold_all(case, other, ghost, at),
+            ])
+        })
+    });
+    others.chain(first).min()
+}
+
+/// The first instant at which pause, orders and spread allow a case, and what is about channels.
+fn walk(case: &Case<'_>, of_channels: &dyn Fn(Timestamp) -> Hold) -> Option<Timestamp> {
     let mut at = case.now;
     for _ in 0..ROUNDS_MAX {
         let start = at;
-        let rules: [&dyn Fn(Timestamp) -> Hold; 5] = [
+        let rules: [&dyn Fn(Timestamp) -> Hold; 4] = [
             &|at| operations::hold(case, at),
             &|at| consent::paused(case, at),
             &|at| spread(case, at),
-            &|at| quiet_hours::hold(case, channel, at),
-            &|at| cap::hold(case, channel, ghost, at),
+            of_channels,
         ];
         for rule in rules {
             match rule(at) {
@@ -43,6 +61,14 @@ pub(super) fn find(
         }
     }
     None
+}
+
+fn longest<const N: usize>(holds: [Hold; N]) -> Hold {
+    holds.into_iter().fold(Hold::Free, |longest, hold| match (longest, hold) {
+        (Hold::Never, _) | (_, Hold::Never) => Hold::Never,
+        (Hold::Free, other) | (other, Hold::Free) => other,
+        (Hold::Until(a), Hold::Until(b)) => Hold::Until(a.max(b)),
+    })
 }
 
 /// How long a fan-out's spread holds a case: until its own instant within it.

@@ -13,6 +13,7 @@ mod once_per;
 mod operations;
 mod quiet_hours;
 mod standing;
+mod stop_word;
 pub mod suppression;
 
 use std::sync::Arc;
@@ -31,6 +32,7 @@ use super::time::Timestamp;
 
 pub use self::channel::{note_bounced, reachable};
 pub use self::free_instant::spread_until;
+pub use self::stop_word::asks_to_stop;
 
 /// A rule: it looks at a case, notes what it found, and lets the next one have its say or not.
 type Check = fn(&Case<'_>, &mut Course<'_>) -> Passage;
@@ -79,6 +81,8 @@ pub struct Judgement {
     pub arm: Option<Arc<str>>,
     /// After this it must not leave.
     pub expires_at: Timestamp,
+    /// What waits for the same cap with a lower priority, and gives way to it.
+    pub replaces: Vec<DecisionId>,
 }
 
 /// Judges proposals that arise at one instant, first by priority; the answers are in the order of
@@ -238,7 +242,10 @@ fn rule(case: &Case<'_>, course: &mut Course<'_>) -> Verdict {
     course.hold(free_instant::spread(case, case.now), Reason::Spread);
     let (channel, ghost) = (course.channel, course.ghost);
     match (course.hold, ghost, channel) {
-        (Some((Hold::Never, reason)), _, _) => Verdict::Suppress { reason },
+        (Some((Hold::Never, reason)), _, _) => match free_instant::find(case, channel, ghost) {
+            Some(until) if until < case.expires_at => Verdict::Defer { until, reason },
+            _ => Verdict::Suppress { reason },
+        },
         (Some((_, reason)), _, _) => match free_instant::find(case, channel, ghost) {
             Some(until) if until < case.expires_at => Verdict::Defer { until, reason },
             // An order may end before its time: until then what it holds is not lost.
@@ -347,6 +354,7 @@ fn no_longer_in_force(proposal: &Proposal<'_>) -> Judgement {
         findings: Vec::new(),
         arm: None,
         expires_at: proposal.decided_at,
+        replaces: Vec::new(),
     }
 }
 

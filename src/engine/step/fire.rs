@@ -117,7 +117,8 @@ impl<'a> Step<'a> {
 
     /// Does what the judgement says and puts it on record.
     fn rule(&mut self, firing: Firing<'a>, judgement: Judgement, now: Timestamp) {
-        let Judgement { mut verdict, mut findings, arm, expires_at } = judgement;
+        let Judgement { mut verdict, mut findings, arm, expires_at, replaces } = judgement;
+        self.give_way(&replaces, now);
         let mut offer = None;
         if matches!(verdict, Verdict::Send { .. } | Verdict::Task | Verdict::HoldOut { .. }) {
             self.expose(&firing, &verdict, arm.as_ref(), now);
@@ -166,6 +167,17 @@ impl<'a> Step<'a> {
             conditions: firing.conditions,
             findings,
         });
+    }
+
+    /// What waited for the place that another takes waits no more.
+    fn give_way(&mut self, replaced: &[DecisionId], now: Timestamp) {
+        for id in replaced {
+            let all = &mut self.state.rare.waiting;
+            let Some(index) = all.iter().position(|waiting| waiting.id == *id) else { continue };
+            let waiting = all.remove(index);
+            let verdict = Verdict::Suppress { reason: Reason::Outranked };
+            self.cancel(waiting, verdict, Vec::new(), now);
+        }
     }
 
     /// Keeps a decided outreach until its time.

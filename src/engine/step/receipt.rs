@@ -24,6 +24,15 @@ impl Step<'_> {
             Told::Complained => {
                 refuse(self.state, (None, receipt.channel), &said("complaint about"), now);
             }
+            // Whoever answers a channel with nothing but such a word wants nothing more on it.
+            Told::Replied if govern::asks_to_stop(receipt.text) => {
+                refuse(
+                    self.state,
+                    (None, receipt.channel),
+                    &said("a word to stop in reply to"),
+                    now,
+                );
+            }
             Told::Nothing
             | Told::SoftBounced
             | Told::Delivered

@@ -1,4 +1,5 @@
-//! Orders of operators: taken in by a shard, and carried out on those who have something that waits.
+//! What is for everyone in a shard: broadcasts, and orders of operators, which are taken in and carried
+//! out on those who have something that waits.
 
 use std::collections::BTreeMap;
 
@@ -37,6 +38,31 @@ impl Shard {
 }
 
 impl Core {
+    /// Gives those whom it changed: the others need not be written for it.
+    pub(super) fn step_everyone(&mut self, input: &Input<'_>) -> Vec<(CustomerNumber, Decision)> {
+        let mut changed = Vec::new();
+        for number in self.customers.numbers() {
+            let Some(state) = self.customers.get_mut(number) else { continue };
+            if state.id.is_own() {
+                continue;
+            }
+            // What is due first may change what the event meets.
+            let is_due = state.next_due().is_some_and(|due| due <= input.at);
+            if let Body::Event(event) = &input.body
+                && !is_due
+                && !step::concerns(&self.catalog, state, event, input.at)
+            {
+                continue;
+            }
+            let around = Around { blind: self.hearing.gaps(), operations: &self.operations };
+            let decision = step::step(&self.catalog, state, input, around);
+            if decision.applied == Applied::Applied {
+                changed.push((number, decision));
+            }
+        }
+        changed
+    }
+
     /// Takes an order in, and steps those who have something that waits.
     pub(super) fn ordered(
         &mut self,

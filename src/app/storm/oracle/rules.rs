@@ -66,6 +66,10 @@ impl Person {
         if lost && self.needs_zone(rules, trial, channel) {
             return Must::Suppress(Reason::UnknownZone);
         }
+        let chosen = self.chosen(rules, trial, ghost);
+        if let Some(chosen) = chosen.filter(|chosen| *chosen != channel) {
+            return ghost.map_or(Must::Send(chosen), Must::HoldOut);
+        }
         // What is dropped at a full cap is dropped only if it need not wait for something else.
         let waits = self.is_paused(trial, now)
             || self.quiet(rules, trial, channel, now)
@@ -93,13 +97,54 @@ impl Person {
         ghost: Option<Reason>,
         at: Timestamp,
     ) -> bool {
+        let room = |channel: ChannelSlot, counts: &dyn Fn(&Bound) -> bool| {
+            self.concerning(rules, trial, channel)
+                .filter(|bound| counts(bound))
+                .all(|bound| self.has_room(bound, ghost, at))
+        };
+        let mut others = self.others(rules, trial, channel);
         !is_held(rules, trial, at)
             && !self.is_paused(trial, at)
             && !self.quiet(rules, trial, channel, at)
-            && self
-                .concerning(rules, trial, channel)
-                .filter(|bound| !drops(bound, trial.asks))
-                .all(|bound| self.has_room(bound, ghost, at))
+            && (room(channel, &|bound| !drops(bound, trial.asks))
+                || others.any(|c| !self.quiet(rules, trial, c, at) && room(c, &|_| true)))
+    }
+
+    /// The channels that a message takes instead, where a cap of its first one says so.
+    fn others(
+        &self,
+        rules: &Rules,
+        trial: &Trial<'_>,
+        first: ChannelSlot,
+    ) -> impl Iterator<Item = ChannelSlot> {
+        let asks = trial.asks;
+        let lost = self.zone.is_none() && asks.purpose == Some(MARKETING);
+        let moves = |bound: &Bound| bound.on_cap == OnCap::NextChannel;
+        let moves = !lost && !asks.drops && self.concerning(rules, trial, first).any(moves);
+        let others = self.open(trial).into_iter().filter(move |c| moves && *c != first);
+        others.collect::<Vec<_>>().into_iter()
+    }
+
+    /// The channel that a message takes now.
+    pub(super) fn chosen(
+        &self,
+        rules: &Rules,
+        trial: &Trial<'_>,
+        ghost: Option<Reason>,
+    ) -> Option<ChannelSlot> {
+        let (first, now) = (self.channel(trial)?, trial.now);
+        let waits = self.is_paused(trial, now)
+            || self.quiet(rules, trial, first, now)
+            || is_held(rules, trial, now);
+        let has_room = |channel| {
+            let mut bounds = self.concerning(rules, trial, channel);
+            bounds.all(|bound| self.has_room(bound, ghost, now))
+        };
+        if waits || has_room(first) {
+            return Some(first);
+        }
+        let free = |c: &ChannelSlot| !self.quiet(rules, trial, *c, now) && has_room(*c);
+        self.others(rules, trial, first).find(free).or(Some(first))
     }
 
     pub(super) fn is_paused(&self, trial: &Trial<'_>, at: Timestamp) -> bool {
@@ -212,17 +257,21 @@ impl Person {
 
     /// The first channel of the list, the preferred one before all, that has an address and no no.
     pub(super) fn channel(&self, trial: &Trial<'_>) -> Option<ChannelSlot> {
-        let open = |channel: &&ChannelSlot| {
-            let addressed = match **channel {
+        self.open(trial).first().copied()
+    }
+
+    fn open(&self, trial: &Trial<'_>) -> Vec<ChannelSlot> {
+        let open = |channel: &ChannelSlot| {
+            let addressed = match *channel {
                 EMAIL => self.addressed.email,
                 SMS => self.addressed.phone,
                 _ => true,
             };
-            addressed && self.lets(trial, **channel)
+            addressed && self.lets(trial, *channel)
         };
-        let via = trial.asks.via;
-        let preferred = via.iter().filter(|channel| Some(**channel) == self.prefers);
-        preferred.chain(via).find(open).copied()
+        let via = trial.asks.via.iter().copied();
+        let preferred = via.clone().filter(|channel| Some(*channel) == self.prefers);
+        preferred.chain(via).filter(open).collect()
     }
 
     pub(super) fn lets(&self, trial: &Trial<'_>, channel: ChannelSlot) -> bool {

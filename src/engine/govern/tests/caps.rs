@@ -7,8 +7,8 @@ use crate::engine::id::DecisionId;
 use crate::engine::input::Delivery;
 use crate::engine::policy::{CapScope, OnCap, Period};
 use crate::engine::testing::{
-    EMAIL, IN_APP, MARKETING, SERVICE, TRANSACTIONAL, WEEKLY, at, calendar, gap, rolling, send,
-    send_with, shop, slot_of, span,
+    EMAIL, IN_APP, MARKETING, SERVICE, SMS, TRANSACTIONAL, WEEKLY, at, calendar, gap, rolling,
+    send, send_with, shop, slot_of, span,
 };
 
 const NOON: &str = "2026-03-02T12:00";
@@ -258,4 +258,23 @@ fn a_certain_failure_frees_the_cap_and_the_rest_and_an_unknown_outcome_does_not(
         assert_eq!(desk.state.ledger[0].kind, kind, "a later failure releases nothing");
         assert_eq!(desk.ask("promo", NOON), "suppressed once_per");
     }
+}
+
+#[test]
+fn a_full_channel_is_left_for_the_next_that_has_room() {
+    let store = shop()
+        .trigger("both", |t| t.action = send(SERVICE, &[SMS, EMAIL]))
+        .cap_that(OnCap::NextChannel, "one sms", CapScope::Channel(SMS), rolling(1, "1d"))
+        .cap_that(OnCap::Defer, "one mail", CapScope::Channel(EMAIL), rolling(1, "6h"));
+    let mut desk = Desk::new(store);
+    assert_eq!(desk.ask("both", "2026-03-02T12:00"), "sent sms");
+    assert_eq!(desk.ask("both", "2026-03-02T13:00"), "sent email");
+    // Both are full: it waits for whichever is free first.
+    assert_eq!(desk.ask("both", "2026-03-02T14:00"), "deferred capped until 2026-03-02T19:00");
+    assert_eq!(desk.release("both", "2026-03-02T14:00", "2026-03-02T19:00"), "sent email");
+    let why = desk.findings("both", "2026-03-03T11:00");
+    assert_eq!(
+        desk.why(&why)[0],
+        "caps: one sms 1/1 held by both 2026-03-02T12:00; free 2026-03-03T12:00"
+    );
 }

@@ -332,8 +332,9 @@ impl<'a> World<'a> {
             told: Told::parse(words[0]).unwrap(),
             channel: Some(sent.channel),
             purpose: Some(sent.purpose),
-            address: words.get(2).copied(),
-            text: "",
+            // Of a reply the third word is what it says.
+            address: words.get(2).copied().filter(|_| words[0] != "replied"),
+            text: words.get(2).copied().filter(|_| words[0] == "replied").unwrap_or_default(),
         };
         self.apply(name, at, position, Body::Receipt(receipt))
     }

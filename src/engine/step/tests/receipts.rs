@@ -1,7 +1,7 @@
 //! What providers tell later: it never goes back, and it counts for what comes next.
 
-use super::fixture::{catalog, catalog_with, say};
-use super::harness::{World, check};
+use super::fixture::{all_quiet, catalog, catalog_with, say};
+use super::harness::{World, check, check_from};
 use crate::engine::catalog::Catalog;
 use crate::engine::input::Told;
 use crate::engine::policy::CapScope;
@@ -101,6 +101,31 @@ fn a_no_told_by_the_provider_holds() {
     let no = consents.last().unwrap();
     assert_eq!((no.purpose, no.channel), (None, Some(EMAIL)), "of whatever purpose, by mail");
     assert!(no.source.starts_with("complaint about "), "{}", no.source);
+}
+
+#[test]
+fn who_answers_with_a_word_to_stop_hears_nothing_more_on_that_channel_also_of_what_waits() {
+    check(
+        &by_mail(),
+        "0s  Checkout cart=100         -> big_cart sent email
+         1s  told replied big_cart not-now
+         2s  Checkout cart=100         -> big_cart sent email
+         3s  told replied big_cart 退订。
+         4s  Checkout cart=100         -> big_cart suppressed opted_out",
+    );
+    let night = catalog_with(&["big_cart"], |shop| {
+        let mut shop = all_quiet(shop, "22:00-08:00");
+        shop.triggers[0].action = send(SERVICE, &[EMAIL]);
+        shop
+    });
+    check_from(
+        &night,
+        "2026-03-02T20:58:00Z",
+        "0s   Checkout cart=100        -> big_cart sent email
+         2m   Checkout cart=100        -> big_cart deferred quiet_hours until 10h2m
+         3m   told replied big_cart STOP
+         11h  tick                     -> big_cart suppressed opted_out at 10h2m",
+    );
 }
 
 #[test]

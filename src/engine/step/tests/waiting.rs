@@ -3,7 +3,7 @@
 use super::fixture::{all_quiet, catalog, catalog_with};
 use super::harness::{World, check, check_from};
 use crate::engine::catalog::{Catalog, TriggerState};
-use crate::engine::policy::CapScope;
+use crate::engine::policy::{CapScope, OnCap};
 use crate::engine::slot::TriggerSlot;
 use crate::engine::step::bind;
 use crate::engine::testing::rolling;
@@ -204,5 +204,26 @@ fn late_waits_never_begin_and_late_answers_still_end_them() {
          32h   Checkout cart=20
          32h1m Order occurred=1920m
          33h   tick",
+    );
+}
+
+#[test]
+fn what_waits_for_the_same_cap_with_a_lower_priority_gives_way() {
+    let capped = |on_cap| {
+        catalog_with(&["big_cart", "checkout"], |shop| {
+            let mut shop = shop.cap_that(on_cap, "one a day", CapScope::All, rolling(1, "1d"));
+            for trigger in &mut shop.triggers {
+                trigger.priority = i32::from(trigger.id.as_str() == "big_cart");
+            }
+            shop
+        })
+    };
+    check(
+        &capped(OnCap::ReplaceLower),
+        "0s   Checkout cart=100  -> big_cart sent in_app
+         3m   tick               -> checkout deferred capped until 1d
+         1h   Checkout cart=100  -> checkout suppressed outranked; big_cart deferred capped until 1d
+         1h3m tick               -> checkout deferred capped until 1d
+         1d1h tick               -> big_cart sent in_app at 1d; checkout deferred capped until 2d at 1d",
     );
 }
