@@ -4,9 +4,10 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::engine::decision::{Reason, VerdictKind};
+use crate::engine::task::Stage;
 use crate::store::view::{CustomerFilter, CustomerSort};
 
-use super::source::{DecisionFilter, Failure, PAGE_DEFAULT, PAGE_MAX, TaskFilter};
+use super::source::{DecisionFilter, Failure, PAGE_DEFAULT, PAGE_MAX, TaskFilter, TaskOnly};
 
 /// Query of the customer list.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -54,8 +55,10 @@ pub(super) struct Decisions {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Tasks {
-    /// `open`, `acked` or `done`.
+    /// `open`, `acked`, `done` or `expired`.
     state: Option<String>,
+    /// `overdue` (not done although they should be) or `unassigned` (nobody has them).
+    only: Option<String>,
     /// Assigned to this person.
     assigned_to: Option<String>,
     /// About this customer.
@@ -142,14 +145,21 @@ impl Decisions {
 
 impl Tasks {
     pub(super) fn read(self) -> Result<Asked<TaskFilter>, Failure> {
-        let states = ["open", "acked", "done"];
+        let states: Vec<_> = Stage::ALL.iter().map(|stage| stage.as_str()).collect();
         if let Some(word) = self.state.as_deref().filter(|word| !states.contains(word)) {
             return Err(unknown("state", word, &states.join(", ")));
         }
+        let only = match self.only.as_deref() {
+            None => None,
+            Some("overdue") => Some(TaskOnly::Overdue),
+            Some("unassigned") => Some(TaskOnly::Unassigned),
+            Some(other) => return Err(unknown("only", other, "overdue, unassigned")),
+        };
         let filter = TaskFilter {
             state: self.state,
             assigned_to: self.assigned_to,
             customer: self.customer,
+            only,
         };
         Ok((filter, self.after, size(self.limit)?))
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 use utoipa::ToSchema;
 
+use crate::engine::task::Wish;
 use crate::store::record::{DeadLetter, DecisionRecord, InboxRow, TaskRecord};
 use crate::store::view::{CustomerFilter, CustomerLine, CustomerPage, CustomerSort, Funnel};
 
@@ -47,6 +48,28 @@ pub struct TaskFilter {
     pub assigned_to: Option<String>,
     /// About this customer.
     pub customer: Option<String>,
+    /// Only some of them.
+    pub only: Option<TaskOnly>,
+}
+
+/// Which tasks people look for most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaskOnly {
+    /// Not done although they should be.
+    Overdue,
+    /// Nobody has them.
+    Unassigned,
+}
+
+/// What a person wants of a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskWish {
+    /// Who.
+    pub by: String,
+    /// In their own words.
+    pub note: Option<String>,
+    /// What.
+    pub what: Wish,
 }
 
 /// A trigger in force and what it has done.
@@ -201,19 +224,6 @@ pub enum Live {
     Catalog(CatalogView),
 }
 
-/// A change of a task.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct TaskChange {
-    /// `acked` or `done`.
-    pub state: String,
-    /// What came of it, for `done`.
-    #[serde(default)]
-    pub outcome: Option<String>,
-    /// Who did it.
-    #[serde(default)]
-    pub by: Option<String>,
-}
-
 /// A change of a customer's preferences.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -244,6 +254,9 @@ pub enum Failure {
     /// There is no such thing.
     #[error("{0}")]
     NotFound(String),
+    /// It cannot be, as things stand.
+    #[error("{0}")]
+    Conflict(String),
     /// Not now: overloaded, starting or stopping.
     #[error("{0}")]
     Unavailable(String),
@@ -297,8 +310,9 @@ pub trait Source: Send + Sync + 'static {
         limit: usize,
     ) -> Answer<'_, Page<TaskRecord>>;
 
-    /// Changes a task; `done` is also an event `Task Closed` of the customer.
-    fn change_task(&self, id: String, change: TaskChange) -> Answer<'_, TaskRecord>;
+    /// Fulfils a wish about a task, or says why it cannot be; `done` is also an event `Task Closed` of
+    /// the customer.
+    fn change_task(&self, id: String, wish: TaskWish) -> Answer<'_, TaskRecord>;
 
     /// Records a consent, refusal or pause. Answers once it is durable.
     fn change_preference(&self, customer: String, change: PreferenceChange) -> Answer<'_, ()>;

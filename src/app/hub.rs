@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{broadcast, mpsc};
 
+use super::courier::Courier;
 use crate::api::source::Live;
 use crate::dispatch::Dispatcher;
 use crate::store::Committed;
@@ -60,9 +61,12 @@ impl Hub {
 pub(super) async fn pump(
     mut committed: mpsc::Receiver<Committed>,
     dispatcher: Dispatcher,
+    courier: Courier,
     hub: Arc<Hub>,
 ) {
-    while let Some(Committed { records, outbox, withdrawn, tasks, .. }) = committed.recv().await {
+    while let Some(committed) = committed.recv().await {
+        let Committed { records, outbox, withdrawn, tasks, errands, .. } = committed;
+        courier.take(errands);
         // A send that one commit both makes and withdraws was never in the outbox.
         for row in outbox {
             dispatcher.offer(row);

@@ -4,6 +4,7 @@
 mod alarm;
 mod books;
 mod contest;
+mod courier;
 mod current;
 mod drift;
 mod drifted;
@@ -23,6 +24,7 @@ mod source;
 mod stop;
 #[cfg(test)]
 mod storm;
+mod tasks;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "kafka")]
@@ -378,8 +380,7 @@ impl Built {
         let background = CancellationToken::new();
         let closing = CancellationToken::new();
         let watch = self.watch(config, clock);
-        let hooks = self.hooks(config, clock)?;
-        let router = self.router(config, clock, (pages, hooks), (&life, &hub, &watch.noticed));
+        let router = self.router(config, clock, pages, (&life, &hub, &watch.noticed))?;
         let Self { store, catalogs, workers, appender, in_app, dispatcher, mut home, .. } = self;
         let ready = home.ready();
         let (log, keep) = (home.embedded(), home.keep());
@@ -409,7 +410,8 @@ impl Built {
         );
         let begin = begin(ready, (dispatcher.clone(), self.left), Arc::clone(&life));
         let served = http::serve(listener, router, config.limits.connections, closing.clone());
-        let pump = hub::pump(self.committed, dispatcher.clone(), Arc::clone(&hub));
+        let (courier, carried) = courier::pair(appender.clone(), store.shards());
+        let pump = hub::pump(self.committed, dispatcher.clone(), courier, Arc::clone(&hub));
         let tasks = Tasks {
             http: alarm.task("http", served),
             background: vec![
@@ -417,6 +419,7 @@ impl Built {
                 alarm.task("metrics", current::keep_metrics(Metrics::start(), background.clone())),
                 alarm.task("tidy", tidy),
                 alarm.task("drift", watch.keep(background.clone())),
+                alarm.task("courier", cancellable(carried, background.clone())),
                 alarm.task("begin", cancellable(begin, background.clone())),
             ],
             dispatch: self
@@ -474,9 +477,10 @@ impl Built {
         &self,
         config: &Config,
         clock: &Clock,
-        (pages, hooks): (Router, Router),
+        pages: Router,
         (life, hub, noticed): (&Arc<Life>, &Arc<Hub>, &Arc<Noticed>),
-    ) -> Router {
+    ) -> Result<Router, Error> {
+        let hooks = self.hooks(config, clock)?;
         let guard = Arc::new(Guard::new(config.api_token.as_ref()));
         let answers = Answers {
             store: Arc::clone(&self.store),
@@ -520,12 +524,12 @@ impl Built {
         };
         let probes = probe::routes(Arc::clone(life), Arc::clone(&self.catalogs));
         let limit = u64::try_from(config.limits.request.as_millis()).unwrap_or(u64::MAX);
-        readers
+        Ok(readers
             .merge(metrics)
             .merge(events)
             .merge(probes)
             .layer(from_fn_with_state(Duration::from_millis(limit), guard::in_time))
-            .layer(from_fn(guard::counted))
+            .layer(from_fn(guard::counted)))
     }
 }
 

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde_json::json;
 use tokio::sync::broadcast;
 
 use super::books::{blocking, encoded};
@@ -12,11 +11,11 @@ use super::hub::Hub;
 use super::models::Noticed;
 use crate::api::source::{
     Answer, CatalogView, DecisionFilter, Failure, Live, ModelView, OperationView, OrderGiven, Page,
-    PreferenceChange, Source, TaskChange, TaskFilter, TriggerView,
+    PreferenceChange, Source, TaskFilter, TaskOnly, TaskWish, TriggerView,
 };
 use crate::catalog::Catalogs;
 use crate::clock::Shared as Clock;
-use crate::decode::{Arrival, Body, Home, PreferenceRecord, Record, shard_of};
+use crate::decode::{PreferenceRecord, Record, shard_of};
 use crate::dispatch::in_app::InApp;
 use crate::engine::catalog::{Catalog, Kind, Sending, TriggerState};
 use crate::engine::customer::CustomerState;
@@ -26,7 +25,6 @@ use crate::engine::slot::TriggerSlot;
 use crate::engine::time::Timestamp;
 use crate::log;
 use crate::log::appender::Appender;
-use crate::store::changes::{self, Change};
 use crate::store::explain::Explainer;
 use crate::store::record::{DeadLetter, DecisionRecord, InboxRow, TaskRecord};
 use crate::store::view::{CustomerFilter, CustomerLine, CustomerPage, CustomerSort, Funnel};
@@ -35,8 +33,6 @@ use crate::worker::{Shard, Workers, workers};
 
 /// Most dead letters given out at a time.
 const DEAD_LETTERS_MAX: usize = 500;
-/// The event that tells that a task was done.
-const TASK_CLOSED: &str = "Task Closed";
 /// Where an answer was given when the one who records it does not say.
 const CONSENT_SOURCE: &str = "api";
 
@@ -167,34 +163,22 @@ impl Source for Answers {
         limit: usize,
     ) -> Answer<'_, Page<TaskRecord>> {
         Box::pin(async move {
-            let TaskFilter { state, assigned_to, customer } = filter;
-            let shards = (self.shown)();
-            let filter = store::tasks::TaskFilter { state, assigned_to, customer, shards };
+            let TaskFilter { state, assigned_to, customer, only } = filter;
+            let (shards, now) = ((self.shown)(), self.clock.now());
+            let filter = store::tasks::TaskFilter {
+                state,
+                assigned_to,
+                customer,
+                shards,
+                unassigned: only == Some(TaskOnly::Unassigned),
+                overdue_at: (only == Some(TaskOnly::Overdue)).then_some(now),
+            };
             self.read(move |store| store.tasks(&filter, after.as_deref(), limit)).await.map(page_of)
         })
     }
 
-    fn change_task(&self, id: String, change: TaskChange) -> Answer<'_, TaskRecord> {
-        Box::pin(async move {
-            let none = Failure::NotFound(format!("there is no task `{id}`"));
-            let TaskChange { state, outcome, by } = change;
-            let done = state == "done";
-            let said = outcome.clone();
-            let changed = move |task: &mut TaskRecord| {
-                task.state = state;
-                task.outcome = said.or_else(|| task.outcome.take());
-            };
-            let task = match &self.keep {
-                Some(keep) => self.keep_task(keep, id, changed).await?,
-                None => self.read(move |store| store.change_task(&id, changed)).await?,
-            };
-            let task = task.ok_or(none)?;
-            if done {
-                self.tell_closed(&task, by.as_deref()).await?;
-            }
-            self.hub.tell(Live::Task(Box::new(task.clone())));
-            Ok(task)
-        })
+    fn change_task(&self, id: String, wish: TaskWish) -> Answer<'_, TaskRecord> {
+        Box::pin(self.wish(id, wish))
     }
 
     fn change_preference(&self, customer: String, change: PreferenceChange) -> Answer<'_, ()> {
@@ -274,7 +258,7 @@ impl Source for Answers {
 
 impl Answers {
     /// Reads from the store where it may wait for the disk.
-    async fn read<T: Send + 'static>(
+    pub(super) async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Store) -> Result<T, store::Error> + Send + 'static,
     ) -> Result<T, Failure> {
@@ -293,36 +277,13 @@ impl Answers {
         (self.shown)().is_none_or(|shown| shown.contains(&shard))
     }
 
-    fn check_shown(&self, customer: &str) -> Result<(), Failure> {
+    pub(super) fn check_shown(&self, customer: &str) -> Result<(), Failure> {
         match self.is_shown(customer) {
             true => Ok(()),
             false => Err(Failure::Unavailable(
                 "the customer is on the way from another node: ask again soon".to_owned(),
             )),
         }
-    }
-
-    /// Changes a task where the next owner of its customer finds it, too.
-    async fn keep_task(
-        &self,
-        keep: &Keep,
-        id: String,
-        change: impl FnOnce(&mut TaskRecord),
-    ) -> Result<Option<TaskRecord>, Failure> {
-        let Some(mut task) = self.read(move |store| store.task(&id)).await? else {
-            return Ok(None);
-        };
-        change(&mut task);
-        let value = serde_json::to_vec(&task);
-        let value = value.map_err(|error| Failure::Unavailable(error.to_string()))?;
-        let shard = shard_of(&task.customer, self.store.shards());
-        let change =
-            Change { shard, kind: changes::Kind::Task, id: task.id.clone(), value: Some(value) };
-        if keep(change).await {
-            return Ok(Some(task));
-        }
-        let what = "another node has the customer of this task by now: ask again soon";
-        Err(Failure::Unavailable(what.to_owned()))
     }
 
     /// Notes that a message was read where the next owner of its customer finds it, too.
@@ -344,35 +305,6 @@ impl Answers {
             }
         }
         Ok(Some(row))
-    }
-
-    /// The event behind a closed task: triggers may wait for it. Its id is the task's, so that it
-    /// happens once however often the task is closed.
-    async fn tell_closed(&self, task: &TaskRecord, by: Option<&str>) -> Result<(), Failure> {
-        let event = json!({
-            "customer": task.customer,
-            "event": TASK_CLOSED,
-            "id": format!("task-closed-{}", task.id),
-            "with": {
-                "task": task.id,
-                "trigger": task.trigger,
-                "outcome": task.outcome,
-                "by": by,
-            },
-        });
-        let event = event.to_string();
-        let shards = self.store.shards();
-        let arrival = Arrival::live(self.clock.now());
-        let encoded = Body::read(event.as_bytes(), None)
-            .map(|mut body| body.encode(arrival, shards, || task.id.clone()))
-            .map_err(|refusal| Failure::Invalid(refusal.to_string()))?;
-        for accepted in encoded.accepted {
-            if let Home::Shard(shard) = accepted.home {
-                let appended = self.appender.append(shard, vec![accepted.record]).await;
-                appended.map_err(|error| not_durable(&error))?;
-            }
-        }
-        Ok(())
     }
 }
 
@@ -497,6 +429,6 @@ fn unanswered(error: workers::Error) -> Failure {
     }
 }
 
-fn not_durable(error: &log::Error) -> Failure {
+pub(super) fn not_durable(error: &log::Error) -> Failure {
     Failure::Unavailable(error.to_string())
 }

@@ -16,6 +16,7 @@ use crate::engine::catalog::{Action, Due, Message, Offer, SendAction, TaskAction
 use crate::engine::condition::Expr;
 use crate::engine::policy::OnCap;
 use crate::engine::slot::PropertySlot;
+use crate::engine::task::CHAIN_MAX;
 use crate::engine::time::Span;
 use crate::engine::value::Value;
 
@@ -223,6 +224,15 @@ impl Building<'_, '_, '_> {
         let channel = channel.and_then(|word| self.context.registry.channel(word, self.faults));
         let assign_to = raw.assign_to.as_ref().map(|line| self.assignee(line));
         let due = raw.due.as_ref().map(|word| self.due(word));
+        let ack_within = raw.ack_within.as_ref().map(|span| some_time(span, self.faults));
+        let expires_after = raw.expires_after.as_ref().map(|span| life_time(span, self.faults));
+        let escalate_to = self.people(raw.escalate_to.as_ref());
+        let team = raw.team.as_ref().map(|word| self.context.registry.team(word, self.faults));
+        let worth = raw.worth.as_ref().map(|line| self.worth(line));
+        if let (None, Some(skill)) = (&raw.team, raw.skills.iter().flat_map(|all| &all.0).next()) {
+            let help = "add `team:`, a team of the policy, or leave `skills` out".to_owned();
+            self.faults.error("E007", skill.extent, "nobody looks at these skills", help);
+        }
         let title = text_name(self.trigger, &["task", "title"]);
         if let Some(words) = &raw.title.0 {
             self.compile(|compiler| compiler.words(&title, words));
@@ -242,7 +252,18 @@ impl Building<'_, '_, '_> {
         Some(TaskAction {
             channel: channel?,
             assign_to: assign_to.map_or(Some(None), |found| found.map(Some))?,
+            ack_within: ack_within.map_or(Some(None), |span| span.map(Some))?,
             due: due.map_or(Some(None), |found| found.map(Some))?,
+            expires_after: expires_after.map_or(Some(None), |span| span.map(Some))?,
+            escalate_to: escalate_to?,
+            team: team.map_or(Some(None), |found| found.map(Some))?,
+            skills: raw
+                .skills
+                .iter()
+                .flat_map(|skills| &skills.0)
+                .map(|skill| Arc::from(&*skill.text))
+                .collect(),
+            worth: worth.map_or(Some(None), |found| found.map(Some))?,
             priority: match raw.priority {
                 Some(UrgencyWord::Low) => TaskPriority::Low,
                 Some(UrgencyWord::Normal) | None => TaskPriority::Normal,
@@ -259,6 +280,24 @@ impl Building<'_, '_, '_> {
                 .map(|word| word.text.clone())
                 .collect(),
         })
+    }
+
+    fn worth(&mut self, line: &Line) -> Option<Expr> {
+        let sight = self.names.sight;
+        let found = condition::number(line, sight, self.context.symbols, self.faults)?;
+        condition::properties(&found, &mut self.properties);
+        Some(found)
+    }
+
+    fn people(&mut self, lines: Option<&OneOrMany<Line>>) -> Option<Box<[Expr]>> {
+        let lines = lines.map_or(&[][..], |lines| lines.0.as_slice());
+        if let Some(line) = lines.get(CHAIN_MAX) {
+            let message = format!("a task goes on to at most {CHAIN_MAX} people");
+            self.faults.error("E070", line.0.extent, message, None);
+            return None;
+        }
+        let built: Vec<_> = lines.iter().map(|line| self.assignee(line)).collect();
+        built.into_iter().collect()
     }
 
     /// An expression, or an address that stands for itself.

@@ -27,6 +27,7 @@ use crate::engine::index::TriggerIndex;
 use crate::engine::message::Texts;
 use crate::engine::policy::Policy;
 use crate::engine::reading::{Reader, Readers};
+use crate::engine::task::TaskEvents;
 
 /// Most files of one set.
 const FILES_MAX: usize = 10_000;
@@ -213,10 +214,13 @@ impl<'t> ReadFiles<'t> {
         let given = given.map(|file| policy::File { raw: file.raw.clone(), text: file.text });
         let mut registry = self.registry(list);
         policy::register(&base, given.as_ref(), &mut registry, list);
+        registry.teams = super::team::names(given.as_ref());
         let mut symbols = Symbols::default();
         let known = symbols.known_traits();
+        symbols.task_events();
         let models = self.model_names(&mut symbols, list);
         let policy = policy::build(&base, given.as_ref(), &registry, &mut symbols, list);
+        let teams = super::team::build(given.as_ref(), &policy.zone, list);
         let mut texts = Texts::new();
         let (triggers, idle) = {
             let mut context = Context {
@@ -246,6 +250,7 @@ impl<'t> ReadFiles<'t> {
         };
         let tables = symbols.finish();
         let readers = Readers::new(readers, tables.events.len());
+        let task_events = TaskEvents::among(&tables.events);
         let catalog = Catalog {
             revision: self.revision(),
             index: TriggerIndex::build(&triggers, tables.events.len()),
@@ -260,6 +265,8 @@ impl<'t> ReadFiles<'t> {
             policy,
             texts,
             known,
+            task_events,
+            teams,
             session_idle,
             sending,
         };

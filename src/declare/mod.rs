@@ -22,6 +22,7 @@ mod scalar;
 pub mod schema;
 mod suggest;
 mod symbols;
+mod team;
 mod template;
 mod terms;
 pub mod tests;

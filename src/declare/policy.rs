@@ -342,7 +342,7 @@ fn quiet(word: Option<QuietWord>) -> QuietRule {
 }
 
 /// One bit; Monday is the lowest.
-const fn weekday(day: WeekdayWord) -> u8 {
+pub(crate) const fn weekday(day: WeekdayWord) -> u8 {
     match day {
         WeekdayWord::Monday => 1,
         WeekdayWord::Tuesday => 2,

@@ -21,6 +21,8 @@ pub(crate) struct Registry {
     pub(crate) tags: Vec<Arc<str>>,
     /// Triggers, sorted.
     pub(crate) triggers: Vec<Arc<str>>,
+    /// Teams of the policy.
+    pub(crate) teams: Vec<Arc<str>>,
 }
 
 impl Registry {
@@ -45,6 +47,12 @@ impl Registry {
     /// The tag that is meant.
     pub(crate) fn tag(&self, word: &Words, faults: &mut Faults<'_>) -> Option<TagSlot> {
         find(&self.tags, word, "tag", "E033", faults).map(TagSlot)
+    }
+
+    /// The team that is meant.
+    pub(crate) fn team(&self, word: &Words, faults: &mut Faults<'_>) -> Option<Arc<str>> {
+        let index = find(&self.teams, word, "team", "E033", faults)?;
+        self.teams.get(usize::from(index)).cloned()
     }
 
     /// The trigger that is meant.

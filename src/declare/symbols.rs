@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::engine::catalog::{KnownTraits, Measure, SeriesSpec};
 use crate::engine::condition::Condition;
 use crate::engine::slot::{EventSlot, PropertySlot, ScoreSlot, SeriesSlot, TraitSlot};
+use crate::engine::task::TaskEvents;
 use crate::engine::time::Span;
 
 /// Most event names, trait names or property paths that all files together may use.
@@ -112,6 +113,13 @@ impl Symbols {
             account: self.trait_("account"),
             owner: self.trait_("owner"),
             name: self.trait_("name"),
+        }
+    }
+
+    /// Knows what tasks make happen, so that it is heard of by name.
+    pub(crate) fn task_events(&mut self) {
+        for name in [TaskEvents::CLOSED, TaskEvents::ESCALATED, TaskEvents::EXPIRED] {
+            self.event(name);
         }
     }
 

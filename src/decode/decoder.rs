@@ -153,6 +153,8 @@ impl Decoder {
                 address: receipt.address,
                 text: receipt.text,
             }),
+            Record::Desk { note, .. } => Body::Desk(note.clone()),
+            Record::Task { instruction, .. } => Body::Task(instruction.clone()),
             Record::Preference { preference, .. } => Body::Preference(self.preference(preference)?),
             Record::Erasure { .. } => Body::Erasure,
             Record::Operation(operation) => Body::Operation(operation.clone()),

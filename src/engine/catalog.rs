@@ -19,6 +19,8 @@ use super::slot::{
     TriggerSlot,
 };
 use super::stand_in::StandIn;
+use super::task::TaskEvents;
+use super::team::Team;
 use super::time::{Span, Zone};
 use super::value::Value;
 
@@ -51,6 +53,10 @@ pub struct Catalog {
     pub texts: Texts,
     /// Traits with a meaning of their own.
     pub known: KnownTraits,
+    /// What tasks make happen.
+    pub task_events: TaskEvents,
+    /// Teams of people, in order of their names.
+    pub teams: Box<[Team]>,
     /// The longest silence within one session.
     pub session_idle: Option<Span>,
     /// Whether outreach really leaves: contacts made while it does not do not count afterwards.
@@ -379,8 +385,20 @@ pub struct TaskAction {
     pub channel: ChannelSlot,
     /// Who gets it: an expression giving a text.
     pub assign_to: Option<Expr>,
+    /// How long each person has to acknowledge it.
+    pub ack_within: Option<Span>,
     /// When it is due.
     pub due: Option<Due>,
+    /// Given up after this time.
+    pub expires_after: Option<Span>,
+    /// To whom it goes on, one after the other: expressions giving texts.
+    pub escalate_to: Box<[Expr]>,
+    /// The team whose desk decides who gets it.
+    pub team: Option<Arc<str>>,
+    /// What whoever gets it must know to do.
+    pub skills: Box<[Arc<str>]>,
+    /// What it is worth, for the order in which tasks wait: an expression giving a number.
+    pub worth: Option<Expr>,
     /// How urgent.
     pub priority: TaskPriority,
     /// Name of the title's template in `Texts`.
@@ -415,6 +433,18 @@ pub enum TaskPriority {
     High,
     /// Now.
     Urgent,
+}
+
+impl TaskPriority {
+    /// Higher goes first.
+    pub const fn rank(self) -> u8 {
+        match self {
+            Self::Low => 0,
+            Self::Normal => 1,
+            Self::High => 2,
+            Self::Urgent => 3,
+        }
+    }
 }
 
 /// `suppress:` hold back purposes for a customer once the trigger acts.
@@ -555,6 +585,11 @@ impl Catalog {
     pub fn find_trigger(&self, id: &str) -> Option<TriggerSlot> {
         let index = self.triggers.binary_search_by(|trigger| trigger.id.as_str().cmp(id)).ok()?;
         u16::try_from(index).ok().map(TriggerSlot)
+    }
+
+    /// The team of a name.
+    pub fn team(&self, name: &str) -> Option<&Team> {
+        self.teams.iter().find(|team| *team.name == *name)
     }
 
     /// The slot of a score's name.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use thin_vec::ThinVec;
 
 use super::decision::Reason;
+use super::desk::Desk;
 use super::id::{CustomerId, DecisionId, stable_hash};
 use super::input::{Answer, Told};
 use super::policy::Freeze;
@@ -16,6 +17,7 @@ use super::series::Series;
 use super::slot::{
     ChannelSlot, PropertySlot, PurposeSlot, ScoreSlot, SeriesSlot, TraitSlot, TriggerSlot,
 };
+use super::task::TaskState;
 use super::time::Timestamp;
 use super::timer::Timer;
 use super::value::Value;
@@ -89,6 +91,10 @@ pub struct Rare {
     pub session: Option<Box<Session>>,
     /// Addresses from which messages came back, the last ones, oldest first.
     pub bounced: ThinVec<Bounced>,
+    /// Tasks about this customer, in the order in which they were opened.
+    pub tasks: ThinVec<TaskState>,
+    /// What the desk of a team knows, which is no customer.
+    pub desk: Option<Box<Desk>>,
 }
 
 /// What nearly everybody has of it.
@@ -102,6 +108,8 @@ static NOTHING_RARE: Rare = Rare {
     rivals: ThinVec::new(),
     session: None,
     bounced: ThinVec::new(),
+    tasks: ThinVec::new(),
+    desk: None,
 };
 
 /// The rare part of a state. To change it makes it, so ask first whether there is something to

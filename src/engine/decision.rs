@@ -400,10 +400,32 @@ pub enum Effect {
     Deliver(Outreach),
     /// Put onto the task list.
     Assign(Task),
+    /// A task changed, or somebody wished it to.
+    Turn(super::task::TaskTurn),
+    /// Tell somebody else who is heard through the log.
+    Errand(Errand),
     /// Record that a unit was exposed to an arm.
     Expose(Exposure),
     /// Everything about this customer must go.
     Erase,
+}
+
+/// What one subject has to tell another, by way of the log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Errand {
+    /// Whom.
+    pub to: CustomerId,
+    /// What.
+    pub what: Told,
+}
+
+/// What subjects tell each other.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Told {
+    /// A task tells its desk.
+    Desk(super::desk::DeskNote),
+    /// A desk tells a task.
+    Task(super::task::Instruction),
 }
 
 /// One intended contact.
@@ -457,8 +479,16 @@ pub struct Task {
     pub assign_to: Option<Box<str>>,
     /// When it was decided.
     pub created_at: Timestamp,
+    /// How long each person has to acknowledge it.
+    pub ack_within: Option<Span>,
     /// When it is due.
     pub due_at: Option<Timestamp>,
+    /// When it is given up.
+    pub expires_at: Option<Timestamp>,
+    /// To whom it goes on, one after the other.
+    pub chain: Vec<Box<str>>,
+    /// The team whose desk decides who gets it, and what it is asked for.
+    pub desk: Option<(Arc<str>, super::desk::Request)>,
     /// How urgent.
     pub priority: super::catalog::TaskPriority,
     /// What to do.

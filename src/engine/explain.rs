@@ -199,6 +199,8 @@ fn latest_cause(state: &CustomerState, slot: TriggerSlot) -> Option<&Cause> {
         | TimerKind::Date { .. }
         | TimerKind::Schedule { .. }
         | TimerKind::SessionEnd
+        | TimerKind::Task { .. }
+        | TimerKind::Desk
         | TimerKind::Rescore { .. } => None,
     });
     armed.chain(waiting.map(|waiting| &*waiting.cause)).max_by_key(|cause| cause.at)

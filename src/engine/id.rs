@@ -33,6 +33,16 @@ impl CustomerId {
         Self::new(format!("{}model:{name}", Self::OWN))
     }
 
+    /// The id under which the desk of a team hears what it is asked.
+    pub fn of_desk(team: &str) -> Self {
+        Self::new(format!("{}desk:{team}", Self::OWN))
+    }
+
+    /// The team whose desk this is.
+    pub fn team(&self) -> Option<&str> {
+        self.as_str().strip_prefix(Self::OWN)?.strip_prefix("desk:")
+    }
+
     /// Whether this is no customer but a part of Heedful: nobody who could be written to, counted,
     /// or judged by a model.
     pub fn is_own(&self) -> bool {

@@ -1,8 +1,10 @@
 //! Everything that can happen to a customer, as values with a time.
 
+use super::desk::DeskNote;
 use super::id::{CustomerId, DecisionId};
 use super::operation::Operation;
 use super::slot::{ChannelSlot, EventSlot, PropertySlot, PurposeSlot, ScoreSlot, TraitSlot};
+use super::task::Instruction;
 use super::time::{Span, Timestamp};
 use super::value::{Property, Value, ValueRef};
 
@@ -39,6 +41,10 @@ pub enum Body<'a> {
     Outcome(Outcome),
     /// What a provider told later of a send.
     Receipt(Receipt<'a>),
+    /// What a person wants of a task.
+    Task(Instruction),
+    /// What a task tells the desk of a team.
+    Desk(DeskNote),
     /// A change of consent or preference.
     Preference(Preference),
     /// Forget this customer.

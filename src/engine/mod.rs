@@ -10,6 +10,7 @@ pub mod classifier;
 pub mod condition;
 pub mod customer;
 pub mod decision;
+pub mod desk;
 pub mod drift;
 pub mod evaluate;
 pub mod experiment;
@@ -40,6 +41,8 @@ pub mod series;
 pub mod slot;
 pub mod stand_in;
 pub mod step;
+pub mod task;
+pub mod team;
 pub mod terms;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -249,6 +249,7 @@ impl Shop {
     pub(crate) fn open(mut self) -> Catalog {
         self.triggers.sort_by(|a, b| a.id.cmp(&b.id));
         let index = TriggerIndex::build(&self.triggers, self.events.len());
+        let task_events = super::task::TaskEvents::among(&self.events);
         Catalog {
             revision: "test".into(),
             series: Box::default(),
@@ -270,6 +271,8 @@ impl Shop {
                 owner: TraitSlot(5),
                 name: TraitSlot(6),
             },
+            task_events,
+            teams: Box::default(),
             readers: super::reading::Readers::default(),
             session_idle: Some(span("30m")),
             sending: self.sending,
@@ -330,7 +333,13 @@ pub(crate) fn task() -> Action {
     Action::Task(TaskAction {
         channel: TASKS,
         assign_to: None,
+        ack_within: None,
         due: None,
+        expires_after: None,
+        escalate_to: Box::default(),
+        team: None,
+        skills: Box::default(),
+        worth: None,
         priority: TaskPriority::Normal,
         title: "title".into(),
         suggest: None,

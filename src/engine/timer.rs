@@ -47,6 +47,13 @@ pub enum TimerKind {
     },
     /// When the session has been idle for long enough.
     SessionEnd,
+    /// When a task goes on, or is given up.
+    Task {
+        /// Its decision.
+        decision: DecisionId,
+    },
+    /// When the desk of a team may give out what had to wait.
+    Desk,
     /// When a scorecard is computed again.
     Rescore {
         /// Which.

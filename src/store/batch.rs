@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 use super::operations::StoredOperation;
 use super::record::{DeadLetter, DecisionRecord, ExposureRecord, KnownSend, OutboxRow, TaskRecord};
 use super::view::{Funnel, NamedScore};
-use crate::engine::decision::VerdictKind;
+use crate::engine::decision::{Errand, VerdictKind};
 use crate::engine::id::{CustomerId, DecisionId, head_of};
 use crate::engine::input::{BlindGap, Outcome};
 use crate::engine::operation::Operations;
+use crate::engine::task::TaskTurn;
 use crate::engine::time::{Span, Timestamp};
 
 /// The outcome of some inputs of one shard: committed whole or not at all.
@@ -34,6 +35,12 @@ pub struct Batch {
     pub withdrawn: Vec<DecisionId>,
     /// New tasks.
     pub tasks: Vec<TaskRecord>,
+    /// Changes of tasks, in the order in which they were made.
+    pub turns: Vec<TaskTurn>,
+    /// The tasks that they changed, as they then stand: the commit finds them.
+    pub turned: Vec<TaskRecord>,
+    /// What subjects have to tell others once this is durable.
+    pub errands: Vec<Errand>,
     /// Units that were exposed to an arm.
     pub exposures: Vec<ExposureRecord>,
     /// Counts of the triggers that ruled.
@@ -208,6 +215,8 @@ impl Batch {
         !(self.rulings.is_empty()
             && self.outbox.is_empty()
             && self.tasks.is_empty()
+            && self.turns.is_empty()
+            && self.errands.is_empty()
             && self.exposures.is_empty()
             && self.forgotten.is_empty())
     }
@@ -217,7 +226,10 @@ impl Batch {
         /// A ruling has its record and two ways to it; a task has one.
         const EACH: usize = 3;
         let few = self.settled.len() + self.exposures.len() + self.funnels.len() + 1;
-        self.states.len() + EACH * (self.rulings.len() + self.tasks.len()) + self.outbox.len() + few
+        self.states.len()
+            + EACH * (self.rulings.len() + self.tasks.len() + self.turns.len())
+            + self.outbox.len()
+            + few
     }
 
     /// What follows from it once it is durable; `None` when nothing does.
@@ -229,10 +241,22 @@ impl Batch {
             outbox: self.outbox,
             withdrawn: self.withdrawn,
             settled: self.settled,
-            tasks: self.tasks,
+            tasks: as_they_stand(self.tasks, self.turned),
             forgotten: self.forgotten,
+            errands: self.errands,
         })
     }
+}
+
+/// New tasks and changed ones, each once.
+fn as_they_stand(mut tasks: Vec<TaskRecord>, turned: Vec<TaskRecord>) -> Vec<TaskRecord> {
+    for task in turned {
+        match tasks.iter_mut().find(|known| known.id == task.id) {
+            Some(known) => *known = task,
+            None => tasks.push(task),
+        }
+    }
+    tasks
 }
 
 /// What became durable and may now be acted upon.
@@ -248,10 +272,12 @@ pub struct Committed {
     pub withdrawn: Vec<DecisionId>,
     /// Sends whose outcome was taken in: their rows are gone.
     pub settled: Vec<DecisionId>,
-    /// New tasks.
+    /// Tasks made and changed, as they stand.
     pub tasks: Vec<TaskRecord>,
     /// Customers that were forgotten.
     pub forgotten: Vec<CustomerId>,
+    /// What subjects have to tell others, by way of the log.
+    pub errands: Vec<Errand>,
 }
 
 impl Mark {

@@ -106,6 +106,11 @@ impl Store {
         self.write_known(write, &batch.known)?;
         for task in &batch.tasks {
             tasks::write(spaces, write, task)?;
+            pending.tasks.put(task);
+        }
+        batch.turned.clear();
+        for turn in &batch.turns {
+            batch.turned.extend(self.write_turn(write, turn, &mut pending.tasks)?);
         }
         for exposure in &batch.exposures {
             let key = super::exposures::key(exposure);
@@ -242,6 +247,7 @@ struct Pending {
     /// Decisions that are ruled more than once in them: the records of the others are not asked for.
     again: BTreeSet<DecisionId>,
     records: BTreeMap<DecisionId, (Timestamp, DecisionRecord)>,
+    tasks: tasks::Pending,
     /// Room for the record that is written now.
     json: Vec<u8>,
 }
@@ -252,7 +258,8 @@ impl Pending {
         let mut ids: Vec<DecisionId> = rulings.map(|ruled| ruled.id).collect();
         ids.sort_unstable();
         let again = ids.array_windows().filter(|[one, next]| one == next).map(|[id, _]| *id);
-        Self { again: again.collect(), ..Self::default() }
+        let tasks = tasks::Pending::of(batches);
+        Self { again: again.collect(), tasks, ..Self::default() }
     }
 
     fn take(&mut self, id: DecisionId) -> Option<(Timestamp, DecisionRecord)> {

@@ -9,6 +9,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use super::task_record::{
+    EarlierTask, ScoreRecord, TaskContext, TaskEntry, TaskLinks, TaskRecord, TaskRefused,
+};
+
 /// A decision as it stands: one per id, rewritten when its verdict changes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DecisionRecord {
@@ -186,51 +190,6 @@ pub struct OutboxRow {
     /// Whether it was decided while sending was off: it never leaves, also when sending is on now.
     #[serde(default)]
     pub dry_run: bool,
-}
-
-/// Work for a person.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct TaskRecord {
-    /// The decision id.
-    pub id: String,
-    /// The customer.
-    pub customer: String,
-    /// The customer's name, where known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// The trigger.
-    pub trigger: String,
-    /// The list or system it goes to.
-    pub list: String,
-    /// Who gets it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub assigned_to: Option<String>,
-    /// When it was decided (RFC 3339).
-    pub created_at: String,
-    /// When it is due (RFC 3339).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub due_at: Option<String>,
-    /// `low`, `normal`, `high`, `urgent`.
-    pub priority: String,
-    /// `open`, `acked`, `done`.
-    pub state: String,
-    /// What to do.
-    pub title: String,
-    /// How to begin.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub suggest: Option<String>,
-    /// Why now, in plain words.
-    pub reasons: Vec<String>,
-    /// The last events, newest first.
-    pub timeline: Vec<TimelineEntry>,
-    /// Earlier outreach, newest first.
-    pub contacts: Vec<ContactEntry>,
-    /// Other things asked for.
-    #[schema(value_type = Vec<Object>)]
-    pub include: Vec<Seen>,
-    /// What came of it, when done.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub outcome: Option<String>,
 }
 
 /// An event on a timeline.

@@ -1,20 +1,22 @@
 //! How rulings are told: the engine's values as records, by names, each with a concrete reason.
 
+mod task;
 mod why;
 
 #[cfg(test)]
 mod tests;
 
-use crate::engine::catalog::{Action, Catalog, Sending, TaskPriority};
+use crate::engine::catalog::{Action, Catalog, Sending};
 use crate::engine::customer::{Contact, ContactKind, CustomerState};
 use crate::engine::decision::{
-    Content, Decision, Detail, Effect, Exposure, Finding, Held, Outreach, Passed, Ruling, Task,
-    Truth, Verdict,
+    Content, Decision, Detail, Effect, Exposure, Finding, Held, Outreach, Passed, Ruling, Truth,
+    Verdict,
 };
 use crate::engine::id::DecisionId;
 use crate::engine::input::Told;
 use crate::engine::names::Names;
 use crate::engine::slot::{ChannelSlot, EventSlot, PurposeSlot, TriggerSlot};
+use crate::engine::task::TaskTurn;
 use crate::engine::time::Timestamp;
 use crate::engine::value::Value;
 
@@ -22,7 +24,7 @@ use super::batch::Ruled;
 use super::format::Strangers;
 use super::record::{
     ConditionRecord, ContactEntry, DecisionRecord, ExposureRecord, Field, OutboxRow, RuleRecord,
-    Seen, TaskRecord, TimelineEntry, Versions,
+    Seen, TimelineEntry, Versions,
 };
 
 pub use why::WallClock;
@@ -137,43 +139,6 @@ impl<'a> Teller<'a> {
         }
     }
 
-    /// A task as people see it.
-    pub fn task(&self, state: &CustomerState, task: &Task) -> TaskRecord {
-        let contact = |(at, trigger): &(Timestamp, TriggerSlot)| {
-            let known = state.ledger.iter().rev().find(|c| c.at == *at && c.trigger == *trigger);
-            ContactEntry {
-                at: at.to_string(),
-                trigger: self.trigger(*trigger).to_owned(),
-                channel: known.map(|known| self.channel(known.channel)).unwrap_or_default().into(),
-                kind: known.map_or("sent", |known| kind_word(known.kind)).to_owned(),
-                told: known.and_then(told_word),
-            }
-        };
-        let include = task
-            .include
-            .iter()
-            .map(|(name, value)| Seen { name: name.to_string(), value: json(Some(value)) });
-        TaskRecord {
-            id: task.decision.to_string(),
-            customer: task.customer.as_str().to_owned(),
-            name: state.text_trait(self.catalog.known.name).map(str::to_owned),
-            trigger: self.trigger(task.trigger).to_owned(),
-            list: self.channel(task.channel).to_owned(),
-            assigned_to: task.assign_to.as_deref().map(str::to_owned),
-            created_at: task.created_at.to_string(),
-            due_at: task.due_at.map(|at| at.to_string()),
-            priority: priority_word(task.priority).to_owned(),
-            state: "open".to_owned(),
-            title: task.title.to_string(),
-            suggest: task.suggest.as_deref().map(str::to_owned),
-            reasons: task.reasons.iter().map(ToString::to_string).collect(),
-            timeline: task.timeline.iter().map(|entry| self.timeline(*entry)).collect(),
-            contacts: task.contacts.iter().map(contact).collect(),
-            include: include.collect(),
-            outcome: None,
-        }
-    }
-
     /// An event of the timeline.
     pub fn timeline(&self, (event, at): (EventSlot, Timestamp)) -> TimelineEntry {
         TimelineEntry { at: at.to_string(), event: self.names.event_text(event).to_owned() }
@@ -196,6 +161,11 @@ impl<'a> Teller<'a> {
             Some(trigger) => trigger.id.as_str(),
             None => self.stranger(slot.0),
         }
+    }
+
+    /// The name of the trigger that asked for a task.
+    pub fn trigger_of(&self, turn: &TaskTurn) -> &'a str {
+        turn.after.as_ref().map_or("(forgotten)", |after| self.trigger(after.trigger))
     }
 
     /// The name of a purpose.
@@ -307,15 +277,6 @@ pub const fn kind_word(kind: ContactKind) -> &'static str {
         ContactKind::Unknown => "unknown",
         ContactKind::Ghost => "ghost",
         ContactKind::DryRun => "dry_run",
-    }
-}
-
-const fn priority_word(priority: TaskPriority) -> &'static str {
-    match priority {
-        TaskPriority::Low => "low",
-        TaskPriority::Normal => "normal",
-        TaskPriority::High => "high",
-        TaskPriority::Urgent => "urgent",
     }
 }
 

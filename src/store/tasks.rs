@@ -1,14 +1,17 @@
 //! The task list: work for people, newest first.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::batch::Batch;
 use super::changes::{Kind, Write};
 use super::commit::{from_json, json};
 use super::decisions::{Bounds, Collector, DecisionFilter, is_in};
 use super::open::Spaces;
 use super::record::TaskRecord;
+use super::task_record::Taken;
 use super::{Error, Page, Store, keys};
 use crate::engine::id::DecisionId;
+use crate::engine::task::{Stage, TaskTurn};
 use crate::engine::time::Timestamp;
 
 /// Which tasks to list.
@@ -22,6 +25,10 @@ pub struct TaskFilter {
     pub customer: Option<String>,
     /// About customers of these shards; about all without.
     pub shards: Option<BTreeSet<u16>>,
+    /// Only those that nobody has.
+    pub unassigned: bool,
+    /// Only those that were due by then and are not done.
+    pub overdue_at: Option<Timestamp>,
 }
 
 impl Store {
@@ -65,26 +72,47 @@ impl Store {
         value.map(|value| from_json("the task", id, &value)).transpose()
     }
 
-    /// Changes a task durably and gives it back as it then stands; `None` when there is none.
-    ///
-    /// # Errors
-    /// When it is not durable.
-    pub fn change_task(
+    /// Takes a change into the task it is about; the task as it then stands, unless nobody knows it
+    /// or it knew the change.
+    pub(super) fn write_turn(
         &self,
-        id: &str,
-        change: impl FnOnce(&mut TaskRecord),
+        write: &mut Write,
+        turn: &TaskTurn,
+        pending: &mut Pending,
     ) -> Result<Option<TaskRecord>, Error> {
-        let _changing = self.change();
-        let Some(mut task) = self.task(id)? else { return Ok(None) };
-        let (id, created_at) = (task.id.clone(), task.created_at.clone());
-        change(&mut task);
-        // Under these it is found.
-        (task.id, task.created_at) = (id, created_at);
-        let batch = self.db.batch().durability(Some(fjall::PersistMode::SyncData));
-        let mut changed = Write::silent(batch);
-        write(&self.spaces, &mut changed, &task)?;
-        self.guarded(|| changed.batch.commit())?;
-        Ok(Some(task))
+        let id = turn.task.to_string();
+        let known = match pending.tasks.remove(&id) {
+            Some(known) => Some(known),
+            None => self.task(&id)?,
+        };
+        let Some(mut task) = known else { return Ok(None) };
+        let taken = task.take(turn);
+        if taken == Taken::Now {
+            self::write(&self.spaces, write, &task)?;
+        }
+        pending.put(&task);
+        Ok((taken == Taken::Now).then_some(task))
+    }
+}
+
+/// Tasks of the batches at hand, which cannot be read from the database yet.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    /// Those that change in them: the others are not asked for.
+    changing: BTreeSet<String>,
+    tasks: BTreeMap<String, TaskRecord>,
+}
+
+impl Pending {
+    pub(super) fn of(batches: &[Batch]) -> Self {
+        let turns = batches.iter().flat_map(|batch| &batch.turns);
+        Self { changing: turns.map(|turn| turn.task.to_string()).collect(), ..Self::default() }
+    }
+
+    pub(super) fn put(&mut self, task: &TaskRecord) {
+        if self.changing.contains(&task.id) {
+            self.tasks.insert(task.id.clone(), task.clone());
+        }
     }
 }
 
@@ -108,10 +136,12 @@ pub(super) fn place(task: &TaskRecord) -> keys::Place {
     keys::place(Timestamp::parse(&task.created_at).unwrap_or_default(), &id)
 }
 
-/// What a filter looks at.
+/// What a filter looks at: customer, state, who has it, and when it is due in milliseconds.
 fn line(task: &TaskRecord) -> Vec<u8> {
     let assigned_to = task.assigned_to.as_deref().unwrap_or_default();
-    [&*task.customer, &*task.state, assigned_to].join("\0").into_bytes()
+    let due = task.due_at.as_deref().and_then(Timestamp::parse);
+    let due = due.map_or_else(String::new, |due| due.as_millis().to_string());
+    [&*task.customer, &*task.state, assigned_to, &*due].join("\0").into_bytes()
 }
 
 /// Whether a line is of a customer.
@@ -125,9 +155,15 @@ fn passes(line: &[u8], filter: &TaskFilter, shards: u16) -> bool {
     if !is_in(filter.shards.as_ref(), customer, shards) {
         return false;
     }
-    let mut parts = text.splitn(3, '\0');
-    [&filter.customer, &filter.state, &filter.assigned_to].into_iter().all(|wanted| {
-        let found = parts.next().unwrap_or_default();
-        wanted.as_ref().is_none_or(|wanted| wanted == found)
-    })
+    let mut parts = text.split('\0').skip(1);
+    let mut part = || parts.next().unwrap_or_default();
+    let (state, assigned_to, due) = (part(), part(), part());
+    let is = |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|w| w == found);
+    let is_open = Stage::parse(state).is_some_and(Stage::is_open);
+    let due = due.parse().ok().map(Timestamp::from_millis);
+    is(&filter.customer, customer)
+        && is(&filter.state, state)
+        && is(&filter.assigned_to, assigned_to)
+        && (!filter.unassigned || (assigned_to.is_empty() && is_open))
+        && filter.overdue_at.is_none_or(|now| is_open && due.is_some_and(|due| due <= now))
 }

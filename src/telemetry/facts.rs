@@ -105,6 +105,29 @@ impl Ruled<'_> {
     }
 }
 
+/// A task changed.
+#[derive(Clone, Copy, Debug)]
+pub struct TaskTurned<'a> {
+    /// The trigger that asked for it.
+    pub trigger: &'a str,
+    /// What happened to it: one of a closed list.
+    pub what: &'static str,
+    /// How long it took until somebody acknowledged it, if that is what happened.
+    pub took: Option<Span>,
+}
+
+impl TaskTurned<'_> {
+    /// Counts it.
+    pub fn emit(self) {
+        let trigger = self.trigger.to_owned();
+        counter!(metric::TASKS, "trigger" => trigger, "what" => self.what).increment(1);
+        if let Some(took) = self.took {
+            let millis = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);
+            histogram!(metric::TASK_ACK).record(f64::from(millis) / 1_000.0);
+        }
+    }
+}
+
 /// The standing counts of a trigger were read from the store.
 #[derive(Clone, Copy, Debug)]
 pub struct FunnelRead<'a> {

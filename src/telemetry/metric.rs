@@ -11,6 +11,8 @@ pub(super) const MATCHED: &str = "heedful_matched_total";
 pub(super) const DECISIONS: &str = "heedful_decisions_total";
 pub(super) const FUNNEL: &str = "heedful_funnel";
 pub(super) const IMBALANCE: &str = "heedful_funnel_imbalance";
+pub(super) const TASKS: &str = "heedful_task_changes_total";
+pub(super) const TASK_ACK: &str = "heedful_task_ack_seconds";
 pub(super) const APPLIED: &str = "heedful_inputs_applied_total";
 pub(super) const LAG: &str = "heedful_lag_seconds";
 pub(super) const BEHIND: &str = "heedful_behind_entries";
@@ -31,16 +33,22 @@ pub(super) const CONTEST: &str = "heedful_model_challenger_log_loss_difference";
 pub(super) const CONTEST_CLOSED: &str = "heedful_model_challenger_closed";
 pub(super) const HTTP: &str = "heedful_http_requests_total";
 pub(super) const UNSUBSCRIBED: &str = "heedful_unsubscribe_total";
-pub(super) const ORDERS: &str = "heedful_operations_in_force";
 pub(super) const RECEIPTS: &str = "heedful_receipts_total";
+pub(super) const ORDERS: &str = "heedful_operations_in_force";
 pub(super) const CONNECTIONS: &str = "heedful_http_connections";
 
 /// Upper bounds of what is measured in seconds.
 const SECONDS: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0];
 
+/// Upper bounds of what people do, in seconds: a minute to a week.
+const WORK_SECONDS: [f64; 9] =
+    [60.0, 300.0, 900.0, 3_600.0, 14_400.0, 28_800.0, 86_400.0, 259_200.0, 604_800.0];
+
 /// Histograms with our buckets, so that they can be added up over machines.
 pub(super) fn with_buckets(builder: PrometheusBuilder) -> PrometheusBuilder {
+    let ack = Matcher::Full(TASK_ACK.to_owned());
+    let builder = builder.set_buckets_for_metric(ack, &WORK_SECONDS).unwrap_or_default();
     let suffix = Matcher::Suffix("_seconds".to_owned());
     // It fails only for an empty list of buckets, and then there are summaries instead.
     builder.set_buckets_for_metric(suffix, &SECONDS).unwrap_or_default()
@@ -65,6 +73,8 @@ pub(super) fn describe() {
         IMBALANCE,
         "Matches minus the sum over all verdicts: anything but 0 is a defect"
     );
+    describe_counter!(TASKS, "Changes of tasks, by trigger and what happened");
+    describe_histogram!(TASK_ACK, Unit::Seconds, "Time until a task was acknowledged");
     describe_counter!(APPLIED, "Inputs applied to customers, by shard");
     describe_gauge!(
         LAG,
@@ -98,13 +108,13 @@ pub(super) fn describe() {
     describe_gauge!(TRIGGERS, "Triggers in force");
     describe_counter!(HTTP, "HTTP requests, by route and status class");
     describe_counter!(UNSUBSCRIBED, "Uses of the links in messages, by result");
-    describe_gauge!(
-        ORDERS,
-        "1 while an operator's order holds or stops something, by order and scope"
-    );
     describe_counter!(
         RECEIPTS,
         "What providers told of sends, by channel and what it was, or why it was refused"
+    );
+    describe_gauge!(
+        ORDERS,
+        "1 while an operator's order holds or stops something, by order and scope"
     );
     describe_gauge!(CONNECTIONS, "HTTP connections open");
 }

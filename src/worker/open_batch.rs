@@ -11,6 +11,7 @@ use crate::decode::KnownAs;
 use crate::engine::decision::{Applied, Decision, Effect};
 use crate::engine::id::{CustomerId, DecisionId};
 use crate::engine::input::Outcome;
+use crate::engine::task::{TaskTurn, What};
 use crate::engine::time::Timestamp;
 use crate::store::batch::{RefusedInput, Scored};
 use crate::store::format::Error;
@@ -188,7 +189,14 @@ impl OpenBatch {
                 Effect::Deliver(outreach) => {
                     self.batch.outbox.push(teller.outbox(self.shard, outreach));
                 }
-                Effect::Assign(task) => self.batch.tasks.push(teller.task(state, task)),
+                Effect::Assign(task) => {
+                    self.batch.tasks.push(teller.task(state, decision, task));
+                }
+                Effect::Errand(errand) => self.batch.errands.push(errand.clone()),
+                Effect::Turn(turn) => {
+                    turned(turn, teller.trigger_of(turn));
+                    self.batch.turns.push(turn.clone());
+                }
                 Effect::Expose(exposure) => {
                     self.batch.exposures.push(record_of::exposure(exposure));
                 }
@@ -232,7 +240,7 @@ impl OpenBatch {
         at: Timestamp,
     ) {
         let names = [
-            known_as.id.map(|id| record_of::known_by_id(id)),
+            known_as.id.map(record_of::known_by_id),
             known_as.address.map(record_of::known_by_address),
         ];
         self.batch.known.extend(names.into_iter().flatten().map(|name| KnownSend {
@@ -348,6 +356,13 @@ impl OpenBatch {
         let first = self.unwritten.first().into_iter().chain(self.held).min();
         first.map_or(self.last, |first| first.saturating_sub(1).min(self.last))
     }
+}
+
+fn turned(turn: &TaskTurn, trigger: &str) {
+    let after = turn.after.as_deref();
+    let took = after.filter(|_| matches!(turn.what, What::Acked | What::Claimed));
+    let took = took.map(|after| turn.at - after.opened_at);
+    telemetry::TaskTurned { trigger, what: turn.what.as_str(), took }.emit();
 }
 
 /// Whether a score of a customer has changed with what was applied last.

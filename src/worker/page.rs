@@ -66,7 +66,11 @@ fn trigger_of(kind: &TimerKind) -> Option<TriggerSlot> {
         TimerKind::Absence { trigger, .. }
         | TimerKind::Date { trigger, .. }
         | TimerKind::Schedule { trigger } => Some(*trigger),
-        TimerKind::Release { .. } | TimerKind::SessionEnd | TimerKind::Rescore { .. } => None,
+        TimerKind::Release { .. }
+        | TimerKind::SessionEnd
+        | TimerKind::Task { .. }
+        | TimerKind::Desk
+        | TimerKind::Rescore { .. } => None,
     }
 }
 
@@ -268,7 +272,11 @@ fn upcoming(state: &CustomerState, teller: &Teller<'_>) -> Vec<Upcoming> {
             }
             TimerKind::Date { trigger, .. } => (*trigger, "a date of the customer".to_owned()),
             TimerKind::Schedule { trigger } => (*trigger, "its calendar".to_owned()),
-            TimerKind::Release { .. } | TimerKind::SessionEnd | TimerKind::Rescore { .. } => {
+            TimerKind::Release { .. }
+            | TimerKind::SessionEnd
+            | TimerKind::Task { .. }
+            | TimerKind::Desk
+            | TimerKind::Rescore { .. } => {
                 return None;
             }
         };

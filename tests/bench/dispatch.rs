@@ -7,6 +7,7 @@
 //! Service, server and client share the machine, as they do in the other benches: what the server
 //! takes of the processor, the service does not have.
 #![expect(clippy::print_stdout, reason = "a bench reports by printing")]
+#![expect(clippy::disallowed_methods, reason = "server, clients and times of a bench")]
 
 #[path = "common/mod.rs"]
 mod common;

@@ -20,7 +20,7 @@ use heedful::engine::customer::{Cause, Consent, Contact, ContactKind, CustomerSt
 use heedful::engine::decision::VerdictKind;
 use heedful::engine::govern::{self, Proposal};
 use heedful::engine::id::{CustomerId, DecisionId};
-use heedful::engine::input::Answer;
+use heedful::engine::input::{Answer, Told};
 use heedful::engine::slot::{ChannelSlot, PurposeSlot, TraitSlot, TriggerSlot};
 use heedful::engine::time::{Span, Timestamp};
 use heedful::engine::value::Value;
@@ -119,6 +119,7 @@ impl Desk {
                 channel: ChannelSlot(0),
                 tags: 1,
                 kind: ContactKind::Sent,
+                told: Told::Nothing,
             });
         }
         Ok(Self { catalog, state, now })

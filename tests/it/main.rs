@@ -30,6 +30,8 @@ mod service;
 #[cfg(test)]
 mod skip;
 #[cfg(test)]
+mod tasks;
+#[cfg(test)]
 mod texts;
 #[cfg(test)]
 mod tidy;

@@ -416,7 +416,9 @@ impl World {
         let (held, begun) = match attempt::next(&held, seen, on_unknown, now) {
             Next::Call => (held, true),
             Next::Begin(held) => (held, false),
-            Next::Ask => return Err(("I3", format!("{id}: nobody can be asked here"))),
+            Next::Ask => {
+                return Err(("I3", format!("{id}: asked about where nobody can be asked")));
+            }
             Next::Wait(row) => {
                 self.disk.outbox.insert(id.clone(), row.clone());
                 self.in_hand.insert(id, (Held { row, doubt: held.doubt }, Seen::Found));

@@ -3,5 +3,6 @@
 pub(crate) mod cases;
 pub(crate) mod model;
 pub(crate) mod policy;
+pub(crate) mod team;
 pub(crate) mod text;
 pub(crate) mod trigger;

@@ -1,5 +1,6 @@
 //! The words of the policy file.
 
+use super::team::TeamWords;
 use super::trigger::OnCapWord;
 use crate::declare::fault::Located;
 use crate::declare::read::{Entries, Need, NoneOrMany, OneOrMany, choice, record};
@@ -34,6 +35,8 @@ record! {
         caps: Option<Vec<CapWords>>,
         /// What holds purposes back for a customer while a condition about them holds.
         freezes: Option<Vec<FreezeWords>>,
+        /// Teams of people who get tasks.
+        teams: Option<Entries<TeamWords>>,
         /// The part of all customers that hears nothing but exempt purposes: `5%`.
         holdout: Option<Share>,
     }

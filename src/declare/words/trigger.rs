@@ -185,8 +185,23 @@ record! {
         r#in: Need<Words>,
         /// Who gets it: an e-mail address, or an expression such as `customer.owner`.
         assign_to: Option<Line>,
-        /// When it is due: `4h`, `1 business day`.
+        /// The team of the policy whose desk decides who gets it, by skills, language, hours and load;
+        /// `assign_to` is then who is asked first.
+        team: Option<Words>,
+        /// What whoever gets it must know to do; only with `team`.
+        skills: Option<OneOrMany<Name>>,
+        /// What it is worth: of what waits for a team and is as urgent, the highest goes first. An
+        /// expression giving a number; only with `team`. Default 0.
+        worth: Option<Line>,
+        /// How long each person has to acknowledge it, before it goes on to the next.
+        ack_within: Option<Located<Span>>,
+        /// When it is due: `4h`, `1 business day`. Not done by then, it goes on to the next person.
         due: Option<Words>,
+        /// Given up when it is not done after this time. Default: never.
+        expires_after: Option<Located<Span>>,
+        /// Who gets it next, one after the other, when nobody acknowledges it or it is overdue, and
+        /// at once when `assign_to` is not known: addresses or expressions.
+        escalate_to: Option<OneOrMany<Line>>,
         /// How urgent: `low`, `normal`, `high` or `urgent`. Default `normal`.
         priority: Option<UrgencyWord>,
         /// What to do, in a line. A template.

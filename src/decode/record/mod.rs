@@ -10,9 +10,11 @@ mod write;
 use bytes::Bytes;
 
 use super::refusal::{Refusal, Refused};
+use crate::engine::desk::DeskNote;
 use crate::engine::id::DecisionId;
 use crate::engine::input::{Answer, Outcome, Told};
 use crate::engine::operation::Operation;
+use crate::engine::task::Instruction;
 use crate::engine::time::Timestamp;
 
 /// First byte of every record. A layout that older versions cannot read gets another number.
@@ -38,6 +40,20 @@ pub enum Record<'a> {
     },
     /// What a provider told later of a send.
     Receipt(ReceiptRecord<'a>),
+    /// What a person wants of a task.
+    Task {
+        /// Whose.
+        customer: &'a str,
+        /// What.
+        instruction: Instruction,
+    },
+    /// What a task tells the desk of a team.
+    Desk {
+        /// The subject that the desk is heard under.
+        desk: &'a str,
+        /// What.
+        note: DeskNote,
+    },
     /// A change of consent or preference.
     Preference {
         /// Whose.
@@ -233,8 +249,12 @@ stored! {
         Erasure = 4,
         /// [`Record::Operation`].
         Operation = 5,
+        /// [`Record::Task`].
+        Task = 6,
+        /// [`Record::Desk`].
+        Desk = 7,
         /// [`Record::Receipt`].
-        Receipt = 16,
+        Receipt = 8,
     }
 }
 /// Keys of the header. Never reuse a number.
@@ -261,6 +281,14 @@ mod key {
     pub(super) const UNTIL_MS: u8 = 19;
     pub(super) const ORDER: u8 = 20;
     pub(super) const SCOPE: u8 = 21;
+    pub(super) const BY: u8 = 30;
+    pub(super) const WISH: u8 = 31;
+    pub(super) const TO: u8 = 32;
+    pub(super) const OF: u8 = 33;
+    pub(super) const PRIORITY: u8 = 34;
+    pub(super) const SKILLS: u8 = 35;
+    pub(super) const LANGUAGE: u8 = 36;
+    pub(super) const OWNER: u8 = 37;
     pub(super) const EXTERNAL_ID: u8 = 40;
     pub(super) const ADDRESS: u8 = 41;
     pub(super) const TOLD: u8 = 42;
@@ -290,8 +318,10 @@ impl<'a> Record<'a> {
             Self::Score(ScoreRecord { customer, .. })
             | Self::Outcome { customer, .. }
             | Self::Receipt(ReceiptRecord { customer, .. })
+            | Self::Task { customer, .. }
             | Self::Preference { customer, .. }
             | Self::Erasure { customer } => Subject::Customer(customer),
+            Self::Desk { desk, .. } => Subject::Customer(desk),
             Self::Operation(_) => Subject::Everyone,
         }
     }
@@ -303,6 +333,8 @@ impl<'a> Record<'a> {
             Self::Score(_)
             | Self::Outcome { .. }
             | Self::Receipt(_)
+            | Self::Task { .. }
+            | Self::Desk { .. }
             | Self::Preference { .. }
             | Self::Operation(_)
             | Self::Erasure { .. } => None,

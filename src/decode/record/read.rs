@@ -9,9 +9,11 @@ use super::{
 use crate::decode::json;
 use crate::decode::refusal::Refusal;
 use crate::engine::decision::Reason;
-use crate::engine::id::DecisionId;
+use crate::engine::desk::{DeskNote, Request, Said};
+use crate::engine::id::{CustomerId, DecisionId};
 use crate::engine::input::{Answer, Delivery, Outcome, Told};
 use crate::engine::operation::{Operation, Order, Scope};
+use crate::engine::task::{Instruction, TaskOutcome, Wish};
 use crate::engine::time::Timestamp;
 
 /// Reads a record after its first byte.
@@ -42,12 +44,20 @@ struct Fields<'a> {
     granted: Option<u8>,
     source: Option<&'a str>,
     until_ms: Option<i64>,
-    order: Option<&'a str>,
-    scope: Option<&'a str>,
     external_id: Option<&'a str>,
     address: Option<&'a str>,
     told: Option<u8>,
     text: Option<&'a str>,
+    order: Option<&'a str>,
+    scope: Option<&'a str>,
+    by: Option<&'a str>,
+    wish: Option<&'a str>,
+    to: Option<&'a str>,
+    of: Option<&'a str>,
+    priority: Option<u8>,
+    skills: Option<&'a str>,
+    language: Option<&'a str>,
+    owner: Option<&'a str>,
     rest: &'a [u8],
 }
 
@@ -91,12 +101,20 @@ impl<'a> Fields<'a> {
             key::GRANTED => self.granted = Some(decoder.u8()?),
             key::SOURCE => self.source = Some(decoder.str()?),
             key::UNTIL_MS => self.until_ms = Some(decoder.i64()?),
-            key::ORDER => self.order = Some(decoder.str()?),
-            key::SCOPE => self.scope = Some(decoder.str()?),
             key::EXTERNAL_ID => self.external_id = Some(decoder.str()?),
             key::ADDRESS => self.address = Some(decoder.str()?),
             key::TOLD => self.told = Some(decoder.u8()?),
             key::TEXT => self.text = Some(decoder.str()?),
+            key::ORDER => self.order = Some(decoder.str()?),
+            key::SCOPE => self.scope = Some(decoder.str()?),
+            key::BY => self.by = Some(decoder.str()?),
+            key::WISH => self.wish = Some(decoder.str()?),
+            key::TO => self.to = Some(decoder.str()?),
+            key::OF => self.of = Some(decoder.str()?),
+            key::PRIORITY => self.priority = Some(decoder.u8()?),
+            key::SKILLS => self.skills = Some(decoder.str()?),
+            key::LANGUAGE => self.language = Some(decoder.str()?),
+            key::OWNER => self.owner = Some(decoder.str()?),
             // A field of a later version.
             _ => decoder.skip()?,
         }
@@ -122,6 +140,11 @@ impl<'a> Fields<'a> {
                 customer: must(self.customer)?,
                 preference: self.into_preference()?,
             },
+            Kind::Task => Record::Task {
+                customer: must(self.customer)?,
+                instruction: self.into_instruction()?,
+            },
+            Kind::Desk => Record::Desk { desk: must(self.customer)?, note: self.into_note()? },
             Kind::Erasure => Record::Erasure { customer: must(self.customer)? },
             Kind::Operation => Record::Operation(self.into_operation()?),
         })
@@ -161,20 +184,6 @@ impl<'a> Fields<'a> {
         Ok(Outcome { decision, attempt: must(self.attempt)?, result })
     }
 
-    fn into_operation(self) -> Result<Operation, Refusal> {
-        let order = Order::parse(must(self.order)?);
-        let scope = Scope::parse(must(self.scope)?);
-        Ok(Operation {
-            id: must(self.id)?.into(),
-            order: order.ok_or_else(|| unknown("the order is not known to this version"))?,
-            scope: scope
-                .ok_or_else(|| unknown("the order's scope is not known to this version"))?,
-            until: Timestamp::from_millis(must(self.until_ms)?),
-            by: self.source.unwrap_or_default().into(),
-            why: self.why.unwrap_or_default().into(),
-        })
-    }
-
     fn known_as(&self) -> Option<KnownAs<'a>> {
         let (channel, purpose) = self.channel.zip(self.purpose)?;
         Some(KnownAs { channel, purpose, id: self.external_id, address: self.address })
@@ -193,6 +202,68 @@ impl<'a> Fields<'a> {
             purpose: must(self.purpose)?,
             address: self.address,
             text: self.text.unwrap_or_default(),
+        })
+    }
+
+    fn into_operation(self) -> Result<Operation, Refusal> {
+        let order = Order::parse(must(self.order)?);
+        let scope = Scope::parse(must(self.scope)?);
+        Ok(Operation {
+            id: must(self.id)?.into(),
+            order: order.ok_or_else(|| unknown("the order is not known to this version"))?,
+            scope: scope
+                .ok_or_else(|| unknown("the order's scope is not known to this version"))?,
+            until: Timestamp::from_millis(must(self.until_ms)?),
+            by: self.source.unwrap_or_default().into(),
+            why: self.why.unwrap_or_default().into(),
+        })
+    }
+
+    fn into_instruction(self) -> Result<Instruction, Refusal> {
+        let wish = match must(self.wish)? {
+            "ack" => Wish::Ack,
+            "claim" => Wish::Claim,
+            "done" => Wish::Done(TaskOutcome::parse(must(self.to)?).ok_or_else(missing)?),
+            "reopen" => Wish::Reopen,
+            "reassign" => Wish::Reassign(must(self.to)?.into()),
+            "note" => Wish::Note,
+            "goes" => Wish::Goes(must(self.to)?.into()),
+            "waits" => Wish::Waits,
+            "freed" => Wish::Freed,
+            _ => return Err(unknown("the wish is not known to this version")),
+        };
+        Ok(Instruction {
+            task: DecisionId::from_bytes(must(self.decision)?.try_into().map_err(|_| missing())?),
+            id: must(self.id)?.into(),
+            by: must(self.by)?.into(),
+            note: self.why.map(Into::into),
+            what: wish,
+        })
+    }
+
+    fn into_note(self) -> Result<DeskNote, Refusal> {
+        let what = match must(self.wish)? {
+            "asks" => Said::Asks(Request {
+                priority: must(self.priority)?,
+                worth: self.value.filter(|value| value.is_finite()).ok_or_else(missing)?,
+                opened_at: Timestamp::from_millis(must(self.occurred_ms)?),
+                skills: self
+                    .skills
+                    .iter()
+                    .flat_map(|all| all.split('\n'))
+                    .map(Into::into)
+                    .collect(),
+                language: self.language.map(Into::into),
+                owner: self.owner.map(Into::into),
+            }),
+            "has" => Said::Has(must(self.to)?.into()),
+            "over" => Said::Over,
+            _ => return Err(unknown("the note is not known to this version")),
+        };
+        Ok(DeskNote {
+            task: DecisionId::from_bytes(must(self.decision)?.try_into().map_err(|_| missing())?),
+            customer: CustomerId::new(must(self.of)?),
+            what,
         })
     }
 

@@ -9,8 +9,10 @@ use super::{
     EventRecord, Freshness, Kind, KnownAs, PreferenceRecord, ReceiptRecord, Record, Subject, key,
     preference, result,
 };
+use crate::engine::desk::{DeskNote, Said};
 use crate::engine::input::{Answer, Delivery, Outcome};
 use crate::engine::operation::Operation;
+use crate::engine::task::{Instruction, Wish};
 
 /// Appends the header of a record.
 pub(super) fn header(record: &Record<'_>, out: &mut Vec<u8>) -> Written {
@@ -36,6 +38,8 @@ impl Header<'_> {
                 self.outcome(customer, outcome, known_as.as_ref())
             }
             Record::Receipt(receipt) => self.receipt(receipt),
+            Record::Task { customer, instruction } => self.instruction(customer, instruction),
+            Record::Desk { desk, note } => self.note(desk, note),
             Record::Preference { customer, preference } => self.preference(customer, preference),
             Record::Erasure { customer } => {
                 self.begin(Kind::Erasure, 2, Subject::Customer(customer))
@@ -107,6 +111,58 @@ impl Header<'_> {
         self.text(key::PURPOSE, receipt.purpose)?;
         self.optional(key::ADDRESS, receipt.address)?;
         self.text(key::TEXT, receipt.text)
+    }
+
+    fn instruction(&mut self, customer: &str, instruction: &Instruction) -> Written {
+        let Instruction { task, id, by, note, what } = instruction;
+        let to = match what {
+            Wish::Done(outcome) => Some(outcome.as_str()),
+            Wish::Reassign(to) | Wish::Goes(to) => Some(&**to),
+            Wish::Ack | Wish::Claim | Wish::Reopen | Wish::Note | Wish::Waits | Wish::Freed => None,
+        };
+        let optional = u64::from(to.is_some()) + u64::from(note.is_some());
+        self.begin(Kind::Task, 6 + optional, Subject::Customer(customer))?;
+        self.0.u8(key::DECISION)?.bytes(task.as_bytes())?;
+        self.text(key::ID, id)?;
+        self.text(key::BY, by)?;
+        self.text(key::WISH, what.as_str())?;
+        self.optional(key::WHY, note.as_deref())?;
+        self.optional(key::TO, to)
+    }
+
+    fn note(&mut self, desk: &str, note: &DeskNote) -> Written {
+        let skills = match &note.what {
+            Said::Asks(request) => Some(request.skills.join("\n")).filter(|all| !all.is_empty()),
+            Said::Has(_) | Said::Over => None,
+        };
+        let more = match &note.what {
+            Said::Asks(request) => {
+                let texts =
+                    [skills.as_deref(), request.language.as_deref(), request.owner.as_deref()];
+                3 + texts.into_iter().flatten().count() as u64
+            }
+            Said::Has(_) => 1,
+            Said::Over => 0,
+        };
+        self.begin(Kind::Desk, 5 + more, Subject::Customer(desk))?;
+        self.0.u8(key::DECISION)?.bytes(note.task.as_bytes())?;
+        self.text(key::OF, note.customer.as_str())?;
+        match &note.what {
+            Said::Asks(request) => {
+                self.text(key::WISH, "asks")?;
+                self.code(key::PRIORITY, request.priority)?;
+                self.0.u8(key::VALUE)?.f64(request.worth)?;
+                self.0.u8(key::OCCURRED_MS)?.i64(request.opened_at.as_millis())?;
+                self.optional(key::SKILLS, skills.as_deref())?;
+                self.optional(key::LANGUAGE, request.language.as_deref())?;
+                self.optional(key::OWNER, request.owner.as_deref())
+            }
+            Said::Has(person) => {
+                self.text(key::WISH, "has")?;
+                self.text(key::TO, person)
+            }
+            Said::Over => self.text(key::WISH, "over"),
+        }
     }
 
     fn preference(&mut self, customer: &str, preference: &PreferenceRecord<'_>) -> Written {

@@ -2,9 +2,11 @@
 
 use super::*;
 use crate::engine::decision::Reason;
-use crate::engine::id::DecisionId;
+use crate::engine::desk::{DeskNote, Request, Said};
+use crate::engine::id::{CustomerId, DecisionId};
 use crate::engine::input::{Answer, Delivery, Outcome, Told};
 use crate::engine::operation::{Operation, Order, Scope};
+use crate::engine::task::{Instruction, TaskOutcome, Wish};
 
 #[test]
 fn every_record_is_read_back_as_it_was_written() {
@@ -13,16 +15,23 @@ fn every_record_is_read_back_as_it_was_written() {
         outcome: Outcome { decision: DecisionId::from_bytes([7; 16]), attempt: 3, result },
         known_as: None,
     };
-    let known_as = KnownAs { channel: "sms", purpose: "service", id: Some("SM1"), address: None };
-    let receipt = ReceiptRecord {
+    let note = |what| Record::Desk {
+        desk: "heedful:desk:success",
+        note: DeskNote {
+            task: DecisionId::from_bytes([7; 16]),
+            customer: CustomerId::new("c"),
+            what,
+        },
+    };
+    let wish = |what, note: Option<&str>| Record::Task {
         customer: "c",
-        id: "r1",
-        decision: DecisionId::from_bytes([7; 16]),
-        told: Told::Bounced,
-        channel: "sms",
-        purpose: "service",
-        address: Some("+31"),
-        text: "",
+        instruction: Instruction {
+            task: DecisionId::from_bytes([7; 16]),
+            id: "w1".into(),
+            by: "mei".into(),
+            note: note.map(Into::into),
+            what,
+        },
     };
     let preference = |preference| Record::Preference { customer: "c", preference };
     let event = EventRecord {
@@ -66,6 +75,26 @@ fn every_record_is_read_back_as_it_was_written() {
         preference(PreferenceRecord::PauseUntil(None)),
         preference(PreferenceRecord::PreferredChannel(Some("sms"))),
         preference(PreferenceRecord::PreferredChannel(None)),
+        wish(Wish::Ack, None),
+        wish(Wish::Claim, Some("mine")),
+        wish(Wish::Done(TaskOutcome::NoAnswer), Some("rang twice")),
+        wish(Wish::Reopen, None),
+        wish(Wish::Reassign("eva@shop.example".into()), None),
+        wish(Wish::Note, Some("is on holiday")),
+        wish(Wish::Goes("mei".into()), Some("the only one free who can")),
+        wish(Wish::Waits, None),
+        wish(Wish::Freed, None),
+        note(Said::Over),
+        note(Said::Has("mei".into())),
+        note(Said::Asks(Request::default())),
+        note(Said::Asks(Request {
+            priority: 3,
+            worth: 0.25,
+            opened_at: noon(),
+            skills: ["billing", "tax"].map(Box::from).into_iter().collect(),
+            language: Some("zh".into()),
+            owner: Some("tom".into()),
+        })),
         Record::Erasure { customer: "c" },
         Record::Operation(Operation {
             id: "op-1".into(),
@@ -74,22 +103,6 @@ fn every_record_is_read_back_as_it_was_written() {
             until: Timestamp::from_millis(1_772_366_400_000),
             by: "ann".into(),
             why: "a wrong price".into(),
-        }),
-        Record::Outcome {
-            customer: "c",
-            outcome: Outcome {
-                decision: DecisionId::from_bytes([7; 16]),
-                attempt: 1,
-                result: Delivery::Delivered,
-            },
-            known_as: Some(known_as),
-        },
-        Record::Receipt(receipt),
-        Record::Receipt(ReceiptRecord {
-            told: Told::Replied,
-            text: "no é",
-            address: None,
-            ..receipt
         }),
     ];
     for record in records {
@@ -123,4 +136,41 @@ fn a_record_written_by_the_first_version_stays_readable() {
     assert_eq!(event.subject, Subject::Customer("u1"));
     assert_eq!(event.json, "{}");
     assert_eq!(Record::Event(event).to_bytes(), &bytes[..]);
+}
+
+#[test]
+fn what_providers_tell_is_read_back_as_it_was_written() {
+    let known_as = KnownAs { channel: "sms", purpose: "service", id: Some("SM1"), address: None };
+    let receipt = ReceiptRecord {
+        customer: "c",
+        id: "r1",
+        decision: DecisionId::from_bytes([7; 16]),
+        told: Told::Bounced,
+        channel: "sms",
+        purpose: "service",
+        address: Some("+31"),
+        text: "",
+    };
+    let records = [
+        Record::Outcome {
+            customer: "c",
+            outcome: Outcome {
+                decision: DecisionId::from_bytes([7; 16]),
+                attempt: 1,
+                result: Delivery::Delivered,
+            },
+            known_as: Some(known_as),
+        },
+        Record::Receipt(receipt),
+        Record::Receipt(ReceiptRecord {
+            told: Told::Replied,
+            text: "no é",
+            address: None,
+            ..receipt
+        }),
+    ];
+    for record in records {
+        let bytes = record.to_bytes();
+        assert_eq!(Record::parse(&bytes).as_ref(), Ok(&record));
+    }
 }

@@ -19,9 +19,19 @@ pub(super) struct Manner {
     /// It never answers this command.
     pub(super) ignores: Option<&'static str>,
     /// Whether it can do TLS.
-    pub(super) tls: bool,
-    /// Whether it speaks TLS from the beginning, as on port 465.
-    pub(super) wrapped: bool,
+    pub(super) tls: Tls,
+}
+
+/// Whether a server speaks TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Tls {
+    /// It cannot.
+    #[default]
+    No,
+    /// After STARTTLS.
+    Start,
+    /// From the beginning, as on port 465.
+    Always,
 }
 
 /// What was said to the server, and what it took.
@@ -51,7 +61,7 @@ impl Server {
                 kept.lock().unwrap().connections += 1;
                 let kept = Arc::clone(&kept);
                 tokio::spawn(async move {
-                    if manner.wrapped {
+                    if manner.tls == Tls::Always {
                         let Ok(stream) = acceptor().accept(stream).await else { return };
                         kept.lock().unwrap().encrypted += 1;
                         let mut stream = BufReader::new(stream);
@@ -115,7 +125,7 @@ where
             }
         }
         let usual = match &*word {
-            "EHLO" if manner.tls => "250-sink\r\n250-AUTH PLAIN\r\n250 STARTTLS",
+            "EHLO" if manner.tls == Tls::Start => "250-sink\r\n250-AUTH PLAIN\r\n250 STARTTLS",
             "EHLO" => "250-sink\r\n250 AUTH PLAIN",
             "STARTTLS" => "220 go on",
             "AUTH" => "235 ok",

@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 
-use super::sink::{Manner, Server};
+use super::sink::{Manner, Server, Tls};
 use super::*;
 use crate::dispatch::tests::row;
 use crate::store::record::Field;
@@ -139,7 +139,7 @@ async fn nothing_is_said_in_the_clear_that_must_not_be() {
     assert_eq!(stripped.heard.lock().unwrap().commands, ["EHLO shop.example"]);
 
     // A certificate for which nobody vouches.
-    let server = Server::start(Manner { tls: true, ..Manner::default() }).await;
+    let server = Server::start(Manner { tls: Tls::Start, ..Manner::default() }).await;
     let smtp = Smtp::new(&start(&server, None)).unwrap();
     assert_eq!(smtp.call(&row(), now()).await.word(), "retry");
     assert_eq!(server.heard.lock().unwrap().encrypted, 0);
@@ -214,7 +214,7 @@ async fn what_is_no_mail_is_refused() {
 #[tokio::test]
 async fn tls_from_the_beginning_is_spoken_and_checked() {
     let ca = concat!(env!("CARGO_MANIFEST_DIR"), "/src/dispatch/smtp/testdata/ca.pem");
-    let server = Server::start(Manner { wrapped: true, ..Manner::default() }).await;
+    let server = Server::start(Manner { tls: Tls::Always, ..Manner::default() }).await;
     let always = |ca: Option<&str>| SmtpConfig {
         tls: SmtpTls::Always,
         ca_file: ca.map(Into::into),

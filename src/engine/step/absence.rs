@@ -194,6 +194,8 @@ fn same(kind: &TimerKind, slot: TriggerSlot, clause: u8, objects: Objects) -> bo
         | TimerKind::Date { .. }
         | TimerKind::Schedule { .. }
         | TimerKind::SessionEnd
+        | TimerKind::Task { .. }
+        | TimerKind::Desk
         | TimerKind::Rescore { .. } => false,
     }
 }

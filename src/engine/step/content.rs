@@ -7,13 +7,16 @@ use jiff::civil;
 use super::super::catalog::{
     Action, ArmOffer, Catalog, Due, Offer, SendAction, TaskAction, TaskPriority, Trigger, When,
 };
+use super::super::condition::Expr;
 use super::super::customer::{ContactKind, CustomerState};
 use super::super::decision::{Outreach, Task, Truth};
+use super::super::desk::Request;
 use super::super::evaluate::{self, Scope};
 use super::super::experiment::{self, Assignment};
 use super::super::health;
 use super::super::message::Extras;
 use super::super::slot::{ChannelSlot, TraitSlot, TriggerSlot};
+use super::super::task::CHAIN_MAX;
 use super::super::time::Timestamp;
 use super::super::value::Value;
 use super::fire::{Firing, properties_of};
@@ -95,14 +98,22 @@ pub(super) fn task(step: &Step<'_>, firing: &Firing<'_>, now: Timestamp) -> Resu
         catalog.texts.render(name, &scope, &extras).ok()
     });
     let priority: TaskPriority = task.priority;
+    let (assign_to, chain) = people(task, &scope);
+    let desk = task.team.clone().map(|team| (team, request(task, &scope)));
+    // The desk decides, and hears who would be the first choice.
+    let assign_to = assign_to.filter(|_| desk.is_none());
     Ok(Task {
         decision: firing.id,
         trigger: firing.slot,
         customer: state.id.clone(),
         channel: task.channel,
-        assign_to: assignee(task, &scope),
+        assign_to,
         created_at: now,
+        ack_within: task.ack_within,
         due_at: task.due.map(|due| due_at(due, catalog, now)),
+        expires_at: task.expires_after.map(|after| now + after),
+        chain,
+        desk,
         priority,
         title,
         suggest,
@@ -182,6 +193,40 @@ fn days_left(trigger: &Trigger, scope: &Scope<'_>) -> Option<i64> {
         evaluate::civil_date_of(scope.state.trait_value(of.slot)?.as_ref().at(&of.path), &zone)?;
     let today = scope.now.in_zone(&zone).date();
     date.since((jiff::Unit::Day, today)).ok().map(|span| span.get_days().into())
+}
+
+/// Who gets it, and to whom it goes on. When nobody is known to get it, the first of those does.
+fn people(task: &TaskAction, scope: &Scope<'_>) -> (Option<Box<str>>, Vec<Box<str>>) {
+    let next = |expr: &Expr| evaluate::value(expr, scope).and_then(text_of);
+    let mut chain: Vec<Box<str>> = task.escalate_to.iter().filter_map(next).collect();
+    let first = assignee(task, scope);
+    chain.retain(|person| first.as_ref() != Some(person));
+    chain.dedup();
+    chain.truncate(CHAIN_MAX);
+    if task.team.is_some() {
+        return (first, chain);
+    }
+    let first = first.or_else(|| (!chain.is_empty()).then(|| chain.remove(0)));
+    (first, chain)
+}
+
+/// What the desk of a team is asked for.
+fn request(task: &TaskAction, scope: &Scope<'_>) -> Request {
+    let worth = task.worth.as_ref().and_then(|expr| evaluate::value(expr, scope));
+    let worth = match worth {
+        Some(Value::Num(number)) => number,
+        _ => 0.0,
+    };
+    let locale = scope.state.text_trait(scope.catalog.known.locale);
+    let language = locale.and_then(|locale| locale.split(['-', '_']).next());
+    Request {
+        priority: task.priority.rank(),
+        worth,
+        opened_at: scope.now,
+        skills: task.skills.iter().map(|skill| Box::from(&**skill)).collect(),
+        language: language.map(|language| language.to_ascii_lowercase().into()),
+        owner: assignee(task, scope),
+    }
 }
 
 fn assignee(task: &TaskAction, scope: &Scope<'_>) -> Option<Box<str>> {

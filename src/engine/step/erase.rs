@@ -12,6 +12,9 @@ impl Step<'_> {
         for waiting in std::mem::take(&mut self.state.rare.waiting) {
             self.cancel(waiting, Verdict::Cancel { reason: Reason::Erased }, Vec::new(), now);
         }
+        if !self.state.rare.tasks.is_empty() {
+            self.leave_desks();
+        }
         let applied = self.state.applied;
         *self.state = CustomerState::new(self.state.id.clone(), now);
         self.state.applied = applied;

@@ -136,7 +136,10 @@ impl<'a> Step<'a> {
                 }
             }
             Verdict::Task => match content::task(self, &firing, now) {
-                Ok(task) => self.decision.effects.push(Effect::Assign(task)),
+                Ok(task) => {
+                    self.open_task(&task, now);
+                    self.decision.effects.push(Effect::Assign(task));
+                }
                 Err(why) => verdict = self.unrenderable(firing.id, why, &mut findings),
             },
             Verdict::Defer { until, reason } => {

@@ -9,6 +9,7 @@ mod audit;
 mod behavior;
 mod bind;
 mod content;
+mod desk;
 mod erase;
 mod fire;
 mod fold;
@@ -19,6 +20,7 @@ mod receipt;
 mod release;
 mod roster;
 mod status;
+mod tasks;
 mod timers;
 
 #[cfg(test)]
@@ -72,6 +74,7 @@ fn step_within(
         {
             Some(stable_hash(id))
         }
+        Body::Task(instruction) => Some(stable_hash(&instruction.id)),
         _ => None,
     };
     if mark.is_some_and(|mark| state.recent.has_mark(mark)) {
@@ -118,6 +121,8 @@ impl Step<'_> {
             Body::Tick => {}
             Body::Outcome(outcome) => self.outcome(outcome, at),
             Body::Receipt(receipt) => self.receipt(receipt, at),
+            Body::Task(instruction) => self.instruct(instruction, at),
+            Body::Desk(note) => self.at_desk(note, at),
             Body::Preference(preference) => fold::preference(self.state, preference, at),
             Body::Erasure => self.erase(at),
             Body::Operation(operation) => self.ordered(operation, at),
@@ -194,6 +199,8 @@ fn is_about_the_customer(body: &Body<'_>) -> bool {
         Body::Tick
         | Body::Outcome(_)
         | Body::Receipt(_)
+        | Body::Task(_)
+        | Body::Desk(_)
         | Body::Preference(_)
         | Body::Erasure
         | Body::Operation(_)

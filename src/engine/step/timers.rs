@@ -34,6 +34,8 @@ impl Step<'_> {
             TimerKind::Schedule { trigger } => self.schedule_reached(trigger, now),
             TimerKind::SessionEnd => self.session_idle(now),
             TimerKind::Rescore { score } => self.rescore(score, now),
+            TimerKind::Task { decision } => self.task_due(decision, now),
+            TimerKind::Desk => self.desk_opens(now),
         }
     }
 }
@@ -59,6 +61,8 @@ pub(super) fn make_room(state: &mut CustomerState) -> u32 {
                 | TimerKind::Date { .. }
                 | TimerKind::Schedule { .. }
                 | TimerKind::SessionEnd
+                | TimerKind::Task { .. }
+                | TimerKind::Desk
                 | TimerKind::Rescore { .. } => None,
             })
             .min();
@@ -86,5 +90,7 @@ fn order(timer: &Timer) -> (u8, u16, u64) {
         TimerKind::Absence { trigger, object, .. } => (3, trigger.0, *object),
         TimerKind::Date { trigger, offset } => (4, trigger.0, u64::from(*offset)),
         TimerKind::Schedule { trigger } => (5, trigger.0, 0),
+        TimerKind::Task { decision } => (6, 0, decision.head()),
+        TimerKind::Desk => (7, 0, 0),
     }
 }

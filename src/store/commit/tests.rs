@@ -5,6 +5,7 @@ use std::path::Path;
 use super::*;
 use crate::engine::decision::VerdictKind;
 use crate::engine::id::CustomerId;
+use crate::engine::task::{Stage, TaskOutcome, TaskState, TaskTurn, What};
 use crate::engine::time::Span;
 use crate::store::Options;
 use crate::store::decisions::DecisionFilter;
@@ -108,22 +109,39 @@ pub(in crate::store) fn task(
     TaskRecord {
         id: id(number).to_string(),
         customer: customer.into(),
-        name: None,
         trigger: "cart".into(),
         list: "success".into(),
         assigned_to: assigned_to.map(Into::into),
         created_at: at(minute).to_string(),
-        due_at: None,
         priority: "high".into(),
         state: "open".into(),
         title: "call".into(),
-        suggest: None,
-        reasons: Vec::new(),
-        timeline: Vec::new(),
-        contacts: Vec::new(),
-        include: Vec::new(),
-        outcome: None,
+        ..TaskRecord::default()
     }
+}
+
+fn turn(number: u8, turn: u32, what: What, stage: Stage) -> TaskTurn {
+    let at = at(i64::from(turn));
+    let outcome = if let What::Done(outcome) = what { Some(outcome) } else { None };
+    let after = TaskState {
+        id: id(number),
+        trigger: crate::engine::slot::TriggerSlot(0),
+        stage,
+        turn,
+        opened_at: at,
+        changed_at: at,
+        ack_within: None,
+        ack_by: None,
+        due_at: None,
+        overdue_at: None,
+        expires_at: None,
+        assigned_to: Some("ann".into()),
+        chain: thin_vec::ThinVec::new(),
+        outcome,
+        desk: None,
+    };
+    let (id, by) = (format!("w{turn}").into(), Some("ann".into()));
+    TaskTurn { task: after.id, at, id, by, note: None, what, after: Some(Box::new(after)) }
 }
 
 fn batch(position: u64, states: &[(&str, &[u8])]) -> Batch {
@@ -359,15 +377,35 @@ fn tasks_are_listed_and_changed() {
     assert_eq!(titles(&of_a), ["03", "01"]);
     let of_ann = TaskFilter { assigned_to: Some("ann".into()), ..TaskFilter::default() };
     assert_eq!(titles(&of_ann), ["01"]);
-    let done = store.change_task(&id(1).to_string(), |task| {
-        task.state = "done".into();
-        task.outcome = Some("renewed".into());
-        task.created_at = "tampered".into();
-    });
-    assert_eq!(done.unwrap().unwrap().created_at, at(1).to_string());
+    let done = turn(1, 2, What::Done(TaskOutcome::Reached), Stage::Done);
+    let turns = vec![
+        turn(1, 1, What::Acked, Stage::Acked),
+        done.clone(),
+        turn(9, 1, What::Acked, Stage::Acked),
+    ];
+    let mut batch = [Batch { turns, ..Batch::default() }];
+    store.commit(&mut batch).unwrap();
+    let [batch] = batch;
+    assert_eq!(batch.turned.len(), 2, "a task that nobody knows is passed over");
+    let told = batch.into_committed().unwrap().tasks;
+    let stood: Vec<_> = told.iter().map(|task| (&*task.state, task.turn)).collect();
+    assert_eq!(stood, [("done", 2)], "listeners hear how it stands");
+    let now = store.task(&id(1).to_string()).unwrap().unwrap();
+    assert_eq!((now.outcome.as_deref(), now.history.len()), (Some("reached"), 2));
+    assert_eq!((now.acked_at, now.closed_at), (Some(at(1).to_string()), Some(at(2).to_string())));
+    // The log may bring back what was taken in.
+    let mut again = [Batch { turns: vec![done], ..Batch::default() }];
+    store.commit(&mut again).unwrap();
+    assert_eq!(store.task(&id(1).to_string()).unwrap().unwrap().history.len(), 2);
     let open_ = TaskFilter { state: Some("open".into()), ..TaskFilter::default() };
     assert_eq!(titles(&open_), ["03", "02"]);
-    assert_eq!(store.change_task("nobody", |_| {}).unwrap(), None);
+    let nobodys = TaskFilter { unassigned: true, ..TaskFilter::default() };
+    assert_eq!(titles(&nobodys), ["03", "02"]);
+    let late = |minute| TaskFilter { overdue_at: Some(at(minute)), ..TaskFilter::default() };
+    let due = Some(at(60).to_string());
+    let due = vec![TaskRecord { due_at: due, ..task(4, "c", 4, None) }];
+    store.commit(&mut [Batch { tasks: due, ..Batch::default() }]).unwrap();
+    assert_eq!((titles(&late(59)).len(), titles(&late(60))), (0, vec!["04".to_owned()]));
 }
 
 pub(in crate::store) fn message(number: u8, customer: &str) -> InboxRow {

@@ -7,7 +7,9 @@
 //! grow at its end. Readers skip what they do not know and fill in what is not there.
 
 mod contacts;
+mod desk;
 pub mod moved;
+mod rare;
 mod read;
 mod rivals;
 mod tables;
@@ -51,7 +53,9 @@ pub(super) mod field {
     pub(crate) const SEEN_NEXT: u32 = 17;
     pub(crate) const SESSION: u32 = 18;
     pub(crate) const RIVALS: u32 = 19;
-    pub(crate) const BOUNCED: u32 = 30;
+    pub(crate) const TASKS: u32 = 20;
+    pub(crate) const DESK: u32 = 21;
+    pub(crate) const BOUNCED: u32 = 22;
 }
 
 /// Writes and reads states bound to one catalog.

@@ -9,8 +9,7 @@ use thin_vec::ThinVec;
 use super::tables::SeriesKind;
 use super::{Error, Strangers, Tables, VALUE_DEPTH_MAX, VERSION, field};
 use crate::engine::customer::{
-    Cause, Consent, CustomerState, Daily, Latch, Progress, ScoreState, Session, TIMELINE_MAX,
-    Waiting,
+    Cause, Consent, CustomerState, Daily, Latch, Progress, ScoreState, TIMELINE_MAX, Waiting,
 };
 use crate::engine::decision::Reason;
 use crate::engine::id::{CustomerId, DecisionId};
@@ -101,7 +100,10 @@ fn forget_gone(state: &mut CustomerState) {
         | TimerKind::Date { trigger, .. }
         | TimerKind::Schedule { trigger } => !gone(*trigger),
         TimerKind::Rescore { score } => score.0 < Strangers::FIRST_SLOT,
-        TimerKind::Release { .. } | TimerKind::SessionEnd => true,
+        TimerKind::Release { .. }
+        | TimerKind::Task { .. }
+        | TimerKind::Desk
+        | TimerKind::SessionEnd => true,
     });
 }
 
@@ -151,6 +153,8 @@ impl<'b> Reader<'_, 'b> {
             field::LEDGER => state.ledger = self.list(Self::contact)?,
             field::FREEZES => state.rare.freezes = self.list(Self::freeze)?,
             field::SCORES => state.rare.scores = self.list(Self::score)?,
+            field::TASKS => state.rare.tasks = self.list(Self::task)?,
+            field::DESK => state.rare.desk = Some(Box::new(self.desk()?)),
             field::RIVALS => state.rare.rivals = self.list(Self::rival)?,
             field::BOUNCED => state.rare.bounced = self.list(Self::bounced)?,
             field::TIMELINE => state.recent.set_timeline(self.timeline()?.into_iter()),
@@ -221,17 +225,6 @@ impl<'b> Reader<'_, 'b> {
             timeline.push(Remembered::new(event, self.instant()?));
         }
         Ok(timeline)
-    }
-
-    fn session(&mut self) -> Read<Session> {
-        let members = self.length()?;
-        let session = Session {
-            started_at: self.instant()?,
-            last_at: self.instant()?,
-            events: self.from.u32()?,
-        };
-        self.skip_rest(members, 3)?;
-        Ok(session)
     }
 
     fn consent(&mut self, members: usize) -> Read<Consent> {
@@ -349,6 +342,8 @@ impl<'b> Reader<'_, 'b> {
             3 => (TimerKind::Schedule { trigger: self.trigger()? }, 3),
             4 => (TimerKind::SessionEnd, 2),
             5 => (TimerKind::Rescore { score: self.score_slot()? }, 3),
+            7 => (TimerKind::Desk, 2),
+            6 => (TimerKind::Task { decision: self.decision()? }, 3),
             _ => return Err(wrong("a timer is of an unknown kind")),
         };
         self.skip_rest(members, known)?;
@@ -455,7 +450,7 @@ impl<'b> Reader<'_, 'b> {
         read(self).map(Some)
     }
 
-    fn decision(&mut self) -> Read<DecisionId> {
+    pub(super) fn decision(&mut self) -> Read<DecisionId> {
         let bytes = self.from.bytes()?;
         let bytes = <[u8; 16]>::try_from(bytes).map_err(|_| wrong("an id is not 16 bytes"))?;
         Ok(DecisionId::from_bytes(bytes))

@@ -11,6 +11,7 @@ use crate::engine::customer::{
     Waiting,
 };
 use crate::engine::decision::Reason;
+use crate::engine::desk::{Desk, Held, Request, Waits};
 use crate::engine::id::DecisionId;
 use crate::engine::input::{Answer, Told};
 use crate::engine::policy::Freeze;
@@ -20,6 +21,7 @@ use crate::engine::series::{Amount, Series, Tally};
 use crate::engine::slot::{
     ChannelSlot, PropertySlot, PurposeSlot, ScoreSlot, SeriesSlot, TriggerSlot,
 };
+use crate::engine::task::{AtDesk, CHAIN_MAX, Stage, Standing, TaskOutcome, TaskState};
 use crate::engine::time::{Span, Timestamp};
 use crate::engine::timer::{Timer, TimerKind};
 use crate::engine::value::Value;
@@ -263,6 +265,62 @@ impl Dice {
         }
     }
 
+    fn task(&mut self) -> TaskState {
+        TaskState {
+            id: self.id(),
+            trigger: TriggerSlot(self.slot(3)),
+            stage: Stage::ALL[usize::from(self.slot(4))],
+            turn: self.small(),
+            opened_at: self.instant(),
+            changed_at: self.instant(),
+            ack_within: self.maybe(|dice| Span::from_millis(i64::from(dice.small()))),
+            ack_by: self.maybe(Self::instant),
+            due_at: self.maybe(Self::instant),
+            overdue_at: self.maybe(Self::instant),
+            expires_at: self.maybe(Self::instant),
+            assigned_to: self.maybe(Self::text),
+            chain: (0..self.slot(3)).map(|_| self.text()).take(CHAIN_MAX).collect(),
+            outcome: self.maybe(|dice| TaskOutcome::ALL[usize::from(dice.slot(6))]),
+            desk: self.maybe(|dice| {
+                Box::new(AtDesk {
+                    team: dice.text(),
+                    request: dice.request(),
+                    standing: Standing::ALL[usize::from(dice.slot(4))],
+                    again_at: dice.maybe(Self::instant),
+                    why: dice.maybe(Self::text),
+                })
+            }),
+        }
+    }
+
+    fn request(&mut self) -> Request {
+        Request {
+            priority: 3,
+            worth: self.number(),
+            opened_at: self.instant(),
+            skills: (0..self.slot(3)).map(|_| self.text()).collect(),
+            language: self.maybe(Self::text),
+            owner: self.maybe(Self::text),
+        }
+    }
+
+    fn desk(&mut self) -> Desk {
+        Desk {
+            day: 20_000,
+            taken: self.small(),
+            by_person: (0..self.slot(3)).map(|_| (self.text(), self.small())).collect(),
+            waiting: (0..self.slot(3))
+                .map(|_| {
+                    let customer = CustomerId::new(self.text());
+                    Waits { task: self.id(), customer, request: self.request() }
+                })
+                .collect(),
+            held: (0..self.slot(3))
+                .map(|_| Held { task: self.id(), person: self.text(), since: self.instant() })
+                .collect(),
+        }
+    }
+
     fn consent(&mut self) -> Consent {
         Consent {
             purpose: self.maybe(|dice| PurposeSlot(dice.slot(2))),
@@ -331,6 +389,16 @@ impl Dice {
             address: dice.next(),
             at: dice.instant(),
         });
+        state.rare.tasks = self.list(Self::task);
+        for task in &state.rare.tasks {
+            let kind = TimerKind::Task { decision: task.id };
+            state.timers.push(Timer { due: task.opened_at, kind });
+        }
+        state.rare.desk = self.maybe(|dice| Box::new(dice.desk()));
+        if state.rare.desk.is_some() {
+            state.timers.push(Timer { due: self.instant(), kind: TimerKind::Desk });
+        }
+        state.timers.sort_by_key(|timer| timer.due);
         state
     }
 }
@@ -489,6 +557,9 @@ fn the_golden_bytes_of_format_1_are_read_and_written() {
     then.rare.rivals.clear();
     then.rare.bounced.clear();
     then.ledger.iter_mut().for_each(|contact| contact.told = Told::Nothing);
+    then.rare.tasks.clear();
+    then.rare.desk = None;
+    then.timers.retain(|timer| !matches!(timer.kind, TimerKind::Task { .. } | TimerKind::Desk));
     assert_eq!(back, then, "the state that was written then");
     assert_eq!(encoded(&names, &back), golden);
 }

@@ -133,13 +133,16 @@ impl Writer<'_> {
         self.list(field::SCORES, &state.rare.scores, Self::score)?;
         self.list(field::RIVALS, &state.rare.rivals, Self::rival)?;
         self.list(field::BOUNCED, &state.rare.bounced, Self::bounced)?;
+        self.list(field::TASKS, &state.rare.tasks, Self::task)?;
+        if let Some(desk) = &state.rare.desk {
+            self.to.u32(field::DESK)?;
+            self.desk(desk)?;
+        }
         self.timeline(state)?;
         self.seen(state)?;
         if let Some(session) = &state.rare.session {
-            self.to.u32(field::SESSION)?.array(3)?;
-            self.instant(session.started_at)?;
-            self.instant(session.last_at)?;
-            self.to.u32(session.events)?;
+            self.to.u32(field::SESSION)?;
+            self.session(session)?;
         }
         Ok(())
     }
@@ -295,6 +298,8 @@ impl Writer<'_> {
             TimerKind::Schedule { .. } => (3, 3),
             TimerKind::SessionEnd => (2, 4),
             TimerKind::Rescore { .. } => (3, 5),
+            TimerKind::Task { .. } => (3, 6),
+            TimerKind::Desk => (2, 7),
         };
         self.to.array(length)?.u8(tag)?;
         self.instant(timer.due)?;
@@ -305,7 +310,7 @@ impl Writer<'_> {
                 self.cause(cause)?;
                 self.to.u32(*extended_ms)?;
             }
-            TimerKind::Release { decision } => {
+            TimerKind::Release { decision } | TimerKind::Task { decision } => {
                 self.to.bytes(decision.as_bytes())?;
             }
             TimerKind::Date { trigger, offset } => {
@@ -313,7 +318,7 @@ impl Writer<'_> {
                 self.to.u8(*offset)?;
             }
             TimerKind::Schedule { trigger } => self.name(Kind::Trigger, trigger.0)?,
-            TimerKind::SessionEnd => {}
+            TimerKind::SessionEnd | TimerKind::Desk => {}
             TimerKind::Rescore { score } => self.name(Kind::Score, score.0)?,
         }
         Ok(())
@@ -464,6 +469,8 @@ fn count_fields(state: &CustomerState) -> u64 {
         !state.rare.scores.is_empty(),
         !state.rare.rivals.is_empty(),
         !state.rare.bounced.is_empty(),
+        !state.rare.tasks.is_empty(),
+        state.rare.desk.is_some(),
         state.recent.latest().is_some(),
         !state.recent.marks().is_empty(),
         !state.recent.marks().is_empty(),

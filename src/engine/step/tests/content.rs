@@ -129,7 +129,13 @@ fn a_task_carries_what_the_person_needs() {
     unwell.action = Action::Task(TaskAction {
         channel: crate::engine::testing::TASKS,
         assign_to: Some(Expr::Trait { slot: owner, path: Box::default() }),
+        ack_within: None,
         due: Some(Due::BusinessDays(1)),
+        expires_after: None,
+        escalate_to: Box::default(),
+        team: None,
+        skills: Box::default(),
+        worth: None,
         priority: TaskPriority::High,
         title: "risk".into(),
         suggest: Some("suggest".into()),

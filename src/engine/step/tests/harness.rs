@@ -15,7 +15,8 @@ use std::fmt::Write as _;
 use crate::engine::catalog::Catalog;
 use crate::engine::customer::CustomerState;
 use crate::engine::decision::{
-    Applied, Decision, Effect, Exposure, Outreach, Reason, Ruling, Task, Verdict, VerdictKind,
+    Applied, Decision, Effect, Errand, Exposure, Outreach, Reason, Ruling, Task, Verdict,
+    VerdictKind,
 };
 use crate::engine::id::DecisionId;
 use crate::engine::input::{
@@ -23,6 +24,7 @@ use crate::engine::input::{
 };
 use crate::engine::slot::{ChannelSlot, EventSlot, PurposeSlot, ScoreSlot, TraitSlot};
 use crate::engine::step::{bind, concerns, step};
+use crate::engine::task::{Instruction, TaskOutcome, TaskTurn, What, Wish};
 use crate::engine::testing::customer;
 use crate::engine::time::{Span, Timestamp};
 use crate::engine::value::{Property, Value};
@@ -77,6 +79,8 @@ pub(super) struct World<'a> {
     pub(super) history: Vec<String>,
     pub(super) sent: Vec<Outreach>,
     pub(super) tasks: Vec<Task>,
+    pub(super) turns: Vec<TaskTurn>,
+    pub(super) errands: Vec<Errand>,
     pub(super) exposed: Vec<String>,
     current: BTreeMap<(String, DecisionId), VerdictKind>,
     last_line: Option<(String, u64)>,
@@ -96,6 +100,8 @@ impl<'a> World<'a> {
             history: Vec::new(),
             sent: Vec::new(),
             tasks: Vec::new(),
+            turns: Vec::new(),
+            errands: Vec::new(),
             exposed: Vec::new(),
             current: BTreeMap::new(),
             last_line: None,
@@ -169,6 +175,7 @@ impl<'a> World<'a> {
             }
             "outcome" => self.outcome(name, at, position, rest),
             "told" => self.told(name, at, position, rest),
+            "task" => self.wish(name, at, position, rest),
             "consent" => {
                 let answer = if rest == "yes" { Answer::Granted } else { Answer::Denied };
                 let (purpose, channel, source) = (Some(PurposeSlot(0)), None, "test".into());
@@ -332,6 +339,59 @@ impl<'a> World<'a> {
         self.apply(name, at, position, Body::Receipt(receipt))
     }
 
+    /// `TRIGGER mei ack|claim|reopen|note`, `TRIGGER mei done=resolved`, `TRIGGER mei reassign=tom`:
+    /// of the last task by it. `again` as the last word repeats a wish under its name.
+    fn wish(&mut self, name: &str, at: Timestamp, position: u64, rest: &str) -> String {
+        let words: Vec<&str> = rest.split(' ').collect();
+        let slot = self.catalog.find_trigger(words[0]).unwrap();
+        let tasks = self.tasks.iter().filter(|t| t.trigger == slot).map(|t| t.decision);
+        let (wish, value) = words[2].split_once('=').unwrap_or((words[2], ""));
+        let what = match wish {
+            "ack" => Wish::Ack,
+            "claim" => Wish::Claim,
+            "done" => Wish::Done(TaskOutcome::parse(value).unwrap()),
+            "reopen" => Wish::Reopen,
+            "reassign" => Wish::Reassign(value.into()),
+            "note" => Wish::Note,
+            _ => panic!("no wish `{wish}`"),
+        };
+        let id = if words.last() == Some(&"again") { position - 1 } else { position };
+        let instruction = Instruction {
+            task: tasks.last().unwrap_or(DecisionId::from_bytes([7; 16])),
+            id: format!("w{id}").into(),
+            by: words[1].into(),
+            note: None,
+            what,
+        };
+        let (turns, told) =
+            (self.turns.len(), self.apply(name, at, position, Body::Task(instruction)));
+        let turns = self.turns[turns..].iter().map(|turn| self.turn_words(turn));
+        let all: Vec<_> = turns.chain((!told.is_empty()).then_some(told)).collect();
+        all.join("; ")
+    }
+
+    /// What happened to tasks since a number of changes.
+    pub(super) fn turns_since(&self, before: usize) -> String {
+        let turns = self.turns[before..].iter().map(|turn| self.turn_words(turn));
+        turns.collect::<Vec<_>>().join("; ")
+    }
+
+    fn turn_words(&self, turn: &TaskTurn) -> String {
+        let mut words = turn.what.as_str().to_owned();
+        if let What::Escalated(because) = turn.what {
+            write!(words, " {}", because.as_str()).unwrap();
+        }
+        if let What::Refused(refusal) = turn.what {
+            write!(words, " ({})", refusal.sentence()).unwrap();
+        }
+        if let Some(after) = &turn.after {
+            let has = after.assigned_to.as_deref().unwrap_or("nobody");
+            write!(words, " {} {has}", after.stage.as_str()).unwrap();
+        }
+        write!(words, " at {}", turn.at - self.start).unwrap();
+        words
+    }
+
     fn customer(&mut self, name: &str) -> &mut CustomerState {
         let start = self.start;
         self.customers.entry(name.to_owned()).or_insert_with(|| {
@@ -382,6 +442,14 @@ impl<'a> World<'a> {
             match effect {
                 Effect::Deliver(outreach) => self.sent.push(outreach.clone()),
                 Effect::Assign(task) => self.tasks.push(task.clone()),
+                Effect::Errand(errand) => {
+                    self.errands.push(errand.clone());
+                    continue;
+                }
+                Effect::Turn(turn) => {
+                    self.turns.push(turn.clone());
+                    continue;
+                }
                 Effect::Expose(exposure) => {
                     let Exposure { experiment, arm, unit, at } = exposure;
                     self.exposed.push(format!("{experiment} {arm} {unit} at {}", *at - self.start));

@@ -12,4 +12,5 @@ mod lifecycle;
 mod receipts;
 mod seen;
 mod status;
+mod tasks;
 mod waiting;
