@@ -11,6 +11,7 @@ mod live;
 mod query;
 pub mod source;
 mod tasks;
+mod tasks_csv;
 pub mod unsubscribe;
 
 use std::sync::Arc;
@@ -60,6 +61,7 @@ pub fn routes(source: Shared) -> Router {
         .routes(routes!(decisions::catalog))
         .routes(routes!(decisions::dead_letters))
         .routes(routes!(tasks::list))
+        .routes(routes!(tasks_csv::table))
         .routes(routes!(tasks::change))
         .routes(routes!(inbox::list))
         .routes(routes!(inbox::read))

@@ -13,24 +13,6 @@ fn every_record_is_read_back_as_it_was_written() {
         customer: "c",
         outcome: Outcome { decision: DecisionId::from_bytes([7; 16]), attempt: 3, result },
     };
-    let note = |what| Record::Desk {
-        desk: "heedful:desk:success",
-        note: DeskNote {
-            task: DecisionId::from_bytes([7; 16]),
-            customer: CustomerId::new("c"),
-            what,
-        },
-    };
-    let wish = |what, note: Option<&str>| Record::Task {
-        customer: "c",
-        instruction: Instruction {
-            task: DecisionId::from_bytes([7; 16]),
-            id: "w1".into(),
-            by: "mei".into(),
-            note: note.map(Into::into),
-            what,
-        },
-    };
     let preference = |preference| Record::Preference { customer: "c", preference };
     let event = EventRecord {
         subject: Subject::Customer("c"),
@@ -73,6 +55,32 @@ fn every_record_is_read_back_as_it_was_written() {
         preference(PreferenceRecord::PauseUntil(None)),
         preference(PreferenceRecord::PreferredChannel(Some("sms"))),
         preference(PreferenceRecord::PreferredChannel(None)),
+        Record::Erasure { customer: "c" },
+    ];
+    check_all(&records);
+}
+
+#[test]
+fn what_is_said_of_tasks_is_read_back_as_it_was_written() {
+    let note = |what| Record::Desk {
+        desk: "heedful:desk:success",
+        note: DeskNote {
+            task: DecisionId::from_bytes([7; 16]),
+            customer: CustomerId::new("c"),
+            what,
+        },
+    };
+    let wish = |what, note: Option<&str>| Record::Task {
+        customer: "c",
+        instruction: Instruction {
+            task: DecisionId::from_bytes([7; 16]),
+            id: "w1".into(),
+            by: "mei".into(),
+            note: note.map(Into::into),
+            what,
+        },
+    };
+    let records = [
         wish(Wish::Ack, None),
         wish(Wish::Claim, Some("mine")),
         wish(Wish::Done(TaskOutcome::NoAnswer), Some("rang twice")),
@@ -93,11 +101,14 @@ fn every_record_is_read_back_as_it_was_written() {
             language: Some("zh".into()),
             owner: Some("tom".into()),
         })),
-        Record::Erasure { customer: "c" },
     ];
+    check_all(&records);
+}
+
+fn check_all(records: &[Record<'_>]) {
     for record in records {
         let bytes = record.to_bytes();
-        assert_eq!(Record::parse(&bytes).as_ref(), Ok(&record));
+        assert_eq!(Record::parse(&bytes).as_ref(), Ok(record));
         for cut in 0..bytes.len() {
             if let Ok(shorter) = Record::parse(&bytes[..cut]) {
                 assert!(matches!(shorter, Record::Event(_)), "{shorter:?}");
