@@ -12,6 +12,7 @@ mod operations;
 mod query;
 pub mod source;
 mod tasks;
+mod tasks_csv;
 pub mod unsubscribe;
 
 use std::sync::Arc;
@@ -63,6 +64,7 @@ pub fn routes(source: Shared) -> Router {
         .routes(routes!(decisions::dead_letters))
         .routes(routes!(operations::list, operations::give))
         .routes(routes!(tasks::list))
+        .routes(routes!(tasks_csv::table))
         .routes(routes!(tasks::change))
         .routes(routes!(inbox::list))
         .routes(routes!(inbox::read))

@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{broadcast, mpsc};
 
-use super::courier::Courier;
+use super::courier::{self, Courier};
 use crate::api::source::Live;
 use crate::dispatch::Dispatcher;
-use crate::store::Committed;
+use crate::log::appender::Appender;
+use crate::store::{Committed, Store};
 
 /// Lines that a slow listener may fall behind.
 const LIVE_LINES_MAX: usize = 1_024;
@@ -56,9 +57,22 @@ impl Hub {
     }
 }
 
-/// Hands what was committed to dispatch and listeners, until the committer has ended. It never
-/// waits for either: the committer waits for it.
-pub(super) async fn pump(
+/// Hands what was committed to dispatch, listeners and, by way of the log, to whom it concerns, until
+/// the committer has ended. It never waits for any of them: the committer waits for it.
+pub(super) fn pump(
+    committed: mpsc::Receiver<Committed>,
+    dispatcher: Dispatcher,
+    (appender, store): (&Appender, &Store),
+    hub: Arc<Hub>,
+) -> impl Future<Output = ()> + use<> {
+    let (courier, carried) = courier::pair(appender.clone(), store.shards());
+    let handed = hand_out(committed, dispatcher, courier, hub);
+    async move {
+        tokio::join!(handed, carried);
+    }
+}
+
+async fn hand_out(
     mut committed: mpsc::Receiver<Committed>,
     dispatcher: Dispatcher,
     courier: Courier,

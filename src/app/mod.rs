@@ -410,8 +410,7 @@ impl Built {
         );
         let begin = begin(ready, (dispatcher.clone(), self.left), Arc::clone(&life));
         let served = http::serve(listener, router, config.limits.connections, closing.clone());
-        let (courier, carried) = courier::pair(appender.clone(), store.shards());
-        let pump = hub::pump(self.committed, dispatcher.clone(), courier, Arc::clone(&hub));
+        let pump = hub::pump(self.committed, dispatcher.clone(), (&appender, &store), hub.clone());
         let tasks = Tasks {
             http: alarm.task("http", served),
             background: vec![
@@ -419,7 +418,6 @@ impl Built {
                 alarm.task("metrics", current::keep_metrics(Metrics::start(), background.clone())),
                 alarm.task("tidy", tidy),
                 alarm.task("drift", watch.keep(background.clone())),
-                alarm.task("courier", cancellable(carried, background.clone())),
                 alarm.task("begin", cancellable(begin, background.clone())),
             ],
             dispatch: self

@@ -237,6 +237,7 @@ impl<'t> ReadFiles<'t> {
         let readers = self.readers(learning, &mut symbols, list);
         let tests = self.tests(&registry, &symbols, list);
         warn(&policy, &triggers, self, list);
+        super::short_message::check(&policy, &triggers, self, list);
         super::leaving::check(&policy, &triggers, &texts, self, list);
         if let Some(table) = symbols.full {
             list.push(nowhere("E070", format!("the files together use too many {table}")));

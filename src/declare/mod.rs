@@ -20,6 +20,7 @@ mod registry;
 pub mod render;
 mod scalar;
 pub mod schema;
+mod short_message;
 mod suggest;
 mod symbols;
 mod team;

@@ -57,7 +57,7 @@ impl Building<'_, '_> {
             self.faults.error("E070", key.extent, message, None);
         }
         let hours = words.hours.as_ref().map(|hours| self.hours(hours));
-        let tasks_per_day = self.count(words.tasks_per_day.as_ref());
+        let tasks_per_day = count(words.tasks_per_day.as_ref());
         let members: Vec<_> = members
             .0
             .iter()
@@ -88,8 +88,8 @@ impl Building<'_, '_> {
             skills: texts(words.skills.as_ref()),
             languages: texts(words.languages.as_ref()),
             hours: hours.map_or(Some(None), |hours| hours.map(Some))?,
-            tasks_per_day: self.count(words.tasks_per_day.as_ref()),
-            open_at_most: self.count(words.open_at_most.as_ref()),
+            tasks_per_day: count(words.tasks_per_day.as_ref()),
+            open_at_most: count(words.open_at_most.as_ref()),
         })
     }
 
@@ -105,15 +105,10 @@ impl Building<'_, '_> {
         let days = days.map(|days| days.0.iter().fold(0, |bits, day| bits | weekday(*day)));
         Some(Hours { weekdays: days.unwrap_or(WORKDAYS), from: from.value.0, to: to.value.0 })
     }
+}
 
-    fn count(&mut self, count: Option<&Located<Whole>>) -> Option<u32> {
-        let count = count?;
-        let small = u32::try_from(count.value.0).ok();
-        if small.is_none() {
-            self.faults.error("E005", count.extent, "nobody can take so many", None);
-        }
-        small
-    }
+fn count(count: Option<&Located<Whole>>) -> Option<u32> {
+    count.map(|count| count.value.0)
 }
 
 fn texts(names: Option<&OneOrMany<Name>>) -> Box<[Arc<str>]> {

@@ -7,6 +7,7 @@
 mod context;
 mod filters;
 mod locale;
+mod segments;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -15,6 +16,7 @@ use std::ops::Range;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 
 pub use self::filters::{FILTERS, TESTS, truncate};
+pub use self::segments::{Alphabet, segments};
 use super::catalog::{Action, Trigger};
 use super::decision::Content;
 use super::evaluate::Scope;

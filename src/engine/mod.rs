@@ -42,6 +42,7 @@ pub mod slot;
 pub mod stand_in;
 pub mod step;
 pub mod task;
+pub mod task_terms;
 pub mod team;
 pub mod terms;
 #[cfg(test)]

@@ -282,7 +282,7 @@ impl Store {
             let (key, value) = guard.into_inner().map_err(Error::from)?;
             let task: TaskRecord = from_json("the task", &key, &value)?;
             if is_here(&task.customer) {
-                take(Thing::Task(task, value.to_vec()))?;
+                take(Thing::Task(Box::new(task), value.to_vec()))?;
             }
         }
         for known in self.known_sends() {
@@ -303,10 +303,11 @@ impl Store {
 }
 
 /// Something of a shard, read and as it is kept.
+#[expect(clippy::large_enum_variant, reason = "one at a time, and never kept")]
 enum Thing {
     Decision(DecisionRecord, Vec<u8>),
     Outbox(OutboxRow, Vec<u8>),
-    Task(TaskRecord, Vec<u8>),
+    Task(Box<TaskRecord>, Vec<u8>),
     Message(InboxRow),
     Known(KnownSend),
     Exposure(ExposureRecord, Vec<u8>),

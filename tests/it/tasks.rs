@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
-use crate::service::{Place, Sink, get, post, until};
+use crate::service::{Place, Sink, exchange, get, post, until};
 
 /// Two seconds to acknowledge, then it goes to the lead; a message to the customer when nobody is
 /// left, and another when it is done.
@@ -225,6 +225,13 @@ fn wrong_wishes_are_refused_with_what_to_do() {
     assert_eq!(count("/api/v1/tasks?state=expired"), 0);
     assert_eq!(count("/api/v1/tasks?only=overdue"), 0);
     assert_eq!(count("/api/v1/tasks?only=unassigned"), 0);
+    tell(at, &json!({"customer": "=1+1", "traits": {"tier": "vip", "name": "=1+1"}}));
+    tell(at, &json!({"customer": "=1+1", "event": "Help Asked", "with": {"topic": "x"}}));
+    until("there are two", || count("/api/v1/tasks") == 2);
+    let (status, table) = exchange(at, "GET", "/api/v1/tasks.csv?state=open", b"").unwrap();
+    let table = String::from_utf8(table).unwrap();
+    assert_eq!((status, table.lines().count()), (200, 3), "{table}");
+    assert!(table.contains(",\"'=1+1\",\"'=1+1\",call,tasks,"), "{table}");
     assert!(process.stop().success());
 }
 
@@ -300,7 +307,8 @@ fn the_desk_of_a_team_gives_out_what_people_can_take_and_survives_a_kill() {
             task["desk"].as_str().unwrap_or_default().starts_with("success has taken all 3")
         })
     });
-    let told = get(at, "/api/v1/customers/dan/explain").unwrap().to_string();
+    let told = exchange(at, "GET", "/api/v1/customers/dan/explain", b"").unwrap().1;
+    let told = String::from_utf8(told).unwrap();
     assert!(told.contains("with nobody yet") && told.contains("success has taken all 3"), "{told}");
     // A person can take it all the same.
     let dan = task(at, "dan").unwrap();

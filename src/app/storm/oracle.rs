@@ -5,10 +5,10 @@ mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rules::{IsOf, expires_at, is_held};
+use rules::{IsOf, expires_at, is_held, one_effect_each};
 
 use super::shop::{Asks, Rules, TRIGGERS};
-use crate::engine::decision::{Applied, Decision, Effect, Reason, Ruling, Verdict, VerdictKind};
+use crate::engine::decision::{Applied, Decision, Reason, Ruling, Verdict, VerdictKind};
 use crate::engine::input::Answer;
 use crate::engine::operation::{Operation, Order};
 use crate::engine::slot::{ChannelSlot, PurposeSlot};
@@ -570,27 +570,6 @@ impl Person {
             self.pending.insert(id, Pending { by, held, decided_at, until });
         }
     }
-}
-
-/// What is sent or handed to a person leaves once, and nothing else does.
-fn one_effect_each(customer: &str, decision: &Decision) -> Result<(), Breach> {
-    let leaving = decision.effects.iter().filter_map(|effect| match effect {
-        Effect::Deliver(outreach) => Some(outreach.decision),
-        Effect::Assign(task) => Some(task.decision),
-        Effect::Turn(_) | Effect::Errand(_) | Effect::Expose(_) | Effect::Erase => None,
-    });
-    let mut leaving: Vec<_> = leaving.collect();
-    let acting = decision.rulings.iter().filter(|ruling| {
-        matches!(ruling.verdict, Verdict::Send { .. } | Verdict::Task)
-            && ruling.replaces != Some(VerdictKind::Unknown)
-    });
-    let mut acting: Vec<_> = acting.map(|ruling| ruling.id).collect();
-    leaving.sort_unstable();
-    acting.sort_unstable();
-    if leaving == acting {
-        return Ok(());
-    }
-    Err(("I4", format!("{customer}: {leaving:?} leave, and {acting:?} were decided")))
 }
 
 /// A ruling in words.

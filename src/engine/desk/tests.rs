@@ -303,7 +303,7 @@ proptest! {
                         }
                         request.owner = owner.then(|| "tom".into());
                     });
-                    let Said::Asks(request) = &note.what else { unreachable!() };
+                    let Said::Asks(request) = &note.what else { panic!("it asks") };
                     if !oracle.has.contains_key(&task) {
                         oracle.wants.entry(task).or_insert_with(|| request.clone());
                     }

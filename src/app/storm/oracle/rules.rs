@@ -1,8 +1,8 @@
 //! The rules of the governor once more, as naively as they can be told.
 
-use super::{Counts, Must, Person, Said, Trial};
+use super::{Breach, Counts, Must, Person, Said, Trial};
 use crate::app::storm::shop::{Asks, Bound, Rules, TRIGGERS};
-use crate::engine::decision::Reason;
+use crate::engine::decision::{Decision, Effect, Reason, Verdict, VerdictKind};
 use crate::engine::experiment;
 use crate::engine::input::Answer;
 use crate::engine::operation::{Order, Scope};
@@ -371,4 +371,25 @@ pub(super) fn expires_at(trial: &Trial<'_>) -> Timestamp {
         Some(_) => trial.decided_at + span(trial.asks.lives),
         None => Timestamp::MAX,
     }
+}
+
+/// What is sent or handed to a person leaves once, and nothing else does.
+pub(super) fn one_effect_each(customer: &str, decision: &Decision) -> Result<(), Breach> {
+    let leaving = decision.effects.iter().filter_map(|effect| match effect {
+        Effect::Deliver(outreach) => Some(outreach.decision),
+        Effect::Assign(task) => Some(task.decision),
+        Effect::Turn(_) | Effect::Errand(_) | Effect::Expose(_) | Effect::Erase => None,
+    });
+    let mut leaving: Vec<_> = leaving.collect();
+    let acting = decision.rulings.iter().filter(|ruling| {
+        matches!(ruling.verdict, Verdict::Send { .. } | Verdict::Task)
+            && ruling.replaces != Some(VerdictKind::Unknown)
+    });
+    let mut acting: Vec<_> = acting.map(|ruling| ruling.id).collect();
+    leaving.sort_unstable();
+    acting.sort_unstable();
+    if leaving == acting {
+        return Ok(());
+    }
+    Err(("I4", format!("{customer}: {leaving:?} leave, and {acting:?} were decided")))
 }

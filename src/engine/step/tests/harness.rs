@@ -344,7 +344,7 @@ impl<'a> World<'a> {
     fn wish(&mut self, name: &str, at: Timestamp, position: u64, rest: &str) -> String {
         let words: Vec<&str> = rest.split(' ').collect();
         let slot = self.catalog.find_trigger(words[0]).unwrap();
-        let tasks = self.tasks.iter().filter(|t| t.trigger == slot).map(|t| t.decision);
+        let mut tasks = self.tasks.iter().filter(|t| t.trigger == slot).map(|t| t.decision);
         let (wish, value) = words[2].split_once('=').unwrap_or((words[2], ""));
         let what = match wish {
             "ack" => Wish::Ack,
@@ -357,7 +357,7 @@ impl<'a> World<'a> {
         };
         let id = if words.last() == Some(&"again") { position - 1 } else { position };
         let instruction = Instruction {
-            task: tasks.last().unwrap_or(DecisionId::from_bytes([7; 16])),
+            task: tasks.next_back().unwrap_or(DecisionId::from_bytes([7; 16])),
             id: format!("w{id}").into(),
             by: words[1].into(),
             note: None,
