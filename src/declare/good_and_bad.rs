@@ -176,7 +176,7 @@ fn mail_that_needs_a_yes_is_refused_unless_it_can_be_taken_back() {
     assert!(told("marketing", "[in_app, sms]", bare).is_empty());
     assert!(told("marketing", "email\n  unsubscribe: provider", bare).is_empty());
     let long = format!("en: {{body: '{} {{{{ customer.name }}}}'}}", "x".repeat(460));
-    assert_eq!(told("service", "sms", &long)[0].0, "E024");
+    assert_eq!(told("service", "sms", &long)[0].0, "E071");
     assert!(told("service", "email", &long).is_empty());
     assert!(told("transactional", "email", bare).is_empty());
     let half = format!("{link}, de: {{body: x}}");

@@ -143,14 +143,6 @@ impl Texts {
         Ok(Content { locale: locale.clone(), fields: fields? })
     }
 
-    /// A text as it is written.
-    pub fn source(&self, name: &str) -> Option<String> {
-        match self.texts.get(name)? {
-            Text::Fixed(text) => Some(text.to_string()),
-            Text::Rendered(_) => Some(self.env.get_template(name).ok()?.source().to_owned()),
-        }
-    }
-
     /// Whether a text asks for a name.
     pub fn asks(&self, name: &str, for_name: &str) -> bool {
         match self.texts.get(name) {

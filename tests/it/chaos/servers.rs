@@ -62,7 +62,7 @@ type Kept = Arc<Mutex<Vec<Came>>>;
 
 /// What is done with a message that is seen for the so-many-th time.
 fn manner(id: &str, seen: usize) -> Manner {
-    let script = MANNERS[usize::from_str_radix(&id[..4], 16).unwrap() % MANNERS.len()];
+    let script = MANNERS[usize::from_str_radix(id.get(..4).unwrap(), 16).unwrap() % MANNERS.len()];
     match (seen, script) {
         // Patience ends, and a failure is over at the second time.
         (0, script) => script,
