@@ -460,24 +460,6 @@ impl Unsubscribed {
     }
 }
 
-/// Something that a provider told of a send was taken in, or refused.
-#[derive(Clone, Copy, Debug)]
-pub struct ReceiptTaken<'a> {
-    /// The channel; empty when there is none of that name.
-    pub channel: &'a str,
-    /// What was told, or `forged`, `stale`, `oversized`, `malformed`, `not_now`, `no_door`,
-    /// `unknown`, `program`.
-    pub result: &'static str,
-}
-
-impl ReceiptTaken<'_> {
-    /// Counts it.
-    pub fn emit(self) {
-        let channel = self.channel.to_owned();
-        counter!(metric::RECEIPTS, "channel" => channel, "result" => self.result).increment(1);
-    }
-}
-
 /// How many HTTP connections are open.
 #[derive(Clone, Copy, Debug)]
 pub struct Connections {
