@@ -5,6 +5,7 @@
 
 mod facts;
 mod metric;
+mod orders;
 
 use std::io::{self, IsTerminal};
 use std::sync::OnceLock;
@@ -15,6 +16,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 pub use facts::*;
+pub use orders::OrderStands;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
