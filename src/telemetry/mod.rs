@@ -5,6 +5,7 @@
 
 mod facts;
 mod metric;
+mod orders;
 mod receipts;
 
 use std::io::{self, IsTerminal};
@@ -16,6 +17,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 pub use facts::*;
+pub use orders::OrderStands;
 pub use receipts::ReceiptTaken;
 
 /// How log lines look.
