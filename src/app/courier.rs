@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::books::encoded;
 use crate::decode::{Record, shard_of};
-use crate::engine::decision::{Errand, Told};
+use crate::engine::decision::{Errand, Note};
 use crate::log::Group;
 use crate::log::appender::Appender;
 
@@ -47,8 +47,8 @@ pub(super) fn pair(appender: Appender, shards: u16) -> (Courier, impl Future<Out
 fn group(errand: &Errand, shards: u16) -> Group {
     let to = errand.to.as_str();
     let record = match &errand.what {
-        Told::Desk(note) => encoded(&Record::Desk { desk: to, note: note.clone() }),
-        Told::Task(instruction) => {
+        Note::Desk(note) => encoded(&Record::Desk { desk: to, note: note.clone() }),
+        Note::Task(instruction) => {
             encoded(&Record::Task { customer: to, instruction: instruction.clone() })
         }
     };

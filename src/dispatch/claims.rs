@@ -112,9 +112,14 @@ impl Claims {
         Scan { number: inner.scan, met: BTreeSet::new() }
     }
 
-    /// How a row met in the outbox comes into hand; `None` when it must be let be.
+    /// How a row that a look meets in the outbox comes into hand; `None` when it must be let be.
     pub(super) fn meet(&self, scan: &mut Scan, id: DecisionId, row: &OutboxRow) -> Option<Seen> {
         scan.met.insert(id);
+        self.way(id, row)
+    }
+
+    /// How a row of the outbox comes into hand; `None` when it must be let be.
+    pub(super) fn way(&self, id: DecisionId, row: &OutboxRow) -> Option<Seen> {
         let inner = self.lock();
         if inner.claimed.contains_key(&id) {
             return None;

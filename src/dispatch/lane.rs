@@ -15,16 +15,20 @@ use super::attempt::Seen;
 use super::breaker::{Breaker, Change, Permit};
 use super::call::{Caller, Done, End, Health};
 use super::pace::Pace;
+use super::refill::{Refill, Whose};
+use super::seam::Page;
 use crate::clock::Shared as Clock;
 use crate::engine::id::DecisionId;
 use crate::engine::time::{Span, Timestamp};
 use crate::store::record::OutboxRow;
 use crate::telemetry::{ChannelState, OutboxHeld};
 
-/// Rows that may wait to be taken in; past it they stay in the outbox until a scan.
+/// Rows that may wait to be taken in; past it they stay in the outbox until there is room.
 pub(super) const QUEUE_ROWS_MAX: usize = 256;
 /// Rows that a lane holds in memory, waiting or under way.
 pub(super) const HELD_ROWS_MAX: usize = 1_024;
+/// With fewer than these there is room for what was left in the outbox.
+const HELD_ROWS_LOW: usize = HELD_ROWS_MAX / 2;
 /// A row that is due later than this is given back to the outbox until a scan.
 pub(super) const KEEP_MAX: Span = Span::MINUTE;
 /// The wait before something that went wrong on our side is tried again.
@@ -44,6 +48,8 @@ pub(super) struct Item {
 #[derive(Debug)]
 pub(super) struct Lane {
     name: String,
+    whose: Whose,
+    refill: Refill,
     caller: Arc<Caller>,
     clock: Clock,
     concurrency: usize,
@@ -59,14 +65,17 @@ pub(super) struct Lane {
 
 impl Lane {
     pub(super) fn new(
-        name: String,
+        (name, whose): (String, Whose),
+        refill: Refill,
         caller: Arc<Caller>,
-        clock: Clock,
         concurrency: usize,
         pace: Pace,
     ) -> Self {
+        let clock = Arc::clone(&caller.clock);
         Self {
             name,
+            whose,
+            refill,
             caller,
             clock,
             concurrency,
@@ -84,6 +93,9 @@ impl Lane {
         loop {
             let sleep = self.start_due().min(SLEEP_MAX);
             OutboxHeld { channel: &self.name, count: self.held() }.emit();
+            if self.held() < HELD_ROWS_LOW {
+                self.refill.go_on();
+            }
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
@@ -92,6 +104,7 @@ impl Lane {
                     Some(item) => self.admit(item),
                     None => break,
                 },
+                page = self.refill.page(), if self.refill.is_reading() => self.take_in(page),
                 () = tokio::time::sleep(sleep) => {}
             }
         }
@@ -109,6 +122,36 @@ impl Lane {
     fn admit(&mut self, item: Item) {
         let due = item.row.next_at_ms;
         self.wait_until(due, item);
+    }
+
+    /// Takes in rows of the outbox, as far as there is room.
+    fn take_in(&mut self, page: Page) {
+        let horizon = self.clock.now() + KEEP_MAX;
+        let mut passed = None;
+        for row in page.rows {
+            if self.whose.has(&row) {
+                if HELD_ROWS_MAX <= self.held() {
+                    return self.refill.stay_behind(passed);
+                }
+                passed = Some(row.decision.clone());
+                if Timestamp::from_millis(row.next_at_ms) <= horizon {
+                    self.pick(row);
+                }
+            } else {
+                passed = Some(row.decision);
+            }
+        }
+        self.refill.went_to(page.next);
+    }
+
+    fn pick(&mut self, row: OutboxRow) {
+        let Some(id) = DecisionId::parse(&row.decision) else { return };
+        let claims = &self.caller.claims;
+        if let Some(seen) = claims.way(id, &row)
+            && claims.take(id)
+        {
+            self.admit(Item { id, row, seen });
+        }
     }
 
     fn wait_until(&mut self, due: i64, item: Item) {

@@ -2,7 +2,7 @@
 //!
 //! A send is in the outbox, with its first attempt begun, in the very commit that decided it; its
 //! decision id is the idempotency key of every call. Each channel has a lane of its own. A row that
-//! finds its lane full stays in the outbox until a scan brings it again.
+//! finds its lane full stays in the outbox until the lane has room and takes it from there.
 
 pub mod attempt;
 pub mod backoff;
@@ -19,6 +19,7 @@ pub mod in_app;
 mod lane;
 pub mod outcome;
 mod pace;
+mod refill;
 mod seam;
 #[cfg(test)]
 mod sink;
@@ -29,7 +30,6 @@ pub mod webhook;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -52,13 +52,10 @@ use claims::{Claims, Scan};
 use in_app::InApp;
 use lane::{Item, Lane};
 use pace::Pace;
+use refill::{Left, PAGE_ROWS, Refill, Whose};
 
-/// Rows read from the outbox at a time.
-const PAGE_ROWS: usize = 512;
 /// How often the outbox is looked through; more often in tests.
 const SCAN_EVERY: Duration = Duration::from_millis(if cfg!(test) { 50 } else { 15_000 });
-/// How soon it is looked through when rows found no room.
-const SCAN_SOON: Duration = Duration::from_millis(if cfg!(test) { 5 } else { 1_000 });
 /// The lane of all channels that are not configured.
 const OTHERS: &str = "(not configured)";
 /// The channel that is in-app without being configured.
@@ -106,15 +103,20 @@ pub struct Dispatcher {
     shared: Arc<Shared>,
 }
 
+/// Where a lane takes rows in, and hears of those for which there is no room.
+#[derive(Debug)]
+struct Door {
+    queue: mpsc::Sender<Item>,
+    left: Arc<Left>,
+}
+
 #[derive(Debug)]
 struct Shared {
-    lanes: BTreeMap<String, mpsc::Sender<Item>>,
-    others: mpsc::Sender<Item>,
+    lanes: BTreeMap<String, Door>,
+    others: Door,
     claims: Arc<Claims>,
     ledger: Arc<dyn Ledger>,
     clock: Clock,
-    // Set when a row found no room.
-    behind: AtomicBool,
     may_scan: Notify,
     stop: CancellationToken,
 }
@@ -156,21 +158,23 @@ impl Dispatcher {
                 clock: Arc::clone(&setup.clock),
             });
             let (sender, queue) = mpsc::channel(lane::QUEUE_ROWS_MAX);
-            let lane = Lane::new(
-                config.name.clone(),
-                caller,
-                Arc::clone(&setup.clock),
-                config.concurrency,
-                Pace::new(config.rate),
-            );
+            let door = Door { queue: sender, left: Arc::default() };
+            let whose = match &*config.name {
+                OTHERS => Whose::AllBut(lanes.keys().cloned().collect()),
+                name => Whose::Of(name.to_owned()),
+            };
+            let refill = Refill::new(Arc::clone(&setup.ledger), Arc::clone(&door.left));
+            let pace = Pace::new(config.rate);
+            let name = (config.name.clone(), whose);
+            let lane = Lane::new(name, refill, caller, config.concurrency, pace);
             works.push(Work {
                 name: format!("dispatch {}", config.name),
                 future: Box::pin(lane.run(queue, stop.clone())),
             });
             if config.name == OTHERS {
-                others = Some(sender);
+                others = Some(door);
             } else {
-                lanes.insert(config.name.clone(), sender);
+                lanes.insert(config.name.clone(), door);
             }
         }
         let (Some(others), true) = (others, unusable.is_empty()) else { return Err(unusable) };
@@ -180,7 +184,6 @@ impl Dispatcher {
             claims,
             ledger: Arc::clone(&setup.ledger),
             clock: Arc::clone(&setup.clock),
-            behind: AtomicBool::new(false),
             may_scan: Notify::new(),
             stop,
         });
@@ -250,10 +253,10 @@ impl Shared {
         let item = Item { id, row, seen };
         if let Err(
             mpsc::error::TrySendError::Full(item) | mpsc::error::TrySendError::Closed(item),
-        ) = lane.try_send(item)
+        ) = lane.queue.try_send(item)
         {
             self.claims.give_back(id, item.seen);
-            self.behind.store(true, Ordering::Release);
+            lane.left.note();
             return false;
         }
         true
@@ -265,14 +268,11 @@ impl Shared {
             () = self.stop.cancelled() => return,
         }
         loop {
-            self.behind.store(false, Ordering::Release);
             if let Err(trouble) = self.scan().await {
                 tracing::warn!(%trouble, "the outbox cannot be looked through");
             }
-            let behind = self.behind.load(Ordering::Acquire);
-            let wait = if behind { SCAN_SOON } else { SCAN_EVERY };
             tokio::select! {
-                () = tokio::time::sleep(wait) => {}
+                () = tokio::time::sleep(SCAN_EVERY) => {}
                 () = self.stop.cancelled() => return,
             }
         }

@@ -286,6 +286,27 @@ mod whole {
     }
 
     #[tokio::test]
+    async fn what_found_no_room_comes_as_soon_as_there_is_some() {
+        let world = World::default();
+        let slow = Arc::new(Semaphore::new(0));
+        for channel in ["sms", "push"] {
+            world.gates.lock().unwrap().insert(channel.to_owned(), slow.clone());
+        }
+        // Nobody looks through the whole outbox before what was left is taken over.
+        let rig = Rig::new(world, Sending::On, OnUnknown::Retry);
+        let many = 4 * u32::try_from(lane::HELD_ROWS_MAX + lane::QUEUE_ROWS_MAX).unwrap();
+        for number in 0..many {
+            let channel = ["sms", "push", "email"][number as usize % 3].to_owned();
+            rig.decide(OutboxRow { channel, ..numbered(number) });
+        }
+        slow.add_permits(usize::try_from(many).unwrap());
+        let outcomes = rig.outcomes(usize::try_from(many).unwrap()).await;
+        let different: BTreeSet<_> = outcomes.iter().map(|outcome| &outcome.0).collect();
+        assert_eq!((different.len(), outcomes.len()), (many as usize, many as usize));
+        assert_eq!(rig.world.calls.lock().unwrap().len(), many as usize, "each is called once");
+    }
+
+    #[tokio::test]
     async fn calls_of_one_customer_follow_each_other() {
         let world = World::default();
         let gate = Arc::new(Semaphore::new(0));

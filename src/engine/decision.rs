@@ -416,12 +416,12 @@ pub struct Errand {
     /// Whom.
     pub to: CustomerId,
     /// What.
-    pub what: Told,
+    pub what: Note,
 }
 
 /// What subjects tell each other.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Told {
+pub enum Note {
     /// A task tells its desk.
     Desk(super::desk::DeskNote),
     /// A desk tells a task.

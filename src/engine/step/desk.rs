@@ -2,7 +2,7 @@
 
 use super::super::catalog::Catalog;
 use super::super::customer::CustomerState;
-use super::super::decision::{Effect, Errand, Told};
+use super::super::decision::{Effect, Errand, Note};
 use super::super::desk::{Answered, DeskNote, Said, Word};
 use super::super::id::CustomerId;
 use super::super::task::{Instruction, Wish};
@@ -58,7 +58,7 @@ impl Step<'_> {
             let note = (!word.why.is_empty()).then_some(word.why);
             let instruction =
                 Instruction { task: word.task, id: id.into(), by: by.clone(), note, what };
-            Effect::Errand(Errand { to: word.customer, what: Told::Task(instruction) })
+            Effect::Errand(Errand { to: word.customer, what: Note::Task(instruction) })
         });
         self.decision.effects.extend(errands);
         timers::disarm(self.state, |kind| *kind == TimerKind::Desk);
@@ -77,5 +77,5 @@ fn team_of<'c>(catalog: &'c Catalog, state: &CustomerState) -> Option<&'c Team> 
 
 /// What a task tells the desk of its team.
 pub(super) fn errand(team: &str, note: DeskNote) -> Effect {
-    Effect::Errand(Errand { to: CustomerId::of_desk(team), what: Told::Desk(note) })
+    Effect::Errand(Errand { to: CustomerId::of_desk(team), what: Note::Desk(note) })
 }
