@@ -1,5 +1,5 @@
 //! Changes that come from beside the owners of shards, kept in the same transactions: how far a send
-//! has been tried, what people say about a task.
+//! has been tried, messages in apps.
 
 use tokio::sync::{mpsc, oneshot};
 
