@@ -18,8 +18,11 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     List(ListArgs),
+    /// Hold what fires and what waits, until it is resumed or the order ends by itself
     Pause(OrderArgs),
+    /// Suppress what fires, and cancel what waits
     Stop(OrderArgs),
+    /// End a pause and a stop of the same scope, and say how many go on
     Resume(OrderArgs),
 }
 
@@ -34,10 +37,7 @@ struct ListArgs {
     place: Place,
 }
 
-/// Give this order
-///
-/// `pause` holds what fires and what waits; `stop` suppresses what fires and cancels what waits;
-/// `resume` ends both for the same scope, and says how many go on.
+/// An order.
 #[derive(Debug, clap::Args)]
 #[command(after_help = super::EXIT_CODES)]
 struct OrderArgs {
@@ -123,8 +123,10 @@ fn show(view: &OperationView, console: &mut Console) -> Result<(), Error> {
     let OperationView { order, scope, by, why, since, until, .. } = view;
     let moved = usize::try_from(view.moved).unwrap_or(usize::MAX);
     let came = match order.as_str() {
-        "stop" => format!("{} cancelled", plural(moved, "wait")),
-        "resume" => format!("{} let go on", plural(moved, "wait")),
+        "stop" if moved == 0 => "nothing waited".to_owned(),
+        "stop" => format!("{} cancelled", plural(moved, "waiting decision")),
+        "resume" if moved == 0 => "nothing waited".to_owned(),
+        "resume" => format!("{} let go on", plural(moved, "waiting decision")),
         _ => "what fires and what waits is held".to_owned(),
     };
     let stands = match (&view.ended, view.in_force) {
@@ -139,14 +141,5 @@ fn show(view: &OperationView, console: &mut Console) -> Result<(), Error> {
 }
 
 fn answer<T: serde::de::DeserializeOwned>(reply: Reply) -> Result<T, Error> {
-    match reply {
-        Reply::Done(text) => {
-            serde_json::from_str(&text).map_err(|error| Error::refused(error.to_string(), ""))
-        }
-        Reply::Busy(_) => Err(Error::refused("the service is busy", "try again")),
-        Reply::Refused { status, text } => {
-            let hint = if status == 401 { "is the token right?" } else { "" };
-            Err(Error::refused(format!("the service answered {status}: {text}"), hint))
-        }
-    }
+    serde_json::from_str(&reply.done()?).map_err(|error| Error::refused(error.to_string(), ""))
 }

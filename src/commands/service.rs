@@ -40,6 +40,29 @@ pub enum Reply {
     },
 }
 
+impl Reply {
+    /// The answer.
+    ///
+    /// # Errors
+    /// When it will not, or not now: in its own words.
+    pub fn done(self) -> Result<String, Error> {
+        match self {
+            Self::Done(text) => Ok(text),
+            Self::Busy(_) => {
+                Err(Error::refused("the service is not ready", "try again in a moment"))
+            }
+            Self::Refused { status: 401 | 403, .. } => {
+                Err(Error::refused("the service wants a token", "give it with --token"))
+            }
+            Self::Refused { text, .. } => {
+                let answer: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+                let what = answer.get("error").and_then(serde_json::Value::as_str).unwrap_or(&text);
+                Err(Error::refused(what, ""))
+            }
+        }
+    }
+}
+
 impl Service {
     /// At an address, with a token or write key where it wants one.
     ///

@@ -6,7 +6,7 @@ mod story;
 use std::path::PathBuf;
 
 use super::console::{Console, DIM, Error, STRONG};
-use super::service::{Reply, Service};
+use super::service::Service;
 use super::{Ending, files};
 use crate::clock::{Clock, System};
 use crate::engine::catalog::Catalog;
@@ -152,30 +152,15 @@ fn ask(service: &Service, args: &Args, console: &mut Console) -> Result<Ending, 
     let trigger = args.trigger.as_deref();
     let mut query = vec![("customer", args.customer.as_str()), ("limit", "20")];
     query.extend(trigger.map(|trigger| ("trigger", trigger)));
-    let page = done(service.get("/api/v1/decisions", &query)?)?;
+    let page = service.get("/api/v1/decisions", &query)?.done()?;
     let query: Vec<_> = trigger.map(|trigger| ("trigger", trigger)).into_iter().collect();
-    let text = done(service.get(&format!("/api/v1/customers/{customer}/explain"), &query)?)?;
+    let text = service.get(&format!("/api/v1/customers/{customer}/explain"), &query)?.done()?;
     let page: serde_json::Value = serde_json::from_str(&page).unwrap_or_default();
     let items = page.get("items").cloned().unwrap_or_default();
     let decisions: Vec<DecisionRecord> = serde_json::from_value(items).unwrap_or_default();
     console.text(&text)?;
     list(&decisions.iter().collect::<Vec<_>>(), trigger, console)?;
     Ok(Ending::Clean)
-}
-
-fn done(reply: Reply) -> Result<String, Error> {
-    match reply {
-        Reply::Done(text) => Ok(text),
-        Reply::Busy(_) => Err(Error::refused("the service is not ready", "try again in a moment")),
-        Reply::Refused { status: 401 | 403, .. } => {
-            Err(Error::refused("the service wants a token", "give it with --token"))
-        }
-        Reply::Refused { text, .. } => {
-            let answer: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-            let what = answer.get("error").and_then(serde_json::Value::as_str).unwrap_or(&text);
-            Err(Error::refused(what, ""))
-        }
-    }
 }
 
 /// A customer's id as one segment of a path.
