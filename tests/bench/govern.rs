@@ -154,12 +154,17 @@ impl Desk {
 
 fn catalog(at_most: usize) -> Fallible<Arc<Catalog>> {
     let mut policy = String::from(
-        "purposes:\n  marketing: {consent: opt_in, caps: count, unknown_zone: refuse}\n\
+        "purposes:\n  marketing: {consent: opt_in, caps: count, unknown_zone: refuse, expires_after: 60d}\n\
          channels:\n  email: {needs: email}\nquiet_hours:\n  - {from: \"21:00\", to: \"08:00\"}\ncaps:\n",
     );
     for number in 0..CAPS {
-        let scope =
-            ["", "purpose: marketing, ", "channel: email, ", "trigger: hello, ", "tag: news, "];
+        let scope = [
+            "all: true, ",
+            "purpose: marketing, ",
+            "channel: email, ",
+            "trigger: hello, ",
+            "tag: news, ",
+        ];
         let scope = scope.get(number % scope.len()).copied().unwrap_or_default();
         let days = number + 1;
         let per = match number % 4 {
