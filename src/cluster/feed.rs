@@ -66,8 +66,24 @@ pub(super) struct Feed {
 #[derive(Clone, Copy, Debug)]
 struct Place {
     start: Start,
-    is_paused: bool,
+    events: Flow,
+    internal: Flow,
     sample: Sample,
+}
+
+/// Whether more is read for an owner.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Flow {
+    #[default]
+    Reading,
+    Paused,
+}
+
+/// Shards for which reading rests from now on, and those for which it goes on.
+#[derive(Debug, Default)]
+struct Turned {
+    rest: Vec<u16>,
+    go_on: Vec<u16>,
 }
 
 /// How many keys of others were looked at, and how many belong elsewhere.
@@ -95,7 +111,12 @@ impl Feed {
     /// Begins to read for a shard.
     pub(super) fn start(&mut self, shard: u16, start: Start) -> Result<(), Error> {
         let Some(place) = self.places.get_mut(usize::from(shard)) else { return Ok(()) };
-        *place = Some(Place { start, is_paused: false, sample: Sample::default() });
+        *place = Some(Place {
+            start,
+            events: Flow::Reading,
+            internal: Flow::Reading,
+            sample: Sample::default(),
+        });
         for (reader, topic, offset) in [
             (&self.events, &self.names.events, start.events),
             (&self.internal, &self.names.internal, start.internal),
@@ -173,30 +194,46 @@ impl Feed {
 
     /// Rests for owners who have more than enough, and goes on for those who have not.
     pub(super) fn balance(&mut self) -> Result<(), Error> {
-        let (mut rest, mut go_on) = (Vec::new(), Vec::new());
+        let (mut events, mut internal) = (Turned::default(), Turned::default());
         for (shard, place) in (0_u16..).zip(&mut self.places) {
             let Some(place) = place else { continue };
-            let bytes = self.fed.bytes(shard);
-            if !place.is_paused && WAITING_BYTES_HIGH < bytes {
-                place.is_paused = true;
-                rest.push(shard);
-            } else if place.is_paused && bytes < WAITING_BYTES_LOW {
-                place.is_paused = false;
-                go_on.push(shard);
-            }
+            let (waiting, waiting_aside) = self.fed.bytes(shard);
+            events.look(shard, &mut place.events, waiting);
+            internal.look(shard, &mut place.internal, waiting_aside);
         }
-        let failed = |error: KafkaError| kafka::Error::of("pausing a shard", &error);
-        if !rest.is_empty() {
-            self.events.pause(&listed(&self.names.events, &rest, None)?).map_err(failed)?;
-        }
-        if !go_on.is_empty() {
-            self.events.resume(&listed(&self.names.events, &go_on, None)?).map_err(failed)?;
-        }
-        Ok(())
+        events.apply(&self.events, &self.names.events)?;
+        internal.apply(&self.internal, &self.names.internal)
     }
 
     fn is_read(&self, shard: u16) -> bool {
         self.places.get(usize::from(shard)).is_some_and(Option::is_some)
+    }
+}
+
+impl Turned {
+    fn look(&mut self, shard: u16, flow: &mut Flow, waiting: usize) {
+        match flow {
+            Flow::Reading if WAITING_BYTES_HIGH < waiting => {
+                *flow = Flow::Paused;
+                self.rest.push(shard);
+            }
+            Flow::Paused if waiting < WAITING_BYTES_LOW => {
+                *flow = Flow::Reading;
+                self.go_on.push(shard);
+            }
+            Flow::Reading | Flow::Paused => {}
+        }
+    }
+
+    fn apply(self, reader: &Reader, topic: &str) -> Result<(), Error> {
+        let failed = |error: KafkaError| kafka::Error::of("pausing a shard", &error);
+        if !self.rest.is_empty() {
+            reader.pause(&listed(topic, &self.rest, None)?).map_err(failed)?;
+        }
+        if !self.go_on.is_empty() {
+            reader.resume(&listed(topic, &self.go_on, None)?).map_err(failed)?;
+        }
+        Ok(())
     }
 }
 

@@ -19,11 +19,17 @@ pub struct Fed {
     shards: Vec<Mutex<Shard>>,
 }
 
+/// Entries that wait, in their order.
+#[derive(Debug, Default)]
+struct Queue {
+    entries: VecDeque<Entry>,
+    bytes: usize,
+}
+
 #[derive(Debug, Default)]
 struct Shard {
-    entries: VecDeque<Entry>,
-    aside: VecDeque<Entry>,
-    bytes: usize,
+    events: Queue,
+    aside: Queue,
     /// Position of the last entry fed.
     end: u64,
     /// When it was appended.
@@ -56,10 +62,9 @@ impl Fed {
         entry.appended_at = entry.appended_at.max(shard.appended_at);
         shard.appended_at = entry.appended_at;
         shard.end = entry.position;
-        shard.bytes = shard.bytes.saturating_add(entry.bytes());
         shard.heard_all_at = None;
         shard.is_at_end = false;
-        shard.entries.push_back(entry);
+        shard.events.push(entry);
     }
 
     /// Whoever feeds it has met the end, and fed everything before it.
@@ -77,8 +82,7 @@ impl Fed {
     /// Adds something that stands beside the events.
     pub fn feed_aside(&self, shard: u16, entry: Entry) {
         let Some(mut shard) = self.shard(shard) else { return };
-        shard.bytes = shard.bytes.saturating_add(entry.bytes());
-        shard.aside.push_back(entry);
+        shard.aside.push(entry);
     }
 
     /// Nothing else was to be read at that instant.
@@ -88,9 +92,10 @@ impl Fed {
         }
     }
 
-    /// Bytes that wait.
-    pub fn bytes(&self, shard: u16) -> usize {
-        self.shard(shard).map_or(0, |shard| shard.bytes)
+    /// Bytes that wait: of the events, and of what stands beside them. Each is to be bounded by
+    /// itself: an owner may want all of the one before it takes any of the other.
+    pub fn bytes(&self, shard: u16) -> (usize, usize) {
+        self.shard(shard).map_or((0, 0), |shard| (shard.events.bytes, shard.aside.bytes))
     }
 
     fn shard(&self, shard: u16) -> Option<MutexGuard<'_, Shard>> {
@@ -107,8 +112,7 @@ impl Source for Fed {
 
     fn read(&self, shard: u16, from: u64, bytes_max: usize) -> Result<Vec<Entry>, Error> {
         let mut shard = self.shard(shard).ok_or(Error::NoShard(shard))?;
-        let shard = &mut *shard;
-        Ok(take(&mut shard.entries, &mut shard.bytes, from, bytes_max))
+        Ok(shard.events.take(from, bytes_max))
     }
 
     fn end(&self, shard: u16) -> u64 {
@@ -125,8 +129,7 @@ impl Source for Fed {
 
     fn aside(&self, shard: u16, from: u64, bytes_max: usize) -> Result<Vec<Entry>, Error> {
         let mut shard = self.shard(shard).ok_or(Error::NoShard(shard))?;
-        let shard = &mut *shard;
-        Ok(take(&mut shard.aside, &mut shard.bytes, from, bytes_max))
+        Ok(shard.aside.take(from, bytes_max))
     }
 
     fn is_caught_up(&self, shard: u16, position: u64, aside: u64, _goal: u64) -> bool {
@@ -143,22 +146,29 @@ impl Source for Fed {
     }
 }
 
-/// Takes entries out of a queue, from a position on. What lies before it was taken already.
-fn take(queue: &mut VecDeque<Entry>, bytes: &mut usize, from: u64, bytes_max: usize) -> Vec<Entry> {
-    let (mut taken, mut sum) = (Vec::new(), 0_usize);
-    while let Some(entry) = queue.front() {
-        let length = entry.bytes();
-        if bytes_max < sum.saturating_add(length) && !taken.is_empty() {
-            break;
-        }
-        *bytes = bytes.saturating_sub(length);
-        let Some(entry) = queue.pop_front() else { break };
-        if from <= entry.position {
-            sum += length;
-            taken.push(entry);
-        }
+impl Queue {
+    fn push(&mut self, entry: Entry) {
+        self.bytes = self.bytes.saturating_add(entry.bytes());
+        self.entries.push_back(entry);
     }
-    taken
+
+    /// Takes entries out, from a position on. What lies before it was taken already.
+    fn take(&mut self, from: u64, bytes_max: usize) -> Vec<Entry> {
+        let (mut taken, mut sum) = (Vec::new(), 0_usize);
+        while let Some(entry) = self.entries.front() {
+            let length = entry.bytes();
+            if bytes_max < sum.saturating_add(length) && !taken.is_empty() {
+                break;
+            }
+            self.bytes = self.bytes.saturating_sub(length);
+            let Some(entry) = self.entries.pop_front() else { break };
+            if from <= entry.position {
+                sum += length;
+                taken.push(entry);
+            }
+        }
+        taken
+    }
 }
 
 #[cfg(test)]
@@ -182,14 +192,14 @@ mod tests {
     fn entries_are_given_once_in_order_and_bounded() {
         let fed = Fed::new(2);
         (1..=5).for_each(|position| fed.feed(1, entry(position, 1_000)));
-        assert_eq!((fed.bytes(0), fed.bytes(1), fed.end(1)), (0, 50, 5));
+        assert_eq!((fed.bytes(0), fed.bytes(1), fed.end(1)), ((0, 0), (50, 0), 5));
         let positions =
             |entries: Vec<Entry>| entries.iter().map(|e| e.position).collect::<Vec<_>>();
         assert_eq!(positions(fed.read(1, 2, 25).unwrap()), [2, 3]);
         assert_eq!(positions(fed.read(1, 4, 1).unwrap()), [4]);
-        assert_eq!(fed.bytes(1), 10);
+        assert_eq!(fed.bytes(1), (10, 0));
         fed.begin(1, 2, (0, 0));
-        assert_eq!((fed.bytes(1), fed.end(1)), (0, 2));
+        assert_eq!((fed.bytes(1), fed.end(1)), ((0, 0), 2));
         assert!(fed.read(2, 1, 1).is_err());
     }
 
@@ -216,7 +226,7 @@ mod tests {
         fed.feed_aside(0, entry(1, 0));
         fed.feed_aside(0, entry(2, 0));
         assert_eq!(fed.aside(0, 2, 100).unwrap().len(), 1);
-        assert_eq!((fed.end(0), fed.bytes(0)), (7, 10));
+        assert_eq!((fed.end(0), fed.bytes(0)), (7, (10, 0)));
     }
 
     #[test]

@@ -141,6 +141,9 @@ impl Running {
     /// Applies what stands beside the log. It is not read again, so whomever it concerns is written
     /// in the very batch that says how far it was read.
     pub(super) fn read_aside(&mut self) -> Result<(), Error> {
+        if self.goes_over_the_past() {
+            return Ok(());
+        }
         let from = self.mark.aside.saturating_add(1);
         let entries = self.worker.parts.log.aside(self.worker.number, from, READ_BYTES_MAX)?;
         if entries.is_empty() {
@@ -171,6 +174,12 @@ impl Running {
         }
         self.report(entries.len() as u64);
         Ok(())
+    }
+
+    /// Whether what was heard before the last stop is being applied once more. What stands beside it
+    /// came later: it would move the time of those whose events are still to come.
+    fn goes_over_the_past(&self) -> bool {
+        self.mark.position < self.mark.heard
     }
 
     /// Up to when the shard has heard everything; `None` while it has heard nothing at all.

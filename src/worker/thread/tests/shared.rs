@@ -52,6 +52,13 @@ fn script(seed: u64) -> Vec<Told> {
     all
 }
 
+/// What stands beside a line, up to the next.
+fn beside_behind(script: &[Told], line: u64) -> impl Iterator<Item = &Told> {
+    let is_line = |told: &Told, at: u64| matches!(told, Told::Line(entry) if entry.position == at);
+    let behind = script.iter().skip_while(move |told| 0 < line && !is_line(told, line));
+    behind.skip(usize::from(0 < line)).take_while(|told| matches!(told, Told::Beside(_)))
+}
+
 /// Plays the script, with a stop now and then at which everything not committed is lost.
 fn played(script: &[Told], mut dice: Dice, cuts: u64) -> (Outcome, usize) {
     let dir = scratch();
@@ -65,16 +72,20 @@ fn played(script: &[Told], mut dice: Dice, cuts: u64) -> (Outcome, usize) {
         let (commits, committer) = committer::pair(store.clone(), sink);
         let parts = Parts { log: fed.clone(), store: store.clone(), clock: clock.clone(), commits };
         let (_, worker) = pair(0, catalog.clone(), parts);
-        let Mark { position, aside, .. } = store.mark(0).unwrap().unwrap_or_default();
+        let Mark { position, heard, mut aside, .. } = store.mark(0).unwrap().unwrap_or_default();
         fed.begin(0, position, (0, 0));
         let running = Running::load(worker).unwrap();
         let (_, effects) = mpsc::channel(1);
         let mut stage = Stage { store: store.clone(), running, committer, effects };
         let mut cut = false;
-        for told in script {
+        // What came beside after the last line heard is there before lines are read once more.
+        for told in beside_behind(script, heard).chain(script) {
             match told {
                 Told::Line(entry) if position < entry.position => fed.feed(0, entry.clone()),
-                Told::Beside(entry) if aside < entry.position => fed.feed_aside(0, entry.clone()),
+                Told::Beside(entry) if aside < entry.position => {
+                    aside = entry.position;
+                    fed.feed_aside(0, entry.clone());
+                }
                 Told::Line(_) | Told::Beside(_) => continue,
             }
             clock.set(clock.now().max(match told {
