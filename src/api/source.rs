@@ -240,9 +240,16 @@ pub struct PreferenceChange {
     /// No outreach but exempt purposes until then (RFC 3339); `null` is no change.
     #[serde(default)]
     pub pause_until: Option<String>,
-    /// Where the answer was given: kept as evidence.
+    /// Whether scores may decide about what is written to the customer.
+    #[serde(default)]
+    pub profiling: Option<bool>,
+    /// Where the answer was given.
     #[serde(default)]
     pub source: Option<String>,
+    /// What proves it (a form's version, the hash of an IP address, the id of a double opt-in): at most
+    /// 256 bytes.
+    #[serde(default)]
+    pub evidence: Option<String>,
 }
 
 /// Why a question was not answered.

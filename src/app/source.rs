@@ -18,7 +18,7 @@ use crate::clock::Shared as Clock;
 use crate::decode::{PreferenceRecord, Record, shard_of};
 use crate::dispatch::in_app::InApp;
 use crate::engine::catalog::{Catalog, Kind, Sending, TriggerState};
-use crate::engine::customer::CustomerState;
+use crate::engine::customer::{CustomerState, EVIDENCE_BYTES_MAX};
 use crate::engine::id::{CustomerId, DecisionId};
 use crate::engine::input::Answer as ConsentAnswer;
 use crate::engine::slot::TriggerSlot;
@@ -358,14 +358,27 @@ fn preferences(
     let purpose = known("purpose", change.purpose.as_deref(), purposes)?;
     let channels = policy.channels.iter().map(|channel| &*channel.name);
     let channel = known("channel", change.channel.as_deref(), channels)?;
+    let answer = |granted| if granted { ConsentAnswer::Granted } else { ConsentAnswer::Denied };
+    let source = change.source.as_deref().unwrap_or(CONSENT_SOURCE);
+    let evidence = change.evidence.as_deref();
+    if let Some(long) = evidence.filter(|evidence| EVIDENCE_BYTES_MAX < evidence.len()) {
+        let has = long.len();
+        return Err(Failure::Invalid(format!(
+            "`evidence` has {has} bytes, more than {EVIDENCE_BYTES_MAX}: name the proof, keep it elsewhere"
+        )));
+    }
     let mut preferences = Vec::new();
     if let Some(granted) = change.granted {
         preferences.push(PreferenceRecord::Consent {
             purpose,
             channel,
-            answer: if granted { ConsentAnswer::Granted } else { ConsentAnswer::Denied },
-            source: change.source.as_deref().unwrap_or(CONSENT_SOURCE),
+            answer: answer(granted),
+            source,
+            evidence,
         });
+    }
+    if let Some(granted) = change.profiling {
+        preferences.push(PreferenceRecord::Profiling { answer: answer(granted), source, evidence });
     }
     if let Some(text) = &change.pause_until {
         let until = Timestamp::parse(text).ok_or_else(|| {

@@ -3,6 +3,7 @@
 mod bench;
 mod hooks;
 mod orders;
+mod preferences;
 mod unsubscribe;
 
 use std::time::Duration;

@@ -265,8 +265,19 @@ pub enum Preference {
         channel: Option<ChannelSlot>,
         /// The answer.
         answer: Answer,
-        /// Where it was given (`unsubscribe link`, `import`, ...): evidence.
+        /// Where it was given (`unsubscribe link`, `import`, ...).
         source: Box<str>,
+        /// What proves it.
+        evidence: Option<Box<str>>,
+    },
+    /// Whether scores may decide about what is written to the customer.
+    Profiling {
+        /// The answer.
+        answer: Answer,
+        /// Where it was given.
+        source: Box<str>,
+        /// What proves it.
+        evidence: Option<Box<str>>,
     },
     /// Nothing but exempt purposes until then.
     PauseUntil(Option<Timestamp>),

@@ -72,6 +72,9 @@ pub struct CustomerPage {
     pub challengers: Vec<NamedScore>,
     /// Consent and preferences.
     pub consents: Vec<ConsentView>,
+    /// Whether scores may decide about what is written to the customer; absent when nobody said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profiling: Option<ProfilingView>,
     /// No outreach but exempt purposes until then (RFC 3339).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paused_until: Option<String>,
@@ -128,6 +131,23 @@ pub struct ConsentView {
     pub at: String,
     /// Where it was given.
     pub source: String,
+    /// What proves it, where that was told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<String>,
+}
+
+/// What a customer said to being profiled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ProfilingView {
+    /// Whether scores may decide about what is written to them.
+    pub granted: bool,
+    /// When (RFC 3339).
+    pub at: String,
+    /// Where it was said.
+    pub source: String,
+    /// What proves it, where that was told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<String>,
 }
 
 /// How much of a cap is used.

@@ -230,6 +230,7 @@ impl World {
             channel: channel.map(|slot| CHANNELS[slot.index()]),
             answer,
             source: "storm",
+            evidence: None,
         };
         self.prefer(customer, preference, Deed::Consent { purpose, channel, answer });
     }

@@ -151,6 +151,17 @@ pub enum PreferenceRecord<'a> {
         answer: Answer,
         /// Where it was given.
         source: &'a str,
+        /// What proves it.
+        evidence: Option<&'a str>,
+    },
+    /// Whether scores may decide about what is written to the customer.
+    Profiling {
+        /// The answer.
+        answer: Answer,
+        /// Where it was given.
+        source: &'a str,
+        /// What proves it.
+        evidence: Option<&'a str>,
     },
     /// Nothing but exempt purposes until then; `None` ends the pause.
     PauseUntil(Option<Timestamp>),
@@ -293,6 +304,7 @@ mod key {
     pub(super) const ADDRESS: u8 = 41;
     pub(super) const TOLD: u8 = 42;
     pub(super) const TEXT: u8 = 43;
+    pub(super) const EVIDENCE: u8 = 60;
 }
 
 /// Codes of `Delivery`.
@@ -309,6 +321,7 @@ mod preference {
     pub(super) const CONSENT: u8 = 0;
     pub(super) const PAUSE: u8 = 1;
     pub(super) const PREFERRED_CHANNEL: u8 = 2;
+    pub(super) const PROFILING: u8 = 3;
 }
 impl<'a> Record<'a> {
     /// Whose it is.

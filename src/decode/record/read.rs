@@ -48,6 +48,7 @@ struct Fields<'a> {
     address: Option<&'a str>,
     told: Option<u8>,
     text: Option<&'a str>,
+    evidence: Option<&'a str>,
     order: Option<&'a str>,
     scope: Option<&'a str>,
     by: Option<&'a str>,
@@ -105,6 +106,7 @@ impl<'a> Fields<'a> {
             key::ADDRESS => self.address = Some(decoder.str()?),
             key::TOLD => self.told = Some(decoder.u8()?),
             key::TEXT => self.text = Some(decoder.str()?),
+            key::EVIDENCE => self.evidence = Some(decoder.str()?),
             key::ORDER => self.order = Some(decoder.str()?),
             key::SCOPE => self.scope = Some(decoder.str()?),
             key::BY => self.by = Some(decoder.str()?),
@@ -267,16 +269,26 @@ impl<'a> Fields<'a> {
         })
     }
 
+    fn answer(&self) -> Result<Answer, Refusal> {
+        Ok(match must(self.granted)? {
+            1 => Answer::Granted,
+            _ => Answer::Denied,
+        })
+    }
+
     fn into_preference(self) -> Result<PreferenceRecord<'a>, Refusal> {
         Ok(match must(self.preference)? {
             preference::CONSENT => PreferenceRecord::Consent {
                 purpose: self.purpose,
                 channel: self.channel,
-                answer: match must(self.granted)? {
-                    1 => Answer::Granted,
-                    _ => Answer::Denied,
-                },
+                answer: self.answer()?,
                 source: self.source.unwrap_or_default(),
+                evidence: self.evidence,
+            },
+            preference::PROFILING => PreferenceRecord::Profiling {
+                answer: self.answer()?,
+                source: self.source.unwrap_or_default(),
+                evidence: self.evidence,
             },
             preference::PAUSE => {
                 PreferenceRecord::PauseUntil(self.until_ms.map(Timestamp::from_millis))

@@ -168,14 +168,24 @@ impl Header<'_> {
     fn preference(&mut self, customer: &str, preference: &PreferenceRecord<'_>) -> Written {
         let subject = Subject::Customer(customer);
         match *preference {
-            PreferenceRecord::Consent { purpose, channel, answer, source } => {
-                let optional = u64::from(purpose.is_some()) + u64::from(channel.is_some());
+            PreferenceRecord::Consent { purpose, channel, answer, source, evidence } => {
+                let optional = [purpose, channel, evidence];
+                let optional =
+                    optional.into_iter().map(|one| u64::from(one.is_some())).sum::<u64>();
                 self.begin(Kind::Preference, 5 + optional, subject)?;
                 self.code(key::PREFERENCE, preference::CONSENT)?;
                 self.optional(key::PURPOSE, purpose)?;
                 self.optional(key::CHANNEL, channel)?;
                 self.code(key::GRANTED, u8::from(answer == Answer::Granted))?;
-                self.text(key::SOURCE, source)
+                self.text(key::SOURCE, source)?;
+                self.optional(key::EVIDENCE, evidence)
+            }
+            PreferenceRecord::Profiling { answer, source, evidence } => {
+                self.begin(Kind::Preference, 5 + u64::from(evidence.is_some()), subject)?;
+                self.code(key::PREFERENCE, preference::PROFILING)?;
+                self.code(key::GRANTED, u8::from(answer == Answer::Granted))?;
+                self.text(key::SOURCE, source)?;
+                self.optional(key::EVIDENCE, evidence)
             }
             PreferenceRecord::PauseUntil(until) => {
                 self.begin(Kind::Preference, 3 + u64::from(until.is_some()), subject)?;

@@ -179,7 +179,8 @@ impl<'a> World<'a> {
             "consent" => {
                 let answer = if rest == "yes" { Answer::Granted } else { Answer::Denied };
                 let (purpose, channel, source) = (Some(PurposeSlot(0)), None, "test".into());
-                let preference = Preference::Consent { purpose, channel, answer, source };
+                let evidence = None;
+                let preference = Preference::Consent { purpose, channel, answer, source, evidence };
                 self.apply(name, at, position, Body::Preference(preference))
             }
             "pause" => {
