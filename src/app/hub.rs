@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{broadcast, mpsc};
 
 use super::courier::{self, Courier};
+use super::heard::Nodes;
 use crate::api::source::Live;
 use crate::dispatch::Dispatcher;
 use crate::log::appender::Appender;
@@ -62,10 +63,10 @@ impl Hub {
 pub(super) fn pump(
     committed: mpsc::Receiver<Committed>,
     dispatcher: Dispatcher,
-    (appender, store): (&Appender, &Store),
+    (appender, store, nodes): (&Appender, &Store, Nodes),
     hub: Arc<Hub>,
 ) -> impl Future<Output = ()> + use<> {
-    let (courier, carried) = courier::pair(appender.clone(), store.shards());
+    let (courier, carried) = courier::pair(appender.clone(), store.shards(), nodes);
     let handed = hand_out(committed, dispatcher, courier, hub);
     async move {
         tokio::join!(handed, carried);
@@ -79,8 +80,8 @@ async fn hand_out(
     hub: Arc<Hub>,
 ) {
     while let Some(committed) = committed.recv().await {
-        let Committed { records, outbox, withdrawn, tasks, errands, .. } = committed;
-        courier.take(errands);
+        let Committed { shard, records, outbox, withdrawn, tasks, errands, listed, .. } = committed;
+        courier.take(shard, &errands, &listed);
         // A send that one commit both makes and withdraws was never in the outbox.
         for row in outbox {
             dispatcher.offer(row);

@@ -17,6 +17,7 @@ mod home;
 mod http;
 mod hub;
 mod keys;
+mod listings;
 mod models;
 mod orders;
 mod probe;
@@ -410,7 +411,9 @@ impl Built {
         );
         let begin = begin(ready, (dispatcher.clone(), self.left), Arc::clone(&life));
         let served = http::serve(listener, router, config.limits.connections, closing.clone());
-        let pump = hub::pump(self.committed, dispatcher.clone(), (&appender, &store), hub.clone());
+        let nodes = Nodes::of(&config);
+        let pump =
+            hub::pump(self.committed, dispatcher.clone(), (&appender, &store, nodes), hub.clone());
         let tasks = Tasks {
             http: alarm.task("http", served),
             background: vec![
@@ -464,7 +467,7 @@ impl Built {
             store: Arc::clone(&self.store),
             appender: self.appender.clone(),
             clock: Arc::clone(clock),
-            nodes: if config.kafka.is_some() { Nodes::Many } else { Nodes::One },
+            nodes: Nodes::of(config),
         };
         let links = Arc::clone(&self.links);
         Ok(hooks::routes(doors, Arc::new(ear), links, Arc::clone(clock)))
@@ -510,6 +513,7 @@ impl Built {
         let metrics = probe::metrics(move || {
             show_funnels(&store, &shown);
             orders::show(&store, clock_shown.now());
+            tasks::show(&store, &shown, clock_shown.now());
             numbers.render()
         });
         let metrics = if config.is_local() { metrics } else { metrics.route_layer(reading) };
@@ -549,6 +553,7 @@ pub fn open(config: &Config, clock: &Clock) -> Result<(Arc<Store>, Arc<Embedded>
     let cores = cores.ok().and_then(|cores| u16::try_from(cores).ok()).unwrap_or(SHARDS_UNTOLD);
     let shards = config.shards.unwrap_or(cores);
     let store = Store::open(&path, Options { shards, ..Options::default() })?;
+    keys::hash_addresses(config, &store)?;
     let log = Embedded::open(&store.log_dir(), store.shards(), Arc::clone(clock))?;
     for shard in 0..store.shards() {
         let (applied, end) = (store.mark(shard)?.map_or(0, |mark| mark.heard), log.end(shard));

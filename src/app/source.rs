@@ -11,7 +11,8 @@ use super::hub::Hub;
 use super::models::Noticed;
 use crate::api::source::{
     Answer, CatalogView, DecisionFilter, Failure, Live, ModelView, OperationView, OrderGiven, Page,
-    PreferenceChange, Source, TaskFilter, TaskOnly, TaskWish, TriggerView,
+    PreferenceChange, Source, SuppressionAnswer, SuppressionChange, SuppressionView, TaskFilter,
+    TaskOnly, TaskWish, TriggerView,
 };
 use crate::catalog::Catalogs;
 use crate::clock::Shared as Clock;
@@ -73,7 +74,9 @@ impl Source for Answers {
     fn customer(&self, id: String) -> Answer<'_, CustomerPage> {
         Box::pin(async move {
             let page = self.workers.customer(&id).await.map_err(unanswered)?;
-            page.ok_or_else(|| nobody(&id))
+            let mut page = page.ok_or_else(|| nobody(&id))?;
+            page.suppressed = self.suppressed(&page.traits);
+            Ok(page)
         })
     }
 
@@ -85,7 +88,11 @@ impl Source for Answers {
                 Some(state) => story(shard, state, trigger.as_deref(), now),
                 None => Err(nobody(&id)),
             };
-            self.workers.inspect(&customer, look).await.map_err(unanswered)?
+            let mut told = self.workers.inspect(&customer, look).await.map_err(unanswered)??;
+            if let Some(page) = self.workers.customer(&customer).await.map_err(unanswered)? {
+                told.push_str(&self.suppressed_words(&page.traits));
+            }
+            Ok(told)
         })
     }
 
@@ -163,12 +170,13 @@ impl Source for Answers {
         limit: usize,
     ) -> Answer<'_, Page<TaskRecord>> {
         Box::pin(async move {
-            let TaskFilter { state, assigned_to, customer, only } = filter;
+            let TaskFilter { state, assigned_to, customer, team, only } = filter;
             let (shards, now) = ((self.shown)(), self.clock.now());
             let filter = store::tasks::TaskFilter {
                 state,
                 assigned_to,
                 customer,
+                team,
                 shards,
                 unassigned: only == Some(TaskOnly::Unassigned),
                 overdue_at: (only == Some(TaskOnly::Overdue)).then_some(now),
@@ -201,6 +209,18 @@ impl Source for Answers {
 
     fn operate(&self, order: OrderGiven) -> Answer<'_, OperationView> {
         Box::pin(self.give(order))
+    }
+
+    fn suppressions(
+        &self,
+        after: Option<String>,
+        limit: usize,
+    ) -> Answer<'_, Page<SuppressionView>> {
+        Box::pin(self.all_suppressions(after, limit))
+    }
+
+    fn suppress(&self, change: SuppressionChange) -> Answer<'_, SuppressionAnswer> {
+        Box::pin(self.change_suppressions(change))
     }
 
     fn erase(&self, customer: String) -> Answer<'_, ()> {

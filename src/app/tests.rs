@@ -4,6 +4,7 @@ mod bench;
 mod hooks;
 mod orders;
 mod preferences;
+mod suppressions;
 mod unsubscribe;
 
 use std::time::Duration;

@@ -159,6 +159,10 @@ impl Decoder {
             Record::Preference { preference, .. } => Body::Preference(self.preference(preference)?),
             Record::Erasure { .. } => Body::Erasure,
             Record::Operation(operation) => Body::Operation(operation.clone()),
+            Record::Listing(_) => {
+                let what = "an address that is not written to is nothing that customers hear of";
+                return Err(Refusal::new(Refused::BadRecord, what));
+            }
         };
         let subject = record.subject();
         let (occurred_at, note) = (None, NO_NOTE);

@@ -252,6 +252,7 @@ reasons! {
     Erased = "erased", "the customer was erased";
     Held = "held", "an operator holds it back";
     Stopped = "stopped", "an operator stopped it";
+    Listed = "listed", "the address is on the suppression list";
     Profiling = "profiling", "the customer does not want scores to decide, and the trigger looks at one";
 }
 

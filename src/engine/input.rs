@@ -148,6 +148,8 @@ pub enum Delivery {
     Refused {
         /// Why.
         reason: super::decision::Reason,
+        /// What it looked at, in a sentence.
+        detail: Option<Box<str>>,
     },
 }
 

@@ -68,6 +68,8 @@ pub enum Record<'a> {
     },
     /// An order of an operator: every shard has a copy.
     Operation(Operation),
+    /// An address that is not written to any more, or is again.
+    Listing(ListingRecord<'a>),
 }
 
 /// An event: what was judged when it came, and the sender's bytes.
@@ -123,6 +125,25 @@ pub struct ReceiptRecord<'a> {
     pub address: Option<&'a str>,
     /// What the customer answered; empty when it is no reply.
     pub text: &'a str,
+}
+
+/// An address that is not written to any more, or is again; by its hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListingRecord<'a> {
+    /// The channel.
+    pub channel: &'a str,
+    /// The purpose; `None` for all.
+    pub purpose: Option<&'a str>,
+    /// The address, hashed.
+    pub hash: &'a str,
+    /// Why.
+    pub cause: &'a str,
+    /// Who says so.
+    pub by: &'a str,
+    /// Since when.
+    pub at: Timestamp,
+    /// Whether it is taken off.
+    pub off: bool,
 }
 
 /// A score computed elsewhere.
@@ -266,6 +287,8 @@ stored! {
         Desk = 7,
         /// [`Record::Receipt`].
         Receipt = 8,
+        /// [`Record::Listing`].
+        Listing = 11,
     }
 }
 /// Keys of the header. Never reuse a number.
@@ -305,6 +328,7 @@ mod key {
     pub(super) const TOLD: u8 = 42;
     pub(super) const TEXT: u8 = 43;
     pub(super) const EVIDENCE: u8 = 60;
+    pub(super) const DETAIL: u8 = 61;
 }
 
 /// Codes of `Delivery`.
@@ -335,7 +359,7 @@ impl<'a> Record<'a> {
             | Self::Preference { customer, .. }
             | Self::Erasure { customer } => Subject::Customer(customer),
             Self::Desk { desk, .. } => Subject::Customer(desk),
-            Self::Operation(_) => Subject::Everyone,
+            Self::Operation(_) | Self::Listing(_) => Subject::Everyone,
         }
     }
 
@@ -350,6 +374,7 @@ impl<'a> Record<'a> {
             | Self::Desk { .. }
             | Self::Preference { .. }
             | Self::Operation(_)
+            | Self::Listing(_)
             | Self::Erasure { .. } => None,
         }
     }

@@ -313,8 +313,8 @@ impl<'a> World<'a> {
             "rejected" => Delivery::Rejected { why },
             "unknown" => Delivery::Unknown { why },
             "expired" => Delivery::Expired,
-            "refused" => Delivery::Refused { reason: Reason::OptedOut },
-            "contradicted" => Delivery::Refused { reason: Reason::Contradicted },
+            "refused" => Delivery::Refused { reason: Reason::OptedOut, detail: None },
+            "contradicted" => Delivery::Refused { reason: Reason::Contradicted, detail: None },
             _ => panic!("no outcome `{what}`"),
         };
         let outcome = Outcome { decision, attempt: 1, result };
