@@ -19,11 +19,12 @@ const LIVE_LINES_MAX: usize = 1_024;
 pub(super) struct Hub {
     // Taken away when the service ends: streams end when nobody can tell them anything any more.
     sender: Mutex<Option<broadcast::Sender<Arc<Live>>>>,
+    nodes: Nodes,
 }
 
 impl Hub {
-    pub(super) fn new() -> Self {
-        Self { sender: Mutex::new(Some(broadcast::channel(LIVE_LINES_MAX).0)) }
+    pub(super) fn new(nodes: Nodes) -> Self {
+        Self { sender: Mutex::new(Some(broadcast::channel(LIVE_LINES_MAX).0)), nodes }
     }
 
     /// Tells it to all who listen now.
@@ -63,10 +64,10 @@ impl Hub {
 pub(super) fn pump(
     committed: mpsc::Receiver<Committed>,
     dispatcher: Dispatcher,
-    (appender, store, nodes): (&Appender, &Store, Nodes),
+    (appender, store): (&Appender, &Store),
     hub: Arc<Hub>,
 ) -> impl Future<Output = ()> + use<> {
-    let (courier, carried) = courier::pair(appender.clone(), store.shards(), nodes);
+    let (courier, carried) = courier::pair(appender.clone(), store.shards(), hub.nodes);
     let handed = hand_out(committed, dispatcher, courier, hub);
     async move {
         tokio::join!(handed, carried);

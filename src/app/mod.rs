@@ -377,7 +377,7 @@ impl Built {
     ) -> Result<Service, Error> {
         let life = Arc::new(Life::starting());
         let alarm = Alarm::new(Arc::clone(&life));
-        let hub = Arc::new(Hub::new());
+        let hub = Arc::new(Hub::new(Nodes::of(config)));
         let background = CancellationToken::new();
         let closing = CancellationToken::new();
         let watch = self.watch(config, clock);
@@ -411,9 +411,7 @@ impl Built {
         );
         let begin = begin(ready, (dispatcher.clone(), self.left), Arc::clone(&life));
         let served = http::serve(listener, router, config.limits.connections, closing.clone());
-        let nodes = Nodes::of(&config);
-        let pump =
-            hub::pump(self.committed, dispatcher.clone(), (&appender, &store, nodes), hub.clone());
+        let pump = hub::pump(self.committed, dispatcher.clone(), (&appender, &store), hub.clone());
         let tasks = Tasks {
             http: alarm.task("http", served),
             background: vec![

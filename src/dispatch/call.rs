@@ -79,7 +79,7 @@ pub(super) enum End {
 }
 
 /// Where a row goes about which nobody could be asked.
-fn in_trouble(trouble: Trouble, id: DecisionId, item: Item) -> End {
+fn in_trouble(trouble: &Trouble, id: DecisionId, item: Item) -> End {
     match trouble {
         Trouble::Later(_) => End::Again(item),
         Trouble::Elsewhere => End::Gone(id),
@@ -101,7 +101,7 @@ impl Caller {
             let (delivery, word) = match self.gate.listed(&row) {
                 Ok(None) => (Delivery::Delivered, "dry_run"),
                 Ok(detail) => (Delivery::Refused { reason: Reason::Listed, detail }, "refused"),
-                Err(trouble) => return (Health::NotCalled, in_trouble(trouble, id, item)),
+                Err(trouble) => return (Health::NotCalled, in_trouble(&trouble, id, item)),
             };
             let end = self.finish(id, &row, &delivery, word).await;
             return (Health::NotCalled, end);
@@ -143,7 +143,7 @@ impl Caller {
                 let delivery = attempt::refuse(held, Reason::Listed, detail);
                 return Some(self.finish(id, &held.row, &delivery, word(&delivery)).await);
             }
-            Err(trouble) => return Some(in_trouble(trouble, id, item)),
+            Err(trouble) => return Some(in_trouble(&trouble, id, item)),
         }
         if attempt::needs_recheck(&held.row, now) {
             match self.gate.recheck(&held.row, now).await {
@@ -152,7 +152,7 @@ impl Caller {
                     let delivery = attempt::refuse(held, reason, None);
                     return Some(self.finish(id, &held.row, &delivery, word(&delivery)).await);
                 }
-                Err(trouble) => return Some(in_trouble(trouble, id, item)),
+                Err(trouble) => return Some(in_trouble(&trouble, id, item)),
             }
         }
         if begun == Begun::Now {

@@ -75,5 +75,8 @@ pub trait Gate: Send + Sync + std::fmt::Debug {
 
     /// Why the address of a row is not written to, in a sentence, if it is not: asked before every call,
     /// however early.
+    ///
+    /// # Errors
+    /// When it cannot be known now.
     fn listed(&self, row: &OutboxRow) -> Result<Option<Box<str>>, Trouble>;
 }

@@ -41,23 +41,12 @@ fn every_record_is_read_back_as_it_was_written() {
         outcome(Delivery::Unknown { why: "timed out".into() }),
         outcome(Delivery::Expired),
         outcome(Delivery::Refused { reason: Reason::OptedOut, detail: None }),
-        outcome(Delivery::Refused { reason: Reason::Listed, detail: Some("since then".into()) }),
         preference(PreferenceRecord::Consent {
             purpose: Some("marketing"),
             channel: None,
             answer: Answer::Denied,
             source: "page",
             evidence: Some("form-7"),
-        }),
-        preference(PreferenceRecord::Profiling {
-            answer: Answer::Denied,
-            source: "page",
-            evidence: None,
-        }),
-        preference(PreferenceRecord::Profiling {
-            answer: Answer::Granted,
-            source: "page",
-            evidence: Some("click 3"),
         }),
         preference(PreferenceRecord::Consent {
             purpose: None,
@@ -70,6 +59,39 @@ fn every_record_is_read_back_as_it_was_written() {
         preference(PreferenceRecord::PauseUntil(None)),
         preference(PreferenceRecord::PreferredChannel(Some("sms"))),
         preference(PreferenceRecord::PreferredChannel(None)),
+        Record::Erasure { customer: "c" },
+        Record::Operation(Operation {
+            id: "op-1".into(),
+            order: Order::Pause,
+            scope: Scope::Purpose("marketing".into()),
+            until: Timestamp::from_millis(1_772_366_400_000),
+            by: "ann".into(),
+            why: "a wrong price".into(),
+        }),
+    ];
+    check_all(&records);
+}
+
+#[test]
+fn what_is_said_of_profiles_and_addresses_is_read_back_as_it_was_written() {
+    let outcome = |result| Record::Outcome {
+        customer: "c",
+        outcome: Outcome { decision: DecisionId::from_bytes([7; 16]), attempt: 3, result },
+        known_as: None,
+    };
+    let preference = |preference| Record::Preference { customer: "c", preference };
+    let records = [
+        outcome(Delivery::Refused { reason: Reason::Listed, detail: Some("since then".into()) }),
+        preference(PreferenceRecord::Profiling {
+            answer: Answer::Denied,
+            source: "page",
+            evidence: None,
+        }),
+        preference(PreferenceRecord::Profiling {
+            answer: Answer::Granted,
+            source: "page",
+            evidence: Some("click 3"),
+        }),
         Record::Listing(ListingRecord {
             channel: "email",
             purpose: Some("marketing"),
@@ -87,15 +109,6 @@ fn every_record_is_read_back_as_it_was_written() {
             by: "",
             at: noon(),
             off: false,
-        }),
-        Record::Erasure { customer: "c" },
-        Record::Operation(Operation {
-            id: "op-1".into(),
-            order: Order::Pause,
-            scope: Scope::Purpose("marketing".into()),
-            until: Timestamp::from_millis(1_772_366_400_000),
-            by: "ann".into(),
-            why: "a wrong price".into(),
         }),
     ];
     check_all(&records);
