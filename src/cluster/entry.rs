@@ -79,6 +79,7 @@ mod tests {
             (Kind::Exposure, "ada\0cart", "x/ada\0cart"),
             (Kind::Funnel, "cart", "f/cart"),
             (Kind::Known, "sms\0id:SM1", "k/sms\0id:SM1"),
+            (Kind::Listed, "email\0\00a", "l/email\0\00a"),
             (Kind::Mark, "", "m"),
         ] {
             for value in [None, Some(b"{}".to_vec())] {

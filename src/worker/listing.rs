@@ -14,7 +14,7 @@ pub(super) fn heard(shard: &Shard, record: &Record<'_>, at: Timestamp) -> Vec<Li
         Record::Receipt(receipt) => told(shard, receipt, at).into_iter().collect(),
         Record::Preference {
             customer,
-            preference: PreferenceRecord::Consent { purpose, channel, answer, source, .. },
+            preference: PreferenceRecord::Consent { purpose, channel, answer, .. },
         } => {
             let stands = match answer {
                 Answer::Denied => Stands::On,
@@ -26,7 +26,8 @@ pub(super) fn heard(shard: &Shard, record: &Record<'_>, at: Timestamp) -> Vec<Li
                 channel,
                 purpose: purpose.map(str::to_owned),
                 cause: Cause::Unsubscribed,
-                by: (*source).to_owned(),
+                // Where they said it may tell who they are, and the list outlives them.
+                by: "whoever has it".to_owned(),
                 at,
                 stands,
             })

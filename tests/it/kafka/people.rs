@@ -93,9 +93,10 @@ fn a_receipt_finds_its_send_and_its_address_is_written_to_by_no_node() {
     let group = Group::new(&broker, "people-receipt", (4, None), &files);
     group.say(&format!(
         "  email: {{type: webhook, url: \"http://{}/hook\", secret: \"${{HOOK_SECRET}}\", \
-         allow_private: true, receipts: {{token: {TOKEN}}}}}\nsuppressions:\n  key: {}\n",
+         allow_private: true, receipts: {{token: {TOKEN}}}}}\nsuppressions:\n  key: {}\nunsubscribe:\n  key: {}\n",
         Place::address_of(&sink),
-        "k".repeat(32)
+        "k".repeat(32),
+        "l".repeat(32)
     ));
     let (first, one) = group.start("a");
     let (second, two) = group.start("b");
