@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{broadcast, mpsc};
 
 use super::courier::{self, Courier};
+use super::heard::Nodes;
 use crate::api::source::Live;
 use crate::dispatch::Dispatcher;
 use crate::log::appender::Appender;
@@ -18,11 +19,12 @@ const LIVE_LINES_MAX: usize = 1_024;
 pub(super) struct Hub {
     // Taken away when the service ends: streams end when nobody can tell them anything any more.
     sender: Mutex<Option<broadcast::Sender<Arc<Live>>>>,
+    nodes: Nodes,
 }
 
 impl Hub {
-    pub(super) fn new() -> Self {
-        Self { sender: Mutex::new(Some(broadcast::channel(LIVE_LINES_MAX).0)) }
+    pub(super) fn new(nodes: Nodes) -> Self {
+        Self { sender: Mutex::new(Some(broadcast::channel(LIVE_LINES_MAX).0)), nodes }
     }
 
     /// Tells it to all who listen now.
@@ -65,7 +67,7 @@ pub(super) fn pump(
     (appender, store): (&Appender, &Store),
     hub: Arc<Hub>,
 ) -> impl Future<Output = ()> + use<> {
-    let (courier, carried) = courier::pair(appender.clone(), store.shards());
+    let (courier, carried) = courier::pair(appender.clone(), store.shards(), hub.nodes);
     let handed = hand_out(committed, dispatcher, courier, hub);
     async move {
         tokio::join!(handed, carried);
@@ -79,8 +81,8 @@ async fn hand_out(
     hub: Arc<Hub>,
 ) {
     while let Some(committed) = committed.recv().await {
-        let Committed { records, outbox, withdrawn, tasks, errands, .. } = committed;
-        courier.take(errands);
+        let Committed { shard, records, outbox, withdrawn, tasks, errands, listed, .. } = committed;
+        courier.take(shard, &errands, &listed);
         // A send that one commit both makes and withdraws was never in the outbox.
         for row in outbox {
             dispatcher.offer(row);

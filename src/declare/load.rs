@@ -222,7 +222,7 @@ impl<'t> ReadFiles<'t> {
         let policy = policy::build(&base, given.as_ref(), &registry, &mut symbols, list);
         let teams = super::team::build(given.as_ref(), &policy.zone, list);
         let mut texts = Texts::new();
-        let (triggers, idle) = {
+        let (mut triggers, idle) = {
             let mut context = Context {
                 registry: &registry,
                 assets: &self.assets,
@@ -250,6 +250,7 @@ impl<'t> ReadFiles<'t> {
             Sessions::Unused => idle,
         };
         let tables = symbols.finish();
+        super::profiles::mark(&mut triggers, &readers, &tables.properties, &tables.series);
         let readers = Readers::new(readers, tables.events.len());
         let task_events = TaskEvents::among(&tables.events);
         let catalog = Catalog {

@@ -14,6 +14,7 @@ mod misplaced;
 mod model;
 mod node;
 mod policy;
+mod profiles;
 mod read;
 mod reader;
 mod registry;

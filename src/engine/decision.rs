@@ -252,6 +252,8 @@ reasons! {
     Erased = "erased", "the customer was erased";
     Held = "held", "an operator holds it back";
     Stopped = "stopped", "an operator stopped it";
+    Listed = "listed", "the address is on the suppression list";
+    Profiling = "profiling", "the customer does not want scores to decide, and the trigger looks at one";
 }
 
 /// A condition and what it saw.
@@ -364,6 +366,13 @@ pub enum Detail {
         purpose: PurposeSlot,
         /// What is known.
         known: Option<super::input::Answer>,
+    },
+    /// The customer said no to being profiled.
+    Refused {
+        /// When.
+        at: Timestamp,
+        /// Where.
+        source: Box<str>,
     },
     /// The channel chosen, or none.
     Channel(Option<ChannelSlot>),

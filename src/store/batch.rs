@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::listed::{Listed, Listing};
 use super::operations::StoredOperation;
 use super::record::{DeadLetter, DecisionRecord, ExposureRecord, KnownSend, OutboxRow, TaskRecord};
 use super::view::{Funnel, NamedScore};
@@ -31,6 +32,10 @@ pub struct Batch {
     pub settled: Vec<DecisionId>,
     /// By what providers know sends of which they tell more later.
     pub known: Vec<KnownSend>,
+    /// Changes of the list of addresses that are not written to.
+    pub listings: Vec<Listing>,
+    /// The entries that they changed: the commit finds them.
+    pub listed: Vec<Listed>,
     /// Sends to customers who are forgotten: the commit finds them, and their rows go with it.
     pub withdrawn: Vec<DecisionId>,
     /// New tasks.
@@ -218,6 +223,7 @@ impl Batch {
             && self.turns.is_empty()
             && self.errands.is_empty()
             && self.exposures.is_empty()
+            && self.listings.is_empty()
             && self.forgotten.is_empty())
     }
 
@@ -244,6 +250,7 @@ impl Batch {
             tasks: as_they_stand(self.tasks, self.turned),
             forgotten: self.forgotten,
             errands: self.errands,
+            listed: self.listed,
         })
     }
 }
@@ -278,6 +285,8 @@ pub struct Committed {
     pub forgotten: Vec<CustomerId>,
     /// What subjects have to tell others, by way of the log.
     pub errands: Vec<Errand>,
+    /// Addresses that are not written to any more, or are again.
+    pub listed: Vec<Listed>,
 }
 
 impl Mark {

@@ -11,6 +11,7 @@ mod holdout;
 mod ledger;
 mod once_per;
 mod operations;
+pub mod profiling;
 mod quiet_hours;
 mod standing;
 mod stop_word;

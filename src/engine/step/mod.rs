@@ -8,6 +8,7 @@ mod absence;
 mod audit;
 mod behavior;
 mod bind;
+mod consent_trait;
 mod content;
 mod desk;
 mod erase;
@@ -28,6 +29,7 @@ mod tests;
 
 pub use behavior::concerns;
 pub use bind::bind;
+pub use consent_trait::WORDS as CONSENT_WORDS;
 pub(super) use fire::{properties_of, trace_all};
 pub use roster::Roster;
 

@@ -56,6 +56,7 @@ pub(super) mod field {
     pub(crate) const TASKS: u32 = 20;
     pub(crate) const DESK: u32 = 21;
     pub(crate) const BOUNCED: u32 = 22;
+    pub(crate) const PROFILING: u32 = 30;
 }
 
 /// Writes and reads states bound to one catalog.

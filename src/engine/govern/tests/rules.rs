@@ -1,9 +1,12 @@
 //! Each rule alone, with the reason it gives.
 
 use super::desk::{Desk, arm};
-use crate::engine::catalog::{Arm, ArmOffer, Experiment, Suppression, TriggerState, Unit, When};
+use crate::engine::catalog::{
+    Arm, ArmOffer, Experiment, Profiles, Suppression, TriggerState, Unit, When,
+};
+use crate::engine::customer::Profiling;
 use crate::engine::decision::{Passed, Reason, Rule};
-use crate::engine::govern::{consent, suppression};
+use crate::engine::govern::{consent, profiling, suppression};
 use crate::engine::input::Answer::{Denied, Granted};
 use crate::engine::policy::{CapScope, Share};
 use crate::engine::slot::ChannelSlot;
@@ -525,4 +528,41 @@ fn a_policy_freeze_holds_while_its_condition_does() {
     assert_eq!(desk.why(&findings), ["suppression: complaint until further notice"]);
     assert_eq!(desk.recheck("promo", NOON, NOON), Some(Reason::Frozen));
     assert_eq!(findings.last().unwrap().rule, Rule::Suppression);
+}
+
+#[test]
+fn what_a_score_decides_does_not_go_to_whoever_will_not_be_profiled() {
+    let scored = |t: &mut crate::engine::catalog::Trigger| t.profiles = Profiles::Yes;
+    let shop = shop()
+        .trigger("promo", |_| {})
+        .trigger("risk", scored)
+        .trigger("receipt", |t| {
+            scored(t);
+            t.action = send(TRANSACTIONAL, &[EMAIL]);
+        })
+        .trigger("call", |t| {
+            scored(t);
+            t.action = task();
+        });
+    let mut desk = Desk::new(shop);
+    let said = |answer, when: &str| Profiling {
+        answer,
+        at: at(when),
+        source: "page".into(),
+        evidence: None,
+    };
+    assert_eq!(desk.ask("risk", "2026-03-01T12:00"), "sent email");
+    profiling::record(&mut desk.state, said(Denied, "2026-03-01T13:00"));
+    assert_eq!(desk.recheck("risk", "2026-03-01T12:00", NOON), Some(Reason::Profiling));
+    assert_eq!(desk.ask("risk", NOON), "suppressed profiling");
+    let findings = desk.findings("risk", NOON);
+    assert_eq!(desk.why(&findings), ["consent: 2026-03-01T13:00 page"]);
+    for (other, told) in [("promo", "sent email"), ("receipt", "sent email"), ("call", "task")] {
+        assert_eq!(desk.ask(other, NOON), told, "{other}");
+    }
+    // What was said before comes too late; a yes lifts it.
+    profiling::record(&mut desk.state, said(Granted, "2026-02-01T00:00"));
+    assert_eq!(desk.ask("risk", NOON), "suppressed profiling");
+    profiling::record(&mut desk.state, said(Granted, "2026-03-02T00:00"));
+    assert_eq!(desk.ask("risk", NOON), "sent email");
 }
