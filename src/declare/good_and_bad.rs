@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::render::{Drawing, render};
 use super::*;
 use crate::engine::catalog::{Sending, When};
+use crate::engine::policy::HandledBy;
 
 fn files(folder: &str) -> Vec<PathBuf> {
     let mut paths: Vec<_> = fs::read_dir(folder)
@@ -317,9 +318,13 @@ fn described(trigger: &crate::engine::catalog::Trigger) -> String {
         When::Schedule { schedule, zone } => format!("Schedule {:?} {zone:?}", schedule.as_str()),
         when => format!("{when:#?}"),
     };
+    let people = match trigger.handled_by {
+        HandledBy::People => "\nfor people alone",
+        HandledBy::Anyone => "",
+    };
     format!(
         "{:?} {:?} {:?} priority {} tags {} per {:?} once per {:?} act within {:?}\n{when}\n{:#?}\n\
-         {:#?}\n{:#?}\n{:#?}\n{:?}",
+         {:#?}\n{:#?}\n{:#?}\n{:?}{people}",
         trigger.id,
         trigger.kind,
         trigger.state,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::cases::Reading;
 use super::classifier::{self, Learning};
 use super::fault::{Extent, Fault, Severity, Text};
+use super::human_only::Reserved;
 use super::misplaced::misplaced;
 use super::model;
 use super::node::Node;
@@ -220,11 +221,13 @@ impl<'t> ReadFiles<'t> {
         symbols.task_events();
         let models = self.model_names(&mut symbols, list);
         let policy = policy::build(&base, given.as_ref(), &registry, &mut symbols, list);
+        let human_only = Reserved::of(&base, given.as_ref(), &registry, list);
         let teams = super::team::build(given.as_ref(), &policy.zone, list);
         let mut texts = Texts::new();
         let (triggers, idle) = {
             let mut context = Context {
                 registry: &registry,
+                human_only: &human_only,
                 assets: &self.assets,
                 act_within: policy.act_within,
                 symbols: &mut symbols,

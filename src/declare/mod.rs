@@ -8,6 +8,7 @@ mod classifier;
 mod condition;
 mod experiment;
 pub mod fault;
+mod human_only;
 mod leaving;
 mod load;
 mod misplaced;

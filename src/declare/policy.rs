@@ -17,7 +17,8 @@ use super::words::trigger::OnCapWord;
 use super::{hash, yaml};
 use crate::engine::policy::{
     AT_MOST_MAX, Blackout, Cap, CapLimit, CapRule, CapScope, Channel, ConsentRule, FreezeRule,
-    HoldoutRule, OnCap, Period, Policy, Purpose, QuietHours, QuietRule, Together, UnknownZone,
+    HandledBy, HoldoutRule, OnCap, Period, Policy, Purpose, QuietHours, QuietRule, Together,
+    UnknownZone,
 };
 use crate::engine::slot::PurposeSlot;
 use crate::engine::time::{Span, Zone};
@@ -160,6 +161,10 @@ impl Building<'_, '_> {
             together: match words.together {
                 Some(TogetherWord::All) => Together::All,
                 Some(TogetherWord::FirstOnly) | None => Together::FirstOnly,
+            },
+            handled_by: match words.human_only {
+                Some(true) => HandledBy::People,
+                Some(false) | None => HandledBy::Anyone,
             },
         }
     }

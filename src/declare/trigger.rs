@@ -7,6 +7,7 @@ use super::action;
 use super::condition::{self, Sight};
 use super::experiment;
 use super::fault::Text;
+use super::human_only::{self, Reserved};
 use super::read::{Entries, Faults};
 use super::registry::Registry;
 use super::scalar::{Anything, some_time};
@@ -32,6 +33,8 @@ pub(crate) struct Context<'c> {
     pub(crate) registry: &'c Registry,
     /// Texts of other files, by path.
     pub(crate) assets: &'c BTreeMap<&'c str, &'c str>,
+    /// What is for people alone.
+    pub(crate) human_only: &'c Reserved,
     /// The policy's bound on the age of events.
     pub(crate) act_within: Span,
     /// The tables.
@@ -59,6 +62,7 @@ pub(crate) fn build(
     let name = id.map_or("?", |name| &*name.text);
     let action = action::build(name, raw, &names, context, faults);
     of_nobody(raw, faults);
+    human_only::check(raw, context.human_only, faults);
     let suppress = suppress(raw, context, faults);
     let experiment =
         raw.experiment.as_ref().map(|raw| experiment::build(name, raw, context, faults));
@@ -103,6 +107,7 @@ pub(crate) fn build(
             Some(span) => some_time(span, faults)?,
             None => context.act_within,
         },
+        handled_by: human_only::handled_by(raw, context.human_only),
     })
 }
 

@@ -11,7 +11,7 @@ use super::id::TriggerId;
 use super::index::TriggerIndex;
 use super::learned::Learned;
 use super::message::Texts;
-use super::policy::{Policy, Share};
+use super::policy::{HandledBy, Policy, Share};
 use super::reading::Readers;
 use super::schedule::Schedule;
 use super::slot::{
@@ -166,6 +166,8 @@ pub struct Trigger {
     pub captures: Box<[PropertySlot]>,
     /// Events older than this never send; the policy's bound if the file names none.
     pub act_within: Span,
+    /// Whether it may write to the customer, or only hand over.
+    pub handled_by: HandledBy,
 }
 
 /// The kind of a trigger.

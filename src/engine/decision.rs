@@ -252,6 +252,7 @@ reasons! {
     Erased = "erased", "the customer was erased";
     Held = "held", "an operator holds it back";
     Stopped = "stopped", "an operator stopped it";
+    HumanOnly = "human_only", "only a person may take this up with the customer";
 }
 
 /// A condition and what it saw.
@@ -307,6 +308,8 @@ pub enum Rule {
     Operations,
     /// Not too old, not too late.
     Expiry,
+    /// It may be written without a person.
+    HumanOnly,
     /// No suppression or freeze.
     Suppression,
     /// The trigger's own rest.
@@ -332,6 +335,7 @@ impl Rule {
             Self::Enabled => "enabled",
             Self::Operations => "operations",
             Self::Expiry => "expiry",
+            Self::HumanOnly => "human_only",
             Self::Suppression => "suppression",
             Self::OncePer => "once_per",
             Self::Consent => "consent",

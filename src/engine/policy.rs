@@ -63,6 +63,8 @@ pub struct Purpose {
     pub expires_after: Span,
     /// Whether several of this purpose firing at one instant are reduced to the first by priority.
     pub together: Together,
+    /// Whether a message of it may be written without a person.
+    pub handled_by: HandledBy,
 }
 
 /// Whether consent is opt-in or opt-out.
@@ -117,6 +119,16 @@ pub enum Together {
     FirstOnly,
     /// All go on, in order of priority.
     All,
+}
+
+/// Who may take a matter up with the customer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HandledBy {
+    /// A message or a person.
+    #[default]
+    Anyone,
+    /// Only a person: nothing is written to the customer by itself.
+    People,
 }
 
 /// A channel as far as the governor sees it.

@@ -15,8 +15,9 @@ use super::index::TriggerIndex;
 use super::input::Answer;
 use super::message::Texts;
 use super::policy::{
-    Blackout, Cap, CapLimit, CapRule, CapScope, Channel, ConsentRule, FreezeRule, HoldoutRule,
-    OnCap, Period, Policy, Purpose, QuietHours, QuietRule, Share, Together, UnknownZone,
+    Blackout, Cap, CapLimit, CapRule, CapScope, Channel, ConsentRule, FreezeRule, HandledBy,
+    HoldoutRule, OnCap, Period, Policy, Purpose, QuietHours, QuietRule, Share, Together,
+    UnknownZone,
 };
 use super::slot::{
     ChannelSlot, EventSlot, PropertySlot, PurposeSlot, TagSlot, TraitSlot, TriggerSlot,
@@ -162,6 +163,7 @@ impl Shop {
             experiment: None,
             captures: Box::default(),
             act_within: Span::DAY,
+            handled_by: HandledBy::Anyone,
         };
         change(&mut trigger);
         self.triggers.push(trigger);
@@ -295,6 +297,7 @@ fn purpose(
         unknown_zone,
         expires_after: span("7d"),
         together,
+        handled_by: HandledBy::Anyone,
     }
 }
 

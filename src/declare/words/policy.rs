@@ -4,7 +4,7 @@ use super::team::TeamWords;
 use super::trigger::OnCapWord;
 use crate::declare::fault::Located;
 use crate::declare::read::{Entries, Need, NoneOrMany, OneOrMany, choice, record};
-use crate::declare::scalar::{Clock, Line, LocalTime, Whole, Words};
+use crate::declare::scalar::{Clock, Line, LocalTime, Name, Whole, Words};
 use crate::engine::policy::Share;
 use crate::engine::time::{Span, Zone};
 
@@ -35,6 +35,9 @@ record! {
         caps: Option<Vec<CapWords>>,
         /// What holds purposes back for a customer while a condition about them holds.
         freezes: Option<Vec<FreezeWords>>,
+        /// Tags of triggers whose matters are for people alone, such as `[legal, medical]`: they may
+        /// hand over (`task`), and a file in which they would write (`send`) is refused.
+        human_only: Option<OneOrMany<Name>>,
         /// Teams of people who get tasks.
         teams: Option<Entries<TeamWords>>,
         /// The part of all customers that hears nothing but exempt purposes: `5%`.
@@ -59,6 +62,9 @@ record! {
         expires_after: Option<Located<Span>>,
         /// When several fire at once: `first_only` (by priority) or `all`. Default `first_only`.
         together: Option<TogetherWord>,
+        /// `true`: only people speak of it. A trigger that would send a message of this purpose is
+        /// refused.
+        human_only: Option<bool>,
     }
 
     /// A channel.

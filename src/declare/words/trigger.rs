@@ -35,6 +35,9 @@ record! {
         send: Option<Send>,
         /// Hand it to a person.
         task: Option<Task>,
+        /// `true` for what only a person may take up with the customer (money, leaving, health, law):
+        /// it may hand over (`task`), and a file in which it would write to them (`send`) is refused.
+        human_only: Option<bool>,
         /// How often at most, and what it holds back.
         limits: Option<Limits>,
         /// What is held back for this customer once it acts.

@@ -8,6 +8,7 @@ mod channel;
 pub mod consent;
 mod free_instant;
 mod holdout;
+mod human_only;
 mod ledger;
 mod once_per;
 mod operations;
@@ -39,10 +40,11 @@ type Check = fn(&Case<'_>, &mut Course<'_>) -> Passage;
 
 /// The rules, in the order in which every outreach passes them. A task skips those that are about
 /// messages: consent, channel, quiet hours, caps.
-const ORDER: [(Rule, Check); 11] = [
+const ORDER: [(Rule, Check); 12] = [
     (Rule::Enabled, enabled),
     (Rule::Operations, operations::check),
     (Rule::Expiry, expiry),
+    (Rule::HumanOnly, human_only::check),
     (Rule::Suppression, suppression::check),
     (Rule::OncePer, once_per::check),
     (Rule::Consent, consent::check),
