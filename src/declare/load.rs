@@ -241,6 +241,7 @@ impl<'t> ReadFiles<'t> {
         let tests = self.tests(&registry, &symbols, list);
         warn(&policy, &triggers, self, list);
         super::short_message::check(&policy, &triggers, self, list);
+        super::loop_guard::check(&policy, given.as_ref(), &triggers, list);
         super::leaving::check(&policy, &triggers, &texts, self, list);
         if let Some(table) = symbols.full {
             list.push(nowhere("E070", format!("the files together use too many {table}")));
@@ -437,7 +438,7 @@ impl<'t> ReadFiles<'t> {
         list.retain(|fault| match fault.code {
             "E030" | "E031" => !unread(SourceKind::Policy),
             "E032" => !unread(SourceKind::Model),
-            "E033" => !unread(SourceKind::Trigger),
+            "E033" | "E082" => !unread(SourceKind::Trigger),
             _ => true,
         });
     }

@@ -11,6 +11,7 @@ pub mod fault;
 mod human_only;
 mod leaving;
 mod load;
+mod loop_guard;
 mod misplaced;
 mod model;
 mod node;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::condition::{self, Sight};
 use super::fault::{Fault, Located, Text};
+use super::loop_guard;
 use super::read::{Entries, Faults, Read};
 use super::registry::{BITS_MAX, Registry};
 use super::scalar::{Words, is_name, life_time, some_time};
@@ -124,6 +125,9 @@ pub(crate) fn build(
             .filter_map(|words| building.freeze(words, &purposes))
             .collect(),
         holdout: raw.holdout.unwrap_or_default(),
+        loop_guard: raw.loop_guard.as_ref().and_then(|words| {
+            loop_guard::build(words, &purposes, registry, building.symbols, building.faults)
+        }),
         purposes: purposes.into(),
     }
 }

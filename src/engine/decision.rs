@@ -252,6 +252,7 @@ reasons! {
     Erased = "erased", "the customer was erased";
     Held = "held", "an operator holds it back";
     Stopped = "stopped", "an operator stopped it";
+    Unanswered = "unanswered", "messages before it stayed without an answer, and a person takes over";
     HumanOnly = "human_only", "only a person may take this up with the customer";
 }
 
@@ -320,6 +321,8 @@ pub enum Rule {
     Channel,
     /// Holdout and arm.
     Holdout,
+    /// Messages before it were answered.
+    LoopGuard,
     /// What fires together.
     Arbitration,
     /// Quiet hours and blackouts.
@@ -341,6 +344,7 @@ impl Rule {
             Self::Consent => "consent",
             Self::Channel => "channel",
             Self::Holdout => "holdout",
+            Self::LoopGuard => "loop_guard",
             Self::Arbitration => "arbitration",
             Self::QuietHours => "quiet_hours",
             Self::Caps => "caps",
@@ -381,6 +385,17 @@ pub enum Detail {
         local: jiff::civil::DateTime,
         /// First instant outside.
         until: Timestamp,
+    },
+    /// Messages that nobody answered.
+    Unanswered {
+        /// How many.
+        messages: u32,
+        /// How many may stay without an answer.
+        after: u32,
+        /// When the oldest of them went out.
+        since: Timestamp,
+        /// When so many are too old to count that one more may go; `None` while it may.
+        free_at: Option<Timestamp>,
     },
     /// A cap, who holds it, and when it is free again.
     Cap {

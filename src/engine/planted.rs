@@ -32,11 +32,13 @@ pub(crate) enum Fault {
     MovesPastCaps,
     /// A purpose that is exempt from caps fills them all the same.
     ExemptFillsCaps,
+    /// That a customer answered is not in what is written down.
+    AnswerLost,
 }
 
 #[cfg(test)]
 impl Fault {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::UnknownIsForgotten,
         Self::WindowEndsEarly,
         Self::CalendarOfUtc,
@@ -51,6 +53,7 @@ impl Fault {
         Self::ExemptFillsCaps,
         Self::OrdersForgotten,
         Self::MovesPastCaps,
+        Self::AnswerLost,
     ];
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::civil;
 
 use super::condition::Condition;
-use super::slot::{ChannelSlot, PurposeSlot, TagSlot, TriggerSlot};
+use super::slot::{ChannelSlot, EventSlot, PurposeSlot, TagSlot, TriggerSlot};
 use super::time::{Span, Timestamp, Zone};
 
 /// `triggers/policy.yaml`, checked.
@@ -38,6 +38,37 @@ pub struct Policy {
     pub freezes: Box<[FreezeRule]>,
     /// Customers withheld from all outreach but the exempt purposes.
     pub holdout: Share,
+    /// When a person takes over from messages that nobody answers.
+    pub loop_guard: Option<LoopGuard>,
+}
+
+/// So many messages without an answer are enough: a person takes over.
+#[derive(Clone, Debug)]
+pub struct LoopGuard {
+    /// How many may stay without an answer.
+    pub after: u32,
+    /// Older ones do not count.
+    pub within: Span,
+    /// Which purposes count and are held, one bit each by [`PurposeSlot`].
+    pub purposes: u32,
+    /// What is an answer.
+    pub answered_by: Box<[EventSlot]>,
+    /// What happens once, when a message is held back.
+    pub event: EventSlot,
+}
+
+impl LoopGuard {
+    /// What happens when a message is held back because nobody answered those before it.
+    pub const EVENT: &'static str = "Outreach Unanswered";
+    /// What is always an answer: it follows from what channels are told.
+    pub const REPLY: &'static str = "Message Replied";
+    /// Messages without an answer that can be allowed at most.
+    pub const AFTER_MAX: u32 = 100;
+
+    /// Whether it counts and holds a purpose.
+    pub fn guards(&self, purpose: PurposeSlot) -> bool {
+        1_u32.checked_shl(purpose.0.into()).is_some_and(|bit| self.purposes & bit != 0)
+    }
 }
 
 /// A part of a whole in hundredths of a per cent: 10,000 is all.

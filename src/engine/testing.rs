@@ -135,6 +135,7 @@ pub(crate) fn shop() -> Shop {
             caps: Box::default(),
             freezes: Box::default(),
             holdout: Share(0),
+            loop_guard: None,
         },
         triggers: Vec::new(),
         sending: Sending::On,

@@ -38,6 +38,8 @@ record! {
         /// Tags of triggers whose matters are for people alone, such as `[legal, medical]`: they may
         /// hand over (`task`), and a file in which they would write (`send`) is refused.
         human_only: Option<OneOrMany<Name>>,
+        /// When a person takes over from messages that nobody answers.
+        loop_guard: Option<LoopGuardWords>,
         /// Teams of people who get tasks.
         teams: Option<Entries<TeamWords>>,
         /// The part of all customers that hears nothing but exempt purposes: `5%`.
@@ -123,6 +125,24 @@ record! {
         on_cap: Option<OnCapWord>,
     }
 
+    /// So many messages that a customer does not answer are followed by no more of them, and the
+    /// event `Outreach Unanswered` happens, once, for a trigger that hands the customer over:
+    /// `{after: 3, within: 30d}`.
+    LoopGuardWords {
+        /// How many messages may stay without an answer.
+        after: Need<Located<Whole>>,
+        /// Older messages do not count.
+        within: Need<Located<Span>>,
+        /// Which purposes count and are held back. Default: all that are not exempt from caps.
+        purposes: Option<OneOrMany<Words>>,
+        /// Events that are an answer, such as `[Order Completed, Message Clicked]`. Always are: a
+        /// reply (`Message Replied`), and a task done as `reached`, `resolved` or `declined`.
+        answered_by: Option<OneOrMany<Words>>,
+        /// `task` (some trigger hands the customer over when `Outreach Unanswered` happens; without
+        /// one the files are refused) or `stop` (nobody need be told). Default `task`.
+        then: Option<ThenWord>,
+    }
+
     /// Holds purposes back while a condition about the customer holds.
     FreezeWords {
         /// What it is called in reasons.
@@ -181,6 +201,14 @@ choice! {
         FirstOnly = "first_only",
         /// All.
         All = "all",
+    }
+
+    /// What follows messages without an answer.
+    ThenWord {
+        /// A person.
+        Task = "task",
+        /// Nothing.
+        Stop = "stop",
     }
 
     /// A weekday.

@@ -158,6 +158,22 @@ impl Teller<'_> {
                 let (now, end) = (say_local(*local), clock.say(*until));
                 format!("it is {now} for the customer, and quiet until {end}")
             }
+            Detail::Unanswered { messages, after, since, free_at } => {
+                let (times, have) = match messages {
+                    1 => ("1 message".to_owned(), "has"),
+                    many => (format!("{many} messages"), "have"),
+                };
+                let since = clock.say(*since);
+                let of = format!("{times} since {since} {have} had no answer, {after} may");
+                match free_at {
+                    Some(at) => format!(
+                        "{of}: a person takes over; written to again once the customer answers, or from \
+                         {} on",
+                        clock.say(*at)
+                    ),
+                    None => of,
+                }
+            }
             Detail::Cap { .. } => self.cap(finding, clock),
         }
     }
@@ -205,6 +221,7 @@ const fn is_told_by_its_details(reason: Reason) -> bool {
             | Reason::Capped
             | Reason::QuietHours
             | Reason::Blackout
+            | Reason::Unanswered
     )
 }
 
@@ -213,7 +230,7 @@ fn tells_time(finding: &Finding) -> bool {
     finding.passed == Passed::No
         && match &finding.detail {
             Detail::Freeze { until, .. } => until.is_some(),
-            Detail::Quiet { .. } | Detail::Cap { .. } => true,
+            Detail::Quiet { .. } | Detail::Cap { .. } | Detail::Unanswered { .. } => true,
             Detail::None
             | Detail::Text(_)
             | Detail::Consent { .. }

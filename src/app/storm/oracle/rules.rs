@@ -1,6 +1,6 @@
 //! The rules of the governor once more, as naively as they can be told.
 
-use super::{Breach, Counts, Must, Person, Said, Trial};
+use super::{Breach, Counts, Made, Must, Person, Said, Trial};
 use crate::app::storm::shop::{Asks, Bound, Rules, TRIGGERS};
 use crate::engine::decision::{Decision, Effect, Reason, Verdict, VerdictKind};
 use crate::engine::experiment;
@@ -56,6 +56,9 @@ impl Person {
         let Some(channel) = self.channel(trial) else {
             return Must::Suppress(Reason::Unreachable);
         };
+        if self.is_unanswered(rules, trial, ghost) {
+            return Must::Suppress(Reason::Unanswered);
+        }
         if purpose == MARKETING && ghost.is_none() {
             if winners.contains(&purpose) {
                 return Must::Suppress(Reason::Outranked);
@@ -253,6 +256,31 @@ impl Person {
             }
         };
         used < usize::try_from(at_most).unwrap_or(usize::MAX)
+    }
+
+    /// Messages made until then are answered, if there are any.
+    pub(super) fn answer(&mut self, rules: &Rules, at: Timestamp) {
+        let Some((.., purpose)) = rules.guard else { return };
+        let of_purpose = |made: &&Made| TRIGGERS[made.by].purpose == Some(purpose);
+        if self.made.iter().filter(of_purpose).any(|made| made.at <= at) {
+            self.answered_at = at;
+        }
+    }
+
+    /// Whether so many messages stayed without an answer that no more may follow.
+    fn is_unanswered(&self, rules: &Rules, trial: &Trial<'_>, ghost: Option<Reason>) -> bool {
+        let Some((after, within, purpose)) = rules.guard else { return false };
+        let open = self.made.iter().filter(|made| {
+            let real = match made.counts {
+                Counts::Reserved | Counts::Sent | Counts::Unknown => true,
+                Counts::Ghost => ghost == Some(Reason::GlobalHoldout),
+                Counts::Task => false,
+            };
+            real && TRIGGERS[made.by].purpose == Some(purpose)
+                && self.answered_at < made.at
+                && trial.now < made.at + within
+        });
+        trial.asks.purpose == Some(purpose) && after <= open.count()
     }
 
     /// The first channel of the list, the preferred one before all, that has an address and no no.
