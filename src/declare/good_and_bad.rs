@@ -322,9 +322,10 @@ fn described(trigger: &crate::engine::catalog::Trigger) -> String {
         HandledBy::People => "\nfor people alone",
         HandledBy::Anyone => "",
     };
+    let ramp = trigger.ramp.as_ref().map_or_else(String::new, |ramp| format!("\n{ramp:#?}"));
     format!(
         "{:?} {:?} {:?} priority {} tags {} per {:?} once per {:?} act within {:?}\n{when}\n{:#?}\n\
-         {:#?}\n{:#?}\n{:#?}\n{:?}{people}",
+         {:#?}\n{:#?}\n{:#?}\n{:?}{people}{ramp}",
         trigger.id,
         trigger.kind,
         trigger.state,

@@ -228,6 +228,7 @@ impl<'t> ReadFiles<'t> {
             let mut context = Context {
                 registry: &registry,
                 human_only: &human_only,
+                zone: &policy.zone,
                 assets: &self.assets,
                 act_within: policy.act_within,
                 symbols: &mut symbols,

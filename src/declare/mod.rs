@@ -16,6 +16,7 @@ mod misplaced;
 mod model;
 mod node;
 mod policy;
+mod ramp;
 mod read;
 mod reader;
 mod registry;

@@ -8,6 +8,7 @@ use super::condition::{self, Sight};
 use super::experiment;
 use super::fault::Text;
 use super::human_only::{self, Reserved};
+use super::ramp;
 use super::read::{Entries, Faults};
 use super::registry::Registry;
 use super::scalar::{Anything, some_time};
@@ -21,7 +22,7 @@ use crate::engine::drift;
 use crate::engine::id::TriggerId;
 use crate::engine::message::Texts;
 use crate::engine::slot::PropertySlot;
-use crate::engine::time::Span;
+use crate::engine::time::{Span, Zone};
 
 /// Most conditions, offers or channels of one trigger.
 pub(crate) const LINES_MAX: usize = 64;
@@ -35,6 +36,8 @@ pub(crate) struct Context<'c> {
     pub(crate) assets: &'c BTreeMap<&'c str, &'c str>,
     /// What is for people alone.
     pub(crate) human_only: &'c Reserved,
+    /// The policy's zone.
+    pub(crate) zone: &'c Zone,
     /// The policy's bound on the age of events.
     pub(crate) act_within: Span,
     /// The tables.
@@ -66,6 +69,7 @@ pub(crate) fn build(
     let suppress = suppress(raw, context, faults);
     let experiment =
         raw.experiment.as_ref().map(|raw| experiment::build(name, raw, context, faults));
+    let ramp = raw.ramp.as_ref().map(|words| ramp::build(name, words, context.zone, faults));
     if let Some(idle) = when.as_ref().and_then(|when| when.idle) {
         context.idle = Some(context.idle.map_or(idle, |longest| longest.max(idle)));
     }
@@ -107,6 +111,7 @@ pub(crate) fn build(
             Some(span) => some_time(span, faults)?,
             None => context.act_within,
         },
+        ramp: ramp.flatten(),
         handled_by: human_only::handled_by(raw, context.human_only),
     })
 }

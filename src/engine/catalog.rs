@@ -12,6 +12,7 @@ use super::index::TriggerIndex;
 use super::learned::Learned;
 use super::message::Texts;
 use super::policy::{HandledBy, Policy, Share};
+use super::ramp::Ramp;
 use super::reading::Readers;
 use super::schedule::Schedule;
 use super::slot::{
@@ -168,6 +169,8 @@ pub struct Trigger {
     pub act_within: Span,
     /// Whether it may write to the customer, or only hand over.
     pub handled_by: HandledBy,
+    /// How it comes to everybody little by little.
+    pub ramp: Option<Ramp>,
 }
 
 /// The kind of a trigger.

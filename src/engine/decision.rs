@@ -253,6 +253,7 @@ reasons! {
     Held = "held", "an operator holds it back";
     Stopped = "stopped", "an operator stopped it";
     Unanswered = "unanswered", "messages before it stayed without an answer, and a person takes over";
+    Ramp = "ramp", "the trigger comes to everybody little by little, and not to this customer yet";
     HumanOnly = "human_only", "only a person may take this up with the customer";
 }
 
@@ -311,6 +312,8 @@ pub enum Rule {
     Expiry,
     /// It may be written without a person.
     HumanOnly,
+    /// The trigger has come to this customer.
+    Ramp,
     /// No suppression or freeze.
     Suppression,
     /// The trigger's own rest.
@@ -339,6 +342,7 @@ impl Rule {
             Self::Operations => "operations",
             Self::Expiry => "expiry",
             Self::HumanOnly => "human_only",
+            Self::Ramp => "ramp",
             Self::Suppression => "suppression",
             Self::OncePer => "once_per",
             Self::Consent => "consent",
@@ -385,6 +389,13 @@ pub enum Detail {
         local: jiff::civil::DateTime,
         /// First instant outside.
         until: Timestamp,
+    },
+    /// How far a trigger has come.
+    Ramp {
+        /// To which part of all.
+        share: super::policy::Share,
+        /// When it comes to this customer.
+        comes_in: Timestamp,
     },
     /// Messages that nobody answered.
     Unanswered {

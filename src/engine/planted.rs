@@ -34,11 +34,13 @@ pub(crate) enum Fault {
     ExemptFillsCaps,
     /// That a customer answered is not in what is written down.
     AnswerLost,
+    /// Whom a trigger has come to is drawn anew for each part of its ramp.
+    RampDrawnAnew,
 }
 
 #[cfg(test)]
 impl Fault {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::UnknownIsForgotten,
         Self::WindowEndsEarly,
         Self::CalendarOfUtc,
@@ -54,6 +56,7 @@ impl Fault {
         Self::OrdersForgotten,
         Self::MovesPastCaps,
         Self::AnswerLost,
+        Self::RampDrawnAnew,
     ];
 }
 

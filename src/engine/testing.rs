@@ -165,6 +165,7 @@ impl Shop {
             captures: Box::default(),
             act_within: Span::DAY,
             handled_by: HandledBy::Anyone,
+            ramp: None,
         };
         change(&mut trigger);
         self.triggers.push(trigger);

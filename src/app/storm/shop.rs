@@ -8,6 +8,7 @@ use crate::engine::operation::Operation;
 use crate::engine::policy::{
     CapLimit, CapScope, HoldoutRule, LoopGuard, OnCap, Period, QuietHours, Share,
 };
+use crate::engine::ramp::Ramp;
 use crate::engine::slot::{ChannelSlot, EventSlot, PurposeSlot, TriggerSlot};
 use crate::engine::testing::{
     EMAIL, IN_APP, MARKETING, SERVICE, SMS, Shop, TRANSACTIONAL, WEEKLY, calendar, clause, gap,
@@ -136,6 +137,8 @@ pub(super) struct Rules {
     pub(super) holdout: Share,
     /// How many messages may stay without an answer in how long, and of which purpose.
     pub(super) guard: Option<(usize, Span, PurposeSlot)>,
+    /// How trigger `a` comes to everybody: when each part begins, in hundredths of a per cent.
+    pub(super) ramp: Vec<(Timestamp, u16)>,
     /// Orders of operators, and when each was taken in.
     pub(super) orders: Vec<(Operation, Timestamp)>,
 }
@@ -200,6 +203,12 @@ impl Rules {
         let quiet = shop.policy.quiet_hours.to_vec();
         let mut catalog = open(shop);
         catalog.texts.add("hello", "Hello {{ customer.name | default('you') }}!").unwrap();
+        let ramp = draw_ramp(dice, start);
+        if let [(from, first), (second_from, second), (all_from, _)] = ramp[..] {
+            let steps =
+                [(Share(first), second_from - from), (Share(second), all_from - second_from)];
+            catalog.triggers[0].ramp = Some(Ramp::new("a", from, &steps));
+        }
         for (place, asks) in TRIGGERS.iter().enumerate() {
             assert_eq!(slot_of(&catalog, asks.name).index(), place, "slots follow names");
         }
@@ -212,9 +221,20 @@ impl Rules {
             blackout,
             holdout: Share(holdout),
             guard,
+            ramp,
             orders: Vec::new(),
         }
     }
+}
+
+/// Three parts that begin soon, or none.
+fn draw_ramp(dice: &mut Dice, start: Timestamp) -> Vec<(Timestamp, u16)> {
+    if dice.below(2) == 0 {
+        return Vec::new();
+    }
+    [(4, 2_000), (30, 6_000), (60, 10_000)]
+        .map(|(hours, share)| (start + Span::HOUR.times(hours), share))
+        .to_vec()
 }
 
 fn draw_guard(dice: &mut Dice) -> Option<(usize, Span, PurposeSlot)> {

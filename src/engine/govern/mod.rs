@@ -14,6 +14,7 @@ mod loop_guard;
 mod once_per;
 mod operations;
 mod quiet_hours;
+mod ramp;
 mod standing;
 mod stop_word;
 pub mod suppression;
@@ -42,11 +43,12 @@ type Check = fn(&Case<'_>, &mut Course<'_>) -> Passage;
 
 /// The rules, in the order in which every outreach passes them. A task skips those that are about
 /// messages: consent, channel, quiet hours, caps.
-const ORDER: [(Rule, Check); 13] = [
+const ORDER: [(Rule, Check); 14] = [
     (Rule::Enabled, enabled),
     (Rule::Operations, operations::check),
     (Rule::Expiry, expiry),
     (Rule::HumanOnly, human_only::check),
+    (Rule::Ramp, ramp::check),
     (Rule::Suppression, suppression::check),
     (Rule::OncePer, once_per::check),
     (Rule::Consent, consent::check),

@@ -158,6 +158,18 @@ impl Teller<'_> {
                 let (now, end) = (say_local(*local), clock.say(*until));
                 format!("it is {now} for the customer, and quiet until {end}")
             }
+            Detail::Ramp { share, comes_in } => {
+                let of = f64::from(share.0) / 100.0;
+                let comes = clock.say(*comes_in);
+                match finding.passed {
+                    Passed::Yes => {
+                        format!("it has come to {of}% of all, and to this customer {comes}")
+                    }
+                    Passed::No => {
+                        format!("it has come to {of}% of all, and comes to this customer {comes}")
+                    }
+                }
+            }
             Detail::Unanswered { messages, after, since, free_at } => {
                 let (times, have) = match messages {
                     1 => ("1 message".to_owned(), "has"),
@@ -230,7 +242,10 @@ fn tells_time(finding: &Finding) -> bool {
     finding.passed == Passed::No
         && match &finding.detail {
             Detail::Freeze { until, .. } => until.is_some(),
-            Detail::Quiet { .. } | Detail::Cap { .. } | Detail::Unanswered { .. } => true,
+            Detail::Quiet { .. }
+            | Detail::Cap { .. }
+            | Detail::Unanswered { .. }
+            | Detail::Ramp { .. } => true,
             Detail::None
             | Detail::Text(_)
             | Detail::Consent { .. }

@@ -28,6 +28,9 @@ impl Person {
         if expires_at(trial) <= now {
             return Must::Expire(Reason::Expired);
         }
+        if asks.name == "a" && !self.is_reached(rules, now) {
+            return Must::Suppress(Reason::Ramp);
+        }
         let held = |(who, since, until): &(usize, Timestamp, Timestamp)| {
             *who != by && *since <= now && now < *until
         };
@@ -256,6 +259,13 @@ impl Person {
             }
         };
         used < usize::try_from(at_most).unwrap_or(usize::MAX)
+    }
+
+    /// Whether any part of the ramp that has begun is large enough for this customer.
+    fn is_reached(&self, rules: &Rules, at: Timestamp) -> bool {
+        let place = experiment::bucket("heedful:ramp:a", self.name);
+        let mut begun = rules.ramp.iter().filter(|(from, _)| *from <= at);
+        rules.ramp.is_empty() || begun.any(|(_, share)| place < *share)
     }
 
     /// Messages made until then are answered, if there are any.

@@ -155,6 +155,7 @@ impl Desk {
             Detail::Arm(arm) => arm.to_string(),
             Detail::Winner(winner) => name(*winner).to_owned(),
             Detail::Quiet { local, until } => format!("{local} until {}", short(*until)),
+            Detail::Ramp { share, comes_in } => format!("{} from {}", share.0, short(*comes_in)),
             Detail::Unanswered { messages, after, since, free_at } => {
                 let free = free_at.map_or("now".into(), short);
                 format!("{messages}/{after} since {}; free {free}", short(*since))

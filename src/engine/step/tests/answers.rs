@@ -201,3 +201,17 @@ fn what_waited_is_held_when_its_time_comes() {
          14h  tick -> note sent in_app at 12h; note suppressed unanswered at 12h; visit task at 12h",
     );
 }
+
+#[test]
+fn a_reply_that_a_provider_told_of_is_an_answer_though_no_event_says_so() {
+    check(
+        &guarded(|shop| shop),
+        "0s  Ping -> note sent in_app
+         1h  Ping -> note sent in_app
+         2h  told replied note Thanks! ->
+         3h  Ping -> note sent in_app
+         4h  Ping -> note sent in_app
+         5h  Ping -> note sent in_app
+         6h  Ping -> note suppressed unanswered; visit task",
+    );
+}
