@@ -3,6 +3,7 @@
 
 mod alarm;
 mod books;
+mod breaker;
 mod contest;
 mod courier;
 mod current;
@@ -410,7 +411,12 @@ impl Built {
         );
         let begin = begin(ready, (dispatcher.clone(), self.left), Arc::clone(&life));
         let served = http::serve(listener, router, config.limits.connections, closing.clone());
-        let pump = hub::pump(self.committed, dispatcher.clone(), (&appender, &store), hub.clone());
+        let pump = hub::pump(
+            (self.committed, catalogs.clone(), clock.clone()),
+            dispatcher.clone(),
+            (&appender, &store),
+            hub.clone(),
+        );
         let tasks = Tasks {
             http: alarm.task("http", served),
             background: vec![

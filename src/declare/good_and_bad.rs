@@ -322,10 +322,11 @@ fn described(trigger: &crate::engine::catalog::Trigger) -> String {
         HandledBy::People => "\nfor people alone",
         HandledBy::Anyone => "",
     };
+    let breaker = trigger.breaker.as_ref().map_or_else(String::new, |own| format!("\n{own:?}"));
     let ramp = trigger.ramp.as_ref().map_or_else(String::new, |ramp| format!("\n{ramp:#?}"));
     format!(
         "{:?} {:?} {:?} priority {} tags {} per {:?} once per {:?} act within {:?}\n{when}\n{:#?}\n\
-         {:#?}\n{:#?}\n{:#?}\n{:?}{people}{ramp}",
+         {:#?}\n{:#?}\n{:#?}\n{:?}{people}{ramp}{breaker}",
         trigger.id,
         trigger.kind,
         trigger.state,

@@ -3,6 +3,7 @@
 #![deny(clippy::disallowed_types)]
 
 mod action;
+mod breaker;
 mod cases;
 mod classifier;
 mod condition;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::action;
+use super::breaker;
 use super::condition::{self, Sight};
 use super::experiment;
 use super::fault::Text;
@@ -21,6 +22,7 @@ use crate::engine::condition::{Condition, Place};
 use crate::engine::drift;
 use crate::engine::id::TriggerId;
 use crate::engine::message::Texts;
+use crate::engine::policy::Breaker;
 use crate::engine::slot::PropertySlot;
 use crate::engine::time::{Span, Zone};
 
@@ -36,6 +38,8 @@ pub(crate) struct Context<'c> {
     pub(crate) assets: &'c BTreeMap<&'c str, &'c str>,
     /// What is for people alone.
     pub(crate) human_only: &'c Reserved,
+    /// The policy's bound on how far triggers go.
+    pub(crate) breaker: Option<Breaker>,
     /// The policy's zone.
     pub(crate) zone: &'c Zone,
     /// The policy's bound on the age of events.
@@ -112,6 +116,10 @@ pub(crate) fn build(
             None => context.act_within,
         },
         ramp: ramp.flatten(),
+        breaker: match raw.breaker.as_ref().map(|words| breaker::build(words, faults)) {
+            Some(own) => own,
+            None => context.breaker,
+        },
         handled_by: human_only::handled_by(raw, context.human_only),
     })
 }

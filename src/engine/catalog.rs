@@ -11,7 +11,7 @@ use super::id::TriggerId;
 use super::index::TriggerIndex;
 use super::learned::Learned;
 use super::message::Texts;
-use super::policy::{HandledBy, Policy, Share};
+use super::policy::{Breaker, HandledBy, Policy, Share};
 use super::ramp::Ramp;
 use super::reading::Readers;
 use super::schedule::Schedule;
@@ -171,6 +171,8 @@ pub struct Trigger {
     pub handled_by: HandledBy,
     /// How it comes to everybody little by little.
     pub ramp: Option<Ramp>,
+    /// How far it may go before it is paused by itself.
+    pub breaker: Option<Breaker>,
 }
 
 /// The kind of a trigger.

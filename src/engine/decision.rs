@@ -436,6 +436,8 @@ pub enum Effect {
     Errand(Errand),
     /// Record that a unit was exposed to an arm.
     Expose(Exposure),
+    /// Note that a customer did not want what a trigger sent, told for the first time.
+    Unwanted(TriggerSlot, super::input::Told),
     /// Everything about this customer must go.
     Erase,
 }

@@ -42,6 +42,31 @@ pub struct Policy {
     pub loop_guard: Option<LoopGuard>,
 }
 
+/// How far a trigger may go before it is paused by itself. The engine makes nothing of it: it takes all
+/// customers together to tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Breaker {
+    /// So many new decisions to reach out at most.
+    pub at_most: u32,
+    /// In any stretch of so long.
+    pub per: Span,
+    /// The part of its sends that customers may complain about.
+    pub complaints: Option<Share>,
+    /// The part of its sends upon which customers may unsubscribe.
+    pub unsubscribes: Option<Share>,
+    /// The part of its sends that may fail.
+    pub failed: Option<Share>,
+    /// Fewer sends say nothing of parts.
+    pub of_at_least: u32,
+}
+
+impl Breaker {
+    /// The stretch over which parts are told.
+    pub const OVER: Span = Span::DAY;
+    /// Sends that say something of parts, where a file says nothing.
+    pub const OF_AT_LEAST: u32 = 100;
+}
+
 /// So many messages without an answer are enough: a person takes over.
 #[derive(Clone, Debug)]
 pub struct LoopGuard {

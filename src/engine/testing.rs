@@ -166,6 +166,7 @@ impl Shop {
             act_within: Span::DAY,
             handled_by: HandledBy::Anyone,
             ramp: None,
+            breaker: None,
         };
         change(&mut trigger);
         self.triggers.push(trigger);

@@ -7,6 +7,7 @@ use super::record::{DeadLetter, DecisionRecord, ExposureRecord, KnownSend, Outbo
 use super::view::{Funnel, NamedScore};
 use crate::engine::decision::{Errand, VerdictKind};
 use crate::engine::id::{CustomerId, DecisionId, head_of};
+use crate::engine::input::Told;
 use crate::engine::input::{BlindGap, Outcome};
 use crate::engine::operation::Operations;
 use crate::engine::task::TaskTurn;
@@ -41,6 +42,8 @@ pub struct Batch {
     pub turned: Vec<TaskRecord>,
     /// What subjects have to tell others once this is durable.
     pub errands: Vec<Errand>,
+    /// What customers did not want of triggers.
+    pub unwanted: Vec<(String, Told)>,
     /// Units that were exposed to an arm.
     pub exposures: Vec<ExposureRecord>,
     /// Counts of the triggers that ruled.
@@ -217,6 +220,7 @@ impl Batch {
             && self.tasks.is_empty()
             && self.turns.is_empty()
             && self.errands.is_empty()
+            && self.unwanted.is_empty()
             && self.exposures.is_empty()
             && self.forgotten.is_empty())
     }
@@ -244,6 +248,7 @@ impl Batch {
             tasks: as_they_stand(self.tasks, self.turned),
             forgotten: self.forgotten,
             errands: self.errands,
+            unwanted: self.unwanted,
         })
     }
 }
@@ -278,6 +283,8 @@ pub struct Committed {
     pub forgotten: Vec<CustomerId>,
     /// What subjects have to tell others, by way of the log.
     pub errands: Vec<Errand>,
+    /// What customers did not want of triggers.
+    pub unwanted: Vec<(String, Told)>,
 }
 
 impl Mark {

@@ -1,7 +1,7 @@
 //! The words of the policy file.
 
 use super::team::TeamWords;
-use super::trigger::OnCapWord;
+use super::trigger::{BreakerWords, OnCapWord};
 use crate::declare::fault::Located;
 use crate::declare::read::{Entries, Need, NoneOrMany, OneOrMany, choice, record};
 use crate::declare::scalar::{Clock, Line, LocalTime, Name, Whole, Words};
@@ -38,6 +38,8 @@ record! {
         /// Tags of triggers whose matters are for people alone, such as `[legal, medical]`: they may
         /// hand over (`task`), and a file in which they would write (`send`) is refused.
         human_only: Option<OneOrMany<Name>>,
+        /// How far each trigger may go before it is paused by itself, where it says nothing itself.
+        breaker: Option<BreakerWords>,
         /// When a person takes over from messages that nobody answers.
         loop_guard: Option<LoopGuardWords>,
         /// Teams of people who get tasks.

@@ -416,7 +416,11 @@ pub(super) fn one_effect_each(customer: &str, decision: &Decision) -> Result<(),
     let leaving = decision.effects.iter().filter_map(|effect| match effect {
         Effect::Deliver(outreach) => Some(outreach.decision),
         Effect::Assign(task) => Some(task.decision),
-        Effect::Turn(_) | Effect::Errand(_) | Effect::Expose(_) | Effect::Erase => None,
+        Effect::Turn(_)
+        | Effect::Errand(_)
+        | Effect::Unwanted(..)
+        | Effect::Expose(_)
+        | Effect::Erase => None,
     });
     let mut leaving: Vec<_> = leaving.collect();
     let acting = decision.rulings.iter().filter(|ruling| {
