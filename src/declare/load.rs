@@ -221,7 +221,6 @@ impl<'t> ReadFiles<'t> {
         symbols.task_events();
         let models = self.model_names(&mut symbols, list);
         let policy = policy::build(&base, given.as_ref(), &registry, &mut symbols, list);
-        let breaker = given.as_ref().and_then(|file| super::breaker::of_all(file, list));
         let human_only = Reserved::of(&base, given.as_ref(), &registry, list);
         let teams = super::team::build(given.as_ref(), &policy.zone, list);
         let mut texts = Texts::new();
@@ -229,7 +228,7 @@ impl<'t> ReadFiles<'t> {
             let mut context = Context {
                 registry: &registry,
                 human_only: &human_only,
-                breaker,
+                breaker: given.as_ref().and_then(|file| super::breaker::of_all(file, list)),
                 zone: &policy.zone,
                 assets: &self.assets,
                 act_within: policy.act_within,

@@ -180,25 +180,9 @@ impl Rules {
             shop = shop.blackout("holiday", &from.to_string(), &to.to_string());
             blackout = Some((from, to));
         }
-        let scopes = scopes();
-        let mut bounds = Vec::new();
-        for number in 0..dice.below(5) {
-            let limit = match dice.below(6) {
-                0 => rolling(1, "8h"),
-                1 => rolling(2, "1d"),
-                2 => calendar(1, Period::Day),
-                3 => calendar(3, Period::Week),
-                4 => calendar(5, Period::Month),
-                _ => gap("5h"),
-            };
-            let on_cap = match dice.below(5) {
-                0 => OnCap::Drop,
-                1 | 2 => OnCap::NextChannel,
-                _ => OnCap::Defer,
-            };
-            let bound = Bound { scope: scopes[pick(dice, scopes.len())], limit, on_cap };
-            shop = shop.cap_that(on_cap, &format!("cap {number}"), bound.scope, limit);
-            bounds.push(bound);
+        let bounds = draw_bounds(dice);
+        for (number, Bound { scope, limit, on_cap }) in bounds.iter().enumerate() {
+            shop = shop.cap_that(*on_cap, &format!("cap {number}"), *scope, *limit);
         }
         let quiet = shop.policy.quiet_hours.to_vec();
         let mut catalog = open(shop);
@@ -225,6 +209,29 @@ impl Rules {
             orders: Vec::new(),
         }
     }
+}
+
+fn draw_bounds(dice: &mut Dice) -> Vec<Bound> {
+    let scopes = scopes();
+    let mut bounds = Vec::new();
+    for _ in 0..dice.below(5) {
+        let limit = match dice.below(6) {
+            0 => rolling(1, "8h"),
+            1 => rolling(2, "1d"),
+            2 => calendar(1, Period::Day),
+            3 => calendar(3, Period::Week),
+            4 => calendar(5, Period::Month),
+            _ => gap("5h"),
+        };
+        let on_cap = match dice.below(5) {
+            0 => OnCap::Drop,
+            1 | 2 => OnCap::NextChannel,
+            _ => OnCap::Defer,
+        };
+        let bound = Bound { scope: scopes[pick(dice, scopes.len())], limit, on_cap };
+        bounds.push(bound);
+    }
+    bounds
 }
 
 /// Three parts that begin soon, or none.

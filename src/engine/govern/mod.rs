@@ -18,6 +18,7 @@ mod ramp;
 mod standing;
 mod stop_word;
 pub mod suppression;
+mod tally;
 
 use std::sync::Arc;
 

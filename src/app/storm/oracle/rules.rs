@@ -19,17 +19,8 @@ impl Person {
         winners: &mut Vec<PurposeSlot>,
     ) -> Must {
         let Trial { asks, by, now, .. } = *trial;
-        if !asks.is_on {
-            return Must::Suppress(Reason::Disabled);
-        }
-        if is_ordered(rules, trial, Order::Stop, now) {
-            return Must::Suppress(Reason::Stopped);
-        }
-        if expires_at(trial) <= now {
-            return Must::Expire(Reason::Expired);
-        }
-        if asks.name == "a" && !self.is_reached(rules, now) {
-            return Must::Suppress(Reason::Ramp);
+        if let Some(early) = self.early(rules, trial) {
+            return early;
         }
         let held = |(who, since, until): &(usize, Timestamp, Timestamp)| {
             *who != by && *since <= now && now < *until
@@ -92,6 +83,22 @@ impl Person {
             return Must::Later;
         }
         ghost.map_or(Must::Send(channel), Must::HoldOut)
+    }
+
+    /// What is so whoever the customer is to the trigger.
+    fn early(&self, rules: &Rules, trial: &Trial<'_>) -> Option<Must> {
+        let Trial { asks, now, .. } = *trial;
+        if !asks.is_on {
+            return Some(Must::Suppress(Reason::Disabled));
+        }
+        if is_ordered(rules, trial, Order::Stop, now) {
+            return Some(Must::Suppress(Reason::Stopped));
+        }
+        if expires_at(trial) <= now {
+            return Some(Must::Expire(Reason::Expired));
+        }
+        let is_ahead = asks.name == "a" && !self.is_reached(rules, now);
+        is_ahead.then_some(Must::Suppress(Reason::Ramp))
     }
 
     /// Whether all rules about time let it go at an instant.
