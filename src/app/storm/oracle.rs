@@ -79,6 +79,13 @@ struct Pending {
     until: Timestamp,
 }
 
+/// Where an outreach may still go.
+#[derive(Clone, Debug)]
+struct Way {
+    decided_at: Timestamp,
+    left: Vec<ChannelSlot>,
+}
+
 #[derive(Debug)]
 struct Said {
     purpose: Option<PurposeSlot>,
@@ -109,6 +116,7 @@ struct Person {
     acted: BTreeMap<usize, Timestamp>,
     held_back: Vec<(usize, Timestamp, Timestamp)>,
     pending: BTreeMap<String, Pending>,
+    ways: BTreeMap<String, Way>,
     current: BTreeMap<String, VerdictKind>,
     heard: BTreeSet<String>,
     history: Vec<String>,
@@ -117,6 +125,7 @@ struct Person {
 /// A proposal on trial.
 struct Trial<'a> {
     asks: &'a Asks,
+    via: &'a [ChannelSlot],
     by: usize,
     decided_at: Timestamp,
     now: Timestamp,
@@ -157,6 +166,7 @@ impl Oracle {
                 acted: BTreeMap::new(),
                 held_back: Vec::new(),
                 pending: BTreeMap::new(),
+                ways: BTreeMap::new(),
                 current: BTreeMap::new(),
                 heard: BTreeSet::new(),
                 history: Vec::new(),
@@ -235,7 +245,9 @@ impl Oracle {
         }
         person.clock = at;
         match deed {
-            Some(Deed::Outcome { decision: id, result }) => person.outcome(rulings, id, *result),
+            Some(Deed::Outcome { decision: id, result }) => {
+                person.outcome(&rules, rulings, (id, *result), at)
+            }
             Some(Deed::Order(operation)) => person.obey(&rules, rulings, operation, at),
             Some(Deed::Event { id, name }) => {
                 let first = person.heard.insert(id.clone());
@@ -274,7 +286,8 @@ impl Oracle {
         let Some(made) = person.made.iter().find(|made| made.id == id) else {
             return Err(("I4", format!("{id} is called and was never decided")));
         };
-        let trial = Trial { asks: &TRIGGERS[made.by], by: made.by, decided_at: made.at, now };
+        let (asks, by) = (&TRIGGERS[made.by], made.by);
+        let trial = Trial { asks, via: asks.via, by, decided_at: made.at, now };
         if expires_at <= now {
             return Err(("I5", format!("{id} is called at {now}, after its expiry")));
         }
@@ -361,7 +374,13 @@ impl Person {
         Ok(())
     }
 
-    fn outcome(&mut self, rulings: &[Ruling], id: &str, result: Ended) -> Result<(), Breach> {
+    fn outcome(
+        &mut self,
+        rules: &Rules,
+        rulings: &[Ruling],
+        (id, result): (&str, Ended),
+        at: Timestamp,
+    ) -> Result<(), Breach> {
         let found = self.made.iter().position(|made| made.id == id);
         let counts = found.map(|index| self.made[index].counts);
         let wanted = match (counts, result) {
@@ -391,15 +410,44 @@ impl Person {
             }
             _ => None,
         };
+        let (settled, next) = rulings.split_at(rulings.len().min(usize::from(wanted.is_some())));
         let told: Vec<_> =
-            rulings.iter().map(|ruling| (ruling.verdict.kind(), ruling.verdict.reason())).collect();
+            settled.iter().map(|ruling| (ruling.verdict.kind(), ruling.verdict.reason())).collect();
         if told != wanted.into_iter().collect::<Vec<_>>() {
             return Err(("I7", format!("{}: {id} came to {result:?}: {told:?}", self.name)));
         }
-        if let Some((kind, _)) = wanted {
-            self.current.insert(id.to_owned(), kind);
+        let Some((kind, _)) = wanted else {
+            return if next.is_empty() { Ok(()) } else { Err(("I4", format!("{id} goes on"))) };
+        };
+        self.current.insert(id.to_owned(), kind);
+        self.goes_on(rules, next, (id, result), at)
+    }
+
+    /// What certainly did not arrive goes to the channels that are left, and nothing else does.
+    fn goes_on(
+        &mut self,
+        rules: &Rules,
+        next: &[Ruling],
+        (id, result): (&str, Ended),
+        at: Timestamp,
+    ) -> Result<(), Breach> {
+        let on_this_channel = match result {
+            Ended::Rejected => true,
+            Ended::Refused(reason) => {
+                [Reason::OptedOut, Reason::NoConsent, Reason::Unreachable].contains(&reason)
+            }
+            Ended::Delivered | Ended::Unknown | Ended::Expired => false,
+        };
+        let way = self.ways.remove(id).filter(|way| on_this_channel && !way.left.is_empty());
+        match (way, next) {
+            (None, []) => Ok(()),
+            // Who took the place of one that is forgotten is somebody else.
+            (Some(way), [ruling]) if !self.current.contains_key(&ruling.id.to_string()) => {
+                self.ways.insert(ruling.id.to_string(), way);
+                self.judge(rules, next, |_| None, at)
+            }
+            (way, _) => Err(("I4", format!("{id} {result:?}: {way:?} left, and {next:?}"))),
         }
-        Ok(())
     }
 
     /// Judges what is decided at one instant, in the order of priority.
@@ -421,7 +469,11 @@ impl Person {
             let id = ruling.id.to_string();
             let by = ruling.trigger.index();
             let waited = decided(&id);
-            let trial = Trial { asks: &TRIGGERS[by], by, decided_at: waited.unwrap_or(now), now };
+            let asks = &TRIGGERS[by];
+            let way = self.ways.get(&id).cloned();
+            let decided_at = waited.or(way.as_ref().map(|way| way.decided_at)).unwrap_or(now);
+            let via = way.as_ref().map_or(asks.via, |way| &way.left);
+            let trial = Trial { asks, via, by, decided_at, now };
             if ruling.replaces != waited.map(|_| VerdictKind::Defer) {
                 return Err(("I4", format!("{id} replaces {:?}", ruling.replaces)));
             }
@@ -561,6 +613,11 @@ impl Person {
             if trial.asks.rests.is_some() {
                 self.acted.insert(by, now);
             }
+        }
+        if let (Verdict::Send { channel }, true) = (&ruling.verdict, trial.asks.goes_on) {
+            let mut left = trial.via.to_vec();
+            left.retain(|other| other != channel);
+            self.ways.insert(id.clone(), Way { decided_at, left });
         }
         if let (true, Some(longest)) = (acts, trial.asks.holds_marketing) {
             self.held_back.push((by, now, now + span(longest)));

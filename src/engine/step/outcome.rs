@@ -6,7 +6,7 @@ use super::super::govern;
 use super::super::id::DecisionId;
 use super::super::input::{Delivery, Outcome};
 use super::super::time::Timestamp;
-use super::Step;
+use super::{Step, ladder};
 
 impl Step<'_> {
     /// An outcome of a contact that is still open replaces its verdict, unless it confirms it.
@@ -36,6 +36,9 @@ impl Step<'_> {
             Delivery::Unknown { .. } => Verdict::Unknown { reason: Reason::OutcomeUnknown },
         };
         self.replace((outcome.decision, &contact), replaced, verdict, now);
+        if ladder::lets_go_on(result) {
+            self.go_on(outcome.decision, None, now);
+        }
     }
 
     /// Another verdict stands for a decision whose contact is in the ledger.

@@ -8,6 +8,7 @@ mod determinism;
 mod explaining;
 mod fixture;
 mod harness;
+mod ladder;
 mod lifecycle;
 mod receipts;
 mod seen;
