@@ -4,6 +4,7 @@
 //! works, and everything that is wrong is reported at once.
 
 mod channel;
+mod csv;
 mod fault;
 mod http;
 mod kafka;
@@ -17,6 +18,7 @@ mod source;
 mod table;
 #[cfg(test)]
 mod tests;
+mod topic;
 mod unsubscribe;
 
 use std::fs;
@@ -29,6 +31,7 @@ pub use channel::{
     CONCURRENCY_DEFAULT, ChannelConfig, ChannelKind, Egress, OnUnknown, Rate,
     WEBHOOK_TIMEOUT_DEFAULT, WebhookConfig,
 };
+pub use csv::CsvConfig;
 pub use fault::{Fault, Faults};
 pub use http::{AnswerConfig, HttpBody, HttpConfig, Idempotency, Length, Method, ProbeConfig};
 pub use kafka::KafkaConfig;
@@ -37,6 +40,7 @@ pub use registry::{Login, RegistryConfig};
 pub use role::Role;
 pub use smtp::{SmtpConfig, SmtpTls};
 pub use source::{Naming, Place, SourceConfig, SourceFormat};
+pub use topic::TopicConfig;
 
 pub use unsubscribe::UnsubscribeConfig;
 
@@ -265,6 +269,7 @@ impl Config {
         if let Some(node) = table.take("kafka") {
             self.kafka = kafka::kafka(node, reading);
         }
+        self.lend_to_channels(folder, reading);
         if let Some(node) = table.take("unsubscribe") {
             self.unsubscribe = unsubscribe::unsubscribe(node, reading);
         }
@@ -275,6 +280,24 @@ impl Config {
             self.retention.read(node, reading);
         }
         table.end(reading);
+    }
+
+    /// Gives channels what stands elsewhere in the file, or follows from where it is.
+    fn lend_to_channels(&mut self, folder: &Path, reading: &mut Reading<'_>) {
+        for channel in &mut self.channels {
+            match &mut channel.kind {
+                ChannelKind::Csv(csv) => csv.folder = folder.join(&csv.folder),
+                ChannelKind::Kafka(topic) if topic.kafka.is_none() => {
+                    topic.kafka.clone_from(&self.kafka);
+                    if topic.kafka.is_none() {
+                        let fault = Fault::of(&channel.place, "this channel has no brokers");
+                        let help = "name `brokers` here, or in the block `kafka:`".to_owned();
+                        reading.faults.push(fault.help(help));
+                    }
+                }
+                _ => {}
+            }
+        }
     }
 
     fn read_secrets(&mut self, env: &dyn Env, faults: &mut Faults) {

@@ -19,3 +19,4 @@ mod refuse;
 #[cfg(feature = "schema-registry")]
 mod schema;
 mod sources;
+mod topic;
