@@ -33,7 +33,9 @@ pub use channel::{
 };
 pub use csv::CsvConfig;
 pub use fault::{Fault, Faults};
-pub use http::{AnswerConfig, HttpBody, HttpConfig, Idempotency, Length, Method, ProbeConfig};
+pub use http::{
+    AnswerConfig, ConfirmConfig, HttpBody, HttpConfig, Idempotency, Length, Method, ProbeConfig,
+};
 pub use kafka::KafkaConfig;
 pub use receipts::{Hears, Proof, ReceiptShape, ReceiptsConfig};
 pub use registry::{Login, RegistryConfig};
