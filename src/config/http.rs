@@ -345,18 +345,9 @@ fn entries(node: Node, reading: &mut Reading<'_>) -> Vec<(String, SecretString)>
 mod tests {
     use secrecy::ExposeSecret as _;
 
-    use super::super::channel::{ChannelConfig, ChannelKind, OnUnknown, channels};
-    use super::super::fault::Faults;
+    use super::super::channel::tests::read;
+    use super::super::channel::{ChannelConfig, ChannelKind, OnUnknown};
     use super::*;
-
-    fn read(text: &str) -> (Vec<ChannelConfig>, Vec<String>) {
-        let env = |name: &str| (name == "KEY").then(|| "hush".to_owned());
-        let root = Node::parse("heedful.yaml", text).unwrap();
-        let mut reading =
-            Reading { origin: "heedful.yaml", text, env: &env, faults: Faults::default() };
-        let channels = channels(root, &mut reading);
-        (channels, reading.faults.iter().map(ToString::to_string).collect())
-    }
 
     fn http_of(channel: &ChannelConfig) -> &HttpConfig {
         match &channel.kind {

@@ -152,18 +152,8 @@ fn account_token(kind: Option<&ChannelKind>) -> Option<SecretString> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::channel::{ChannelConfig, channels};
-    use super::super::fault::Faults;
+    use super::super::channel::tests::read;
     use super::*;
-
-    fn read(text: &str) -> (Vec<ChannelConfig>, Vec<String>) {
-        let env = |_: &str| None;
-        let root = Node::parse("heedful.yaml", text).unwrap();
-        let mut reading =
-            Reading { origin: "heedful.yaml", text, env: &env, faults: Faults::default() };
-        let channels = channels(root, &mut reading);
-        (channels, reading.faults.iter().map(ToString::to_string).collect())
-    }
 
     const TWILIO: &str =
         "type: http, preset: twilio, with: {account_sid: A, auth_token: hush, from: '+1'}";

@@ -98,19 +98,9 @@ pub(super) fn smtp(table: &mut Table, reading: &mut Reading<'_>) -> Option<SmtpC
 
 #[cfg(test)]
 mod tests {
-    use super::super::channel::{ChannelConfig, ChannelKind, OnUnknown, channels};
-    use super::super::fault::Faults;
-    use super::super::node::Node;
+    use super::super::channel::tests::read;
+    use super::super::channel::{ChannelKind, OnUnknown};
     use super::*;
-
-    fn read(text: &str) -> (Vec<ChannelConfig>, Vec<String>) {
-        let env = |_: &str| None;
-        let root = Node::parse("heedful.yaml", text).unwrap();
-        let mut reading =
-            Reading { origin: "heedful.yaml", text, env: &env, faults: Faults::default() };
-        let channels = channels(root, &mut reading);
-        (channels, reading.faults.iter().map(ToString::to_string).collect())
-    }
 
     #[test]
     fn the_line_is_closed_and_what_is_not_known_is_held_unless_the_file_says_otherwise() {

@@ -1,9 +1,10 @@
 //! A node on a real broker: what an event costs from the topic to its committed decision, against a
 //! bare loop that only polls; how long a transaction takes; how long from an event to its decision;
-//! how fast a shard is restored; how much goes to the changelog. Prints a table, asserts nothing.
+//! how fast a node works off what came while it was away; how fast shards are restored; how much goes
+//! to the changelog. Prints a table, asserts nothing.
 //!
-//! `cargo bench --bench kafka [-- --events=300000]`. Needs a JDK and Maven, as the tests do. Ratios are
-//! made of processor time; the broker's is nobody's here.
+//! `cargo bench --bench kafka [-- --events=300000] [--customers=100000]`. Needs a JDK and Maven, as the
+//! tests do. Ratios are made of processor time; the broker's is nobody's here.
 
 #[path = "kafka/broker.rs"]
 mod broker;
@@ -11,6 +12,8 @@ mod broker;
 mod common;
 #[path = "kafka/delay.rs"]
 mod delay;
+#[path = "kafka/recovery.rs"]
+mod recovery;
 #[path = "kafka/topic.rs"]
 mod topic;
 
@@ -28,7 +31,7 @@ use heedful::kafka::transaction::{Outgoing, Transactions};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 
-/// Events unless the command line says otherwise.
+/// Events and customers unless the command line says otherwise.
 const EVENTS: usize = 300_000;
 const CUSTOMERS: u32 = 100_000;
 const TRIGGERS: usize = 100;
@@ -41,10 +44,14 @@ const TRANSACTIONS: usize = 50;
 /// How long a node may take for all events.
 const CAUGHT_UP_MAX: Duration = Duration::from_mins(10);
 const LOOK: Duration = Duration::from_millis(5);
+/// What comes while a node is away is this part of what half a core decides.
+const ARRIVAL: f64 = 5.0;
 
 fn main() -> Fallible<()> {
-    let asked = std::env::args().find_map(|arg| arg.strip_prefix("--events=")?.parse().ok());
-    let count = asked.unwrap_or(EVENTS);
+    let asked = |name| std::env::args().find_map(|arg| arg.strip_prefix(name)?.parse().ok());
+    let count = asked("--events=").unwrap_or(EVENTS);
+    let customers = asked("--customers=").and_then(|count| u32::try_from(count).ok());
+    let customers = customers.unwrap_or(CUSTOMERS);
     let broker = broker::Broker::up()?;
     let mut config = KafkaConfig::new(broker.servers());
     config.prefix = "bench".to_owned();
@@ -54,7 +61,7 @@ fn main() -> Fallible<()> {
     config.replication = 1;
     let place = Place::new(TRIGGERS)?;
     topic::configure(&place, &config)?;
-    topic::fill(&config, count, CUSTOMERS)?;
+    topic::fill(&config, count, customers)?;
 
     let (polled, bare) = meter::together(|| topic::poll(&config, count));
     polled?;
@@ -65,6 +72,9 @@ fn main() -> Fallible<()> {
     let delays = delay::measure(&process, &config, rate)?;
     // By itself, or the next one would wait for the end of its session.
     process.stop()?;
+    let arrival = rate / ARRIVAL;
+    let recovered = recovery::measure(&place, &config, arrival)?;
+    recovered.process.stop()?;
     let restored = restore(&place, all)?;
     let transactions = transactions(&config)?;
 
@@ -81,14 +91,20 @@ fn main() -> Fallible<()> {
     let told = format!("{} at {:.0} a second", delays.len(), rate);
     let p99 = delay::percentile(&delays, 99);
     table.add("event to decision, p99", told, (p99, "ms"), Goal::AtMost(250.0));
-    let told = format!("{all} customers in {:.2} s", restored.as_secs_f64());
-    let per_second = all as f64 / restored.as_secs_f64() / 1e3;
-    table.add(
-        "restore, with the start of the process",
-        told,
-        (per_second, "k/s"),
-        Goal::AtLeast(200.0),
+    let recovery = recovered.backlog as f64 / recovered.took.as_secs_f64();
+    let told = format!(
+        "{} in {:.2} s, {recovery:.0} a second while {arrival:.0} come",
+        recovered.backlog,
+        recovered.took.as_secs_f64()
     );
+    table.add("lag recovery", told, (recovery / arrival, "x"), Goal::AtLeast(5.0));
+    let Restored { took, reading, messages } = restored;
+    let told = format!("{all} customers in {:.2} s", took.as_secs_f64());
+    let per_second = |count: u64, time: Duration| count as f64 / time.as_secs_f64() / 1e3;
+    let goal = Goal::AtLeast(200.0);
+    table.add("restore, with the start of the process", told, (per_second(all, took), "k/s"), goal);
+    let told = format!("{messages} messages in {:.2} s", reading.as_secs_f64());
+    table.add("restore alone", told, (per_second(all, reading), "k/s"), Goal::AtLeast(200.0));
     table.add("changelog", "bytes per event", (changelog, "B"), Goal::AtMost(30.0));
     table.print();
     Ok(())
@@ -110,8 +126,17 @@ fn decide(place: &Place, config: &KafkaConfig, count: usize) -> Fallible<(Proces
     Ok((process, cost, format!("{customers:.0}").parse()?))
 }
 
-/// How long a node with an empty folder takes until it has all shards of those before.
-fn restore(place: &Place, customers: u64) -> Fallible<Duration> {
+/// How a node with an empty folder came to all shards of those before.
+struct Restored {
+    /// From the start of the process until it serves.
+    took: Duration,
+    /// The slowest shard alone, as the process says: they are restored side by side.
+    reading: Duration,
+    /// Messages of the changelog in all shards.
+    messages: u64,
+}
+
+fn restore(place: &Place, customers: u64) -> Fallible<Restored> {
     std::fs::remove_dir_all(place.path().join("data"))?;
     let (process, took) = place.start_with(&["--config", "heedful.yaml"])?;
     let there = process.metric("heedful_customers")?;
@@ -119,7 +144,19 @@ fn restore(place: &Place, customers: u64) -> Fallible<Duration> {
         return Err(format!("{there} of {customers} customers were restored").into());
     }
     process.stop()?;
-    Ok(took)
+    let said = place.said()?;
+    let restored = said.lines().filter(|line| line.contains("shard restored"));
+    let shards: Vec<Shard> = restored.map(serde_json::from_str).collect::<Result<_, _>>()?;
+    let slowest = shards.iter().map(|shard| shard.millis).max().ok_or("no shard was restored")?;
+    let messages = shards.iter().map(|shard| shard.messages).sum();
+    Ok(Restored { took, reading: Duration::from_millis(slowest), messages })
+}
+
+/// What the process says of a shard.
+#[derive(serde::Deserialize)]
+struct Shard {
+    messages: u64,
+    millis: u64,
 }
 
 /// How long transactions of many decisions take, in milliseconds each.

@@ -41,6 +41,29 @@ send:
       body: \"Hi {{ customer.name }}\"
 ";
 
+/// Mail that needs a yes, with its way out.
+pub(super) const TIPS: &str = "\
+trigger: tips
+kind: behavior
+about: Tells who has signed up what there is.
+owner: crm@shop.example
+when:
+  event: Signed Up
+send:
+  purpose: marketing
+  via: [email]
+  message:
+    en:
+      subject: Tips
+      body: \"Some tips. Stop: {{ unsubscribe_url }}\"
+";
+/// Marketing without a night, so that no test depends on the time of day.
+pub(super) const NO_NIGHT: &str = "\
+quiet_hours: []
+caps: []
+purposes:
+  marketing: {consent: opt_out, unknown_zone: assume, holdout: exempt}
+";
 const SECRET: &str = "whsec_AwoRGB8mLTQ7QklQV15lbHN6gYiPlp2kq7K5wMfO1dw=";
 /// How often is looked whether something has come about, each time after a hundredth of a second.
 const LOOKS_MAX: usize = 1_000;

@@ -5,27 +5,12 @@ use base64::engine::general_purpose::STANDARD;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use super::bench::{Bench, Sink};
+use super::bench::{Bench, NO_NIGHT, Sink, TIPS};
 use crate::app::Service;
 use crate::config::{Proof, ReceiptShape, ReceiptsConfig};
 use crate::engine::time::Span;
 use crate::signing::Signer;
 
-const TIPS: &str = "\
-trigger: tips
-kind: behavior
-about: Tells who has signed up what there is.
-owner: crm@shop.example
-when:
-  event: Signed Up
-send:
-  purpose: marketing
-  via: [email]
-  message:
-    en:
-      subject: Tips
-      body: \"Some tips. Stop: {{ unsubscribe_url }}\"
-";
 /// Somebody has to look at an answer.
 const ANSWERED: &str = "\
 trigger: answered
@@ -39,12 +24,6 @@ task:
   in: crm
   title: \"They wrote: {{ event.text }}\"
 ";
-const POLICY: &str = "\
-quiet_hours: []
-caps: []
-purposes:
-  marketing: {consent: opt_out, unknown_zone: assume, holdout: exempt}
-";
 const TOKEN: &str = "a-token-that-both-sides-know";
 
 async fn bench(sink: &Sink, proof: Proof) -> Bench {
@@ -57,7 +36,7 @@ async fn bench(sink: &Sink, proof: Proof) -> Bench {
     };
     bench.write("triggers/welcome.yaml", TIPS);
     bench.write("triggers/answered.yaml", ANSWERED);
-    bench.write("triggers/policy.yaml", POLICY);
+    bench.write("triggers/policy.yaml", NO_NIGHT);
     bench
 }
 

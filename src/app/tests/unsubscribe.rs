@@ -2,37 +2,14 @@
 
 use serde_json::Value;
 
-use super::bench::{Bench, Sink};
+use super::bench::{Bench, NO_NIGHT, Sink, TIPS};
 use crate::app::Service;
-
-const TIPS: &str = "\
-trigger: tips
-kind: behavior
-about: Tells who has signed up what there is.
-owner: crm@shop.example
-when:
-  event: Signed Up
-send:
-  purpose: marketing
-  via: [email]
-  message:
-    en:
-      subject: Tips
-      body: \"Some tips. Stop: {{ unsubscribe_url }}\"
-";
-/// Marketing without a night, so that the test does not depend on the time of day.
-const POLICY: &str = "\
-quiet_hours: []
-caps: []
-purposes:
-  marketing: {consent: opt_out, unknown_zone: assume, holdout: exempt}
-";
 
 async fn bench(sink: &Sink) -> Bench {
     let mut bench = Bench::new(sink);
     bench.config.unsubscribe.url = Some("https://care.example/x".to_owned());
     bench.write("triggers/welcome.yaml", TIPS);
-    bench.write("triggers/policy.yaml", POLICY);
+    bench.write("triggers/policy.yaml", NO_NIGHT);
     bench
 }
 

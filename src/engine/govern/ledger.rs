@@ -1,7 +1,7 @@
 //! The ledger: contacts reserved when they are decided, settled when their outcome is known, and
 //! forgotten when no cap looks back on them any more.
 
-use super::{cap, once_per};
+use super::{cap, once_per, tally};
 use crate::engine::catalog::{Catalog, Sending};
 use crate::engine::customer::{Contact, ContactKind, CustomerState, LEDGER_MAX, spare_room};
 use crate::engine::id::DecisionId;
@@ -73,9 +73,9 @@ fn prune(catalog: &Catalog, state: &mut CustomerState, now: Timestamp) {
     while LEDGER_MAX <= state.ledger.len() {
         // A contact that no cap counts goes before one that still holds a cap.
         let idle = state.ledger.iter().position(|contact| {
-            !cap::is_counted(catalog, contact)
+            !tally::is_counted(catalog, contact)
                 || !caps.iter().any(|cap| {
-                    cap::in_scope(cap.scope, contact) && now - contact.at < cap::looks_back(cap)
+                    tally::in_scope(cap.scope, contact) && now - contact.at < cap::looks_back(cap)
                 })
         });
         state.ledger.remove(idle.unwrap_or_default());

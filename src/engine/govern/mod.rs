@@ -15,6 +15,7 @@ mod quiet_hours;
 mod standing;
 mod stop_word;
 pub mod suppression;
+mod tally;
 
 use std::sync::Arc;
 

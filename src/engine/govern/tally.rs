@@ -1,0 +1,244 @@
+//! The contacts of a customer as caps count them: read once for a case, then counted for each cap.
+
+use std::cell::OnceCell;
+
+use jiff::civil;
+use smallvec::SmallVec;
+
+use super::case::{Case, ZoneFor};
+use crate::engine::catalog::{Catalog, Sending};
+use crate::engine::customer::{Contact, ContactKind};
+use crate::engine::decision::{Detail, Hold, Reason};
+use crate::engine::planted::{Fault, is_planted};
+use crate::engine::policy::{Cap, CapLimit, CapRule, CapScope, Period};
+use crate::engine::time::{Span, Timestamp, Zone};
+
+/// Holders of a cap that a finding names, the newest.
+const HOLDERS_MAX: usize = 16;
+/// Contacts that most customers do not exceed.
+const CONTACTS: usize = 16;
+
+/// The contacts of a customer that count against caps.
+pub(super) struct Tally<'a, 'c> {
+    case: &'c Case<'a>,
+    /// Oldest first.
+    contacts: SmallVec<[&'a Contact; CONTACTS]>,
+    /// When each of them was made on the customer's wall clock: to ask for it takes longer than all
+    /// the rest, and calendar caps ask again and again.
+    dates: OnceCell<SmallVec<[civil::Date; CONTACTS]>>,
+    /// The periods around the present, likewise.
+    today: OnceCell<Today>,
+}
+
+/// Whether ghosts count: among those of the global holdout they do, so that these are held by the
+/// same caps as if they were contacted; against a real send never.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ghosts {
+    Counted,
+    Ignored,
+}
+
+/// The periods around a date.
+#[derive(Clone, Copy, Debug)]
+struct Today {
+    day: Dates,
+    week: Dates,
+    month: Dates,
+}
+
+/// The dates of a period, up to and without the first of the next, where the calendar has one.
+#[derive(Clone, Copy, Debug)]
+struct Dates {
+    start: civil::Date,
+    next: Option<civil::Date>,
+}
+
+impl Dates {
+    fn around(period: Period, date: civil::Date) -> Self {
+        let start = period.start(date);
+        Self { start, next: period.next(start) }
+    }
+
+    fn have(&self, date: civil::Date) -> bool {
+        self.start <= date && self.next.is_none_or(|next| date < next)
+    }
+}
+
+impl Today {
+    fn of(date: civil::Date) -> Self {
+        let around = |period| Dates::around(period, date);
+        Self { day: around(Period::Day), week: around(Period::Week), month: around(Period::Month) }
+    }
+
+    const fn dates(&self, period: Period) -> Dates {
+        match period {
+            Period::Day => self.day,
+            Period::Week => self.week,
+            Period::Month => self.month,
+        }
+    }
+}
+
+impl<'a, 'c> Tally<'a, 'c> {
+    pub(super) fn of(case: &'c Case<'a>, ghost: Option<Reason>) -> Self {
+        let global = ghost == Some(Reason::GlobalHoldout);
+        let ghosts = if global { Ghosts::Counted } else { Ghosts::Ignored };
+        let catalog = case.catalog;
+        let counted = |contact: &&Contact| {
+            let real = match contact.kind {
+                ContactKind::Unknown => !is_planted(Fault::UnknownIsForgotten),
+                ContactKind::Reserved | ContactKind::Sent => true,
+                ContactKind::Ghost => ghosts == Ghosts::Counted,
+                ContactKind::DryRun => catalog.sending == Sending::DryRun,
+            };
+            real && is_counted(catalog, contact)
+        };
+        let contacts = case.ledger.iter().filter(counted).collect();
+        Self { case, contacts, dates: OnceCell::new(), today: OnceCell::new() }
+    }
+
+    /// The contacts that a cap counts, oldest first.
+    fn counted(&self, cap: &Cap) -> impl DoubleEndedIterator<Item = &'a Contact> {
+        self.contacts.iter().copied().filter(|contact| in_scope(cap.scope, contact))
+    }
+
+    /// How long a cap holds one more contact from an instant on. Without a zone a calendar says
+    /// nothing.
+    pub(super) fn hold(&self, cap: &Cap, at: Timestamp) -> Hold {
+        let until = match cap.limit {
+            CapLimit::Rolling { at_most: 0, .. } | CapLimit::Calendar { at_most: 0, .. } => {
+                return Hold::Never;
+            }
+            // Free as soon as the n-th newest has left the window.
+            CapLimit::Rolling { at_most, window } => {
+                let newer = usize::try_from(at_most - 1).unwrap_or(usize::MAX);
+                let early = is_planted(Fault::WindowEndsEarly);
+                let early = if early { Span::MINUTE } else { Span::ZERO };
+                self.counted(cap).nth_back(newer).map(|contact| contact.at + window - early)
+            }
+            CapLimit::Gap { gap } => self.counted(cap).next_back().map(|last| last.at + gap),
+            CapLimit::Calendar { at_most, period } => match self.zone() {
+                Some(zone) => return self.calendar_hold(cap, (at_most, period), at, zone),
+                None => None,
+            },
+        };
+        match until {
+            Some(until) if at < until => Hold::Until(until),
+            _ => Hold::Free,
+        }
+    }
+
+    fn calendar_hold(
+        &self,
+        cap: &Cap,
+        (at_most, period): (u32, Period),
+        at: Timestamp,
+        zone: &Zone,
+    ) -> Hold {
+        let is_full = |dates: Dates| {
+            let used = self.counted_in(cap, dates).count();
+            usize::try_from(at_most).is_ok_and(|at_most| at_most <= used)
+        };
+        // Mostly there is room now, and nobody has to walk the wall clock.
+        if at == self.case.now && !is_full(self.today(zone).dates(period)) {
+            return Hold::Free;
+        }
+        let utc = Zone::utc();
+        let zone = if is_planted(Fault::CalendarOfUtc) { &utc } else { zone };
+        let free = zone.first_outside(at, |local| {
+            let dates = Dates::around(period, local.date());
+            let next = dates.next.filter(|_| is_full(dates));
+            next.map(|next| next.to_datetime(civil::Time::MIN))
+        });
+        match free {
+            Some(free) if free == at => Hold::Free,
+            Some(free) => Hold::Until(free),
+            None => Hold::Never,
+        }
+    }
+
+    /// The contacts counted in a period.
+    fn counted_in(&self, cap: &Cap, dates: Dates) -> impl Iterator<Item = &'a Contact> {
+        let contacts = self.contacts.iter().copied().zip(self.dates());
+        contacts
+            .filter(move |(contact, date)| dates.have(**date) && in_scope(cap.scope, contact))
+            .map(|(contact, _)| contact)
+    }
+
+    fn dates(&self) -> &[civil::Date] {
+        self.dates.get_or_init(|| {
+            let zone = self.zone().cloned().unwrap_or_else(Zone::utc);
+            let dates = self.contacts.iter().map(|contact| date(contact.at, &zone));
+            dates.collect()
+        })
+    }
+
+    fn today(&self, zone: &Zone) -> &Today {
+        self.today.get_or_init(|| Today::of(date(self.case.now, zone)))
+    }
+
+    fn zone(&self) -> Option<&Zone> {
+        match self.case.zone() {
+            ZoneFor::Known(zone) => Some(zone),
+            ZoneFor::Unknown => None,
+        }
+    }
+
+    /// How full a cap is, who holds it, and when it allows one more.
+    pub(super) fn detail(&self, cap: &Cap, at: Timestamp) -> Detail {
+        let (at_most, held_by): (u32, Vec<&Contact>) = match (cap.limit, self.zone()) {
+            (CapLimit::Rolling { at_most, window }, _) => {
+                (at_most, self.counted(cap).filter(|contact| at - window < contact.at).collect())
+            }
+            (CapLimit::Gap { gap }, _) => {
+                let last = self.counted(cap).next_back();
+                (1, last.filter(|last| at < last.at + gap).into_iter().collect())
+            }
+            (CapLimit::Calendar { at_most, period }, Some(zone)) => {
+                let dates = Dates::around(period, date(at, zone));
+                (at_most, self.counted_in(cap, dates).collect())
+            }
+            (CapLimit::Calendar { at_most, .. }, None) => (at_most, Vec::new()),
+        };
+        let shown = held_by.len().saturating_sub(HOLDERS_MAX);
+        Detail::Cap {
+            name: cap.name.clone(),
+            used: u32::try_from(held_by.len()).unwrap_or(u32::MAX),
+            at_most,
+            holders: held_by.into_iter().skip(shown).map(|held| (held.at, held.trigger)).collect(),
+            free_at: match self.hold(cap, at) {
+                Hold::Free => Some(at),
+                Hold::Until(until) => Some(until),
+                Hold::Never => None,
+            },
+        }
+    }
+}
+
+/// What the customer's calendar showed.
+fn date(at: Timestamp, zone: &Zone) -> civil::Date {
+    if is_planted(Fault::CalendarOfUtc) {
+        return at.in_zone(&Zone::utc()).date();
+    }
+    at.in_zone(zone).date()
+}
+
+/// Whether a contact falls under a scope, by its purpose, channel and tags as they were then.
+pub(super) fn in_scope(scope: CapScope, contact: &Contact) -> bool {
+    match scope {
+        CapScope::All => true,
+        CapScope::Purpose(purpose) => contact.purpose == Some(purpose),
+        CapScope::Channel(channel) => contact.channel == channel,
+        CapScope::Trigger(trigger) => contact.trigger == trigger,
+        CapScope::Tag(tag) => {
+            1_u32.checked_shl(tag.0.into()).is_some_and(|b| contact.tags & b != 0)
+        }
+    }
+}
+
+/// Whether caps count a contact at all: a task or a message of an exempt purpose never.
+pub(super) fn is_counted(catalog: &Catalog, contact: &Contact) -> bool {
+    let purpose = contact.purpose.and_then(|slot| catalog.policy.purposes.get(slot.index()));
+    purpose.is_some_and(|purpose| purpose.capped == CapRule::Counted)
+        || is_planted(Fault::ExemptFillsCaps)
+}
