@@ -96,21 +96,34 @@ async fn script() -> impl IntoResponse {
     (headers, SCRIPT)
 }
 
+/// Why nothing is shown.
+#[derive(Debug)]
+enum Shut {
+    Refused(Refusal),
+    Failed(Failure),
+}
+
+impl IntoResponse for Shut {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Refused(Refusal::Forged) => StatusCode::NOT_FOUND.into_response(),
+            Self::Refused(Refusal::Expired) => StatusCode::GONE.into_response(),
+            Self::Failed(failure) => failure.into_response(),
+        }
+    }
+}
+
 impl Door {
     /// Whose door it is.
-    fn customer(&self, token: &str) -> Result<String, Response> {
-        self.links.read_inbox(token, self.clock.now()).map_err(|refusal| match refusal {
-            Refusal::Forged => StatusCode::NOT_FOUND.into_response(),
-            Refusal::Expired => StatusCode::GONE.into_response(),
-        })
+    fn customer(&self, token: &str) -> Result<String, Shut> {
+        self.links.read_inbox(token, self.clock.now()).map_err(Shut::Refused)
     }
 }
 
 /// What was not read, newest first.
-async fn unread(State(door): State<Door>, Path(token): Path<String>) -> Result<Response, Response> {
+async fn unread(State(door): State<Door>, Path(token): Path<String>) -> Result<Response, Shut> {
     let customer = door.customer(&token)?;
-    let failed = |failure: Failure| failure.into_response();
-    let page = door.source.inbox(customer, None, UNREAD_MAX).await.map_err(failed)?;
+    let page = door.source.inbox(customer, None, UNREAD_MAX).await.map_err(Shut::Failed)?;
     let unread = page.items.iter().filter(|message| message.read_at.is_none());
     Ok(Json(unread.map(shown).collect::<Vec<_>>()).into_response())
 }
@@ -118,13 +131,13 @@ async fn unread(State(door): State<Door>, Path(token): Path<String>) -> Result<R
 async fn read(
     State(door): State<Door>,
     Path((token, message)): Path<(String, String)>,
-) -> Result<StatusCode, Response> {
+) -> Result<StatusCode, Shut> {
     let customer = door.customer(&token)?;
     let read = door.source.read_message(customer, message).await;
-    read.map(|_| StatusCode::NO_CONTENT).map_err(Failure::into_response)
+    read.map(|_| StatusCode::NO_CONTENT).map_err(Shut::Failed)
 }
 
-async fn live(State(door): State<Door>, Path(token): Path<String>) -> Result<Response, Response> {
+async fn live(State(door): State<Door>, Path(token): Path<String>) -> Result<Response, Shut> {
     let customer = door.customer(&token)?;
     let heard = (door.source.inbox_live(), customer);
     let messages = stream::unfold(heard, |(mut messages, customer)| async move {

@@ -277,11 +277,11 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), before);
         // It was cut off: what is left of it goes, and it is written whole.
         let torn = before.len() - 9;
-        fs::write(&path, &before[..torn]).unwrap();
+        fs::write(&path, before.get(..torn).unwrap()).unwrap();
         assert_eq!(call(&tables(folder.path()), &numbered(2, 2)).await, CallResult::Delivered);
         assert_eq!(fs::read_to_string(&path).unwrap(), before);
         // Even its head may be.
-        fs::write(&path, &HEAD[..20]).unwrap();
+        fs::write(&path, HEAD.get(..20).unwrap()).unwrap();
         for (number, attempt) in [(1, 2), (2, 1)] {
             let tables = tables(folder.path());
             assert_eq!(call(&tables, &numbered(number, attempt)).await, CallResult::Delivered);
