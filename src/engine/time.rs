@@ -316,27 +316,74 @@ impl fmt::Debug for Zone {
     }
 }
 
-impl Period {
-    /// The first date of the period around a date.
-    pub fn start(self, date: civil::Date) -> civil::Date {
-        match self {
-            Self::Day => date,
-            Self::Week => {
-                let days = i64::from(date.weekday().to_monday_zero_offset());
-                date.saturating_sub(jiff::Span::new().days(days))
-            }
-            Self::Month => date.first_of_month(),
-        }
+/// A day of the wall clock, counted from the first of January 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Day(i64);
+
+/// Days from one up to, and without, another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Days {
+    /// The first.
+    pub from: Day,
+    /// The first behind them.
+    pub to: Day,
+}
+
+/// The first of all days.
+const EPOCH: civil::Date = civil::date(1970, 1, 1);
+
+impl Day {
+    /// The day of a date.
+    pub fn of(date: civil::Date) -> Self {
+        Self(date.duration_since(EPOCH).as_hours() / 24)
     }
 
-    /// The first date of the period after the one that starts on a date; `None` at the end of the
-    /// calendar.
-    pub fn next(self, start: civil::Date) -> Option<civil::Date> {
-        match self {
-            Self::Day => start.tomorrow().ok(),
-            Self::Week => start.checked_add(jiff::Span::new().days(7)).ok(),
-            Self::Month => start.last_of_month().tomorrow().ok(),
-        }
+    /// Its date; `None` beyond the calendar.
+    pub fn date(self) -> Option<civil::Date> {
+        EPOCH.checked_add(jiff::SignedDuration::from_hours(self.0.checked_mul(24)?)).ok()
+    }
+
+    const fn plus(self, days: i64) -> Self {
+        Self(self.0.saturating_add(days))
+    }
+}
+
+impl Days {
+    /// Whether a day is one of them.
+    pub fn have(self, day: Day) -> bool {
+        self.from <= day && day < self.to
+    }
+}
+
+impl Zone {
+    /// The days that the wall clock shows at instants. Where each follows the one before, as contacts
+    /// do, the offset is looked up once between two of its changes: that takes longer than the rest.
+    pub fn days(&self, instants: impl Iterator<Item = Timestamp>) -> impl Iterator<Item = Day> {
+        let mut known = (Timestamp::MAX, Timestamp::MIN, 0);
+        instants.map(move |at| {
+            if at < known.0 || known.1 <= at {
+                let offset = self.0.to_offset(at.to_jiff()).seconds();
+                let until = self.next_change(at).unwrap_or(Timestamp::MAX);
+                known = (at, until, i64::from(offset) * 1_000);
+            }
+            Day(at.0.saturating_add(known.2).div_euclid(DAY_MILLIS))
+        })
+    }
+}
+
+impl Period {
+    /// The days of the period around a day.
+    pub fn around(self, day: Day) -> Days {
+        let (from, count) = match self {
+            Self::Day => (day, 1),
+            // The first of all days was a Thursday, the fourth of its week.
+            Self::Week => (day.plus(-day.plus(3).0.rem_euclid(7)), 7),
+            Self::Month => match day.date() {
+                Some(date) => (day.plus(1 - i64::from(date.day())), date.days_in_month().into()),
+                None => (day, 1),
+            },
+        };
+        Days { from, to: from.plus(count) }
     }
 }
 
@@ -379,5 +426,40 @@ mod tests {
         let zone = Zone::parse("America/New_York").unwrap();
         let twice = civil::date(2026, 11, 1).at(1, 30, 0, 0);
         assert_eq!(Timestamp::from_local(twice, &zone).to_string(), "2026-11-01T05:30:00.000Z");
+    }
+
+    #[test]
+    fn days_are_those_that_the_wall_clock_shows() {
+        for name in ["America/New_York", "Pacific/Apia", "America/Sao_Paulo", "UTC"] {
+            let zone = Zone::parse(name).unwrap();
+            let start = Timestamp::parse("2011-01-01T00:30:00Z").unwrap();
+            // Hours of years in which a day was left out, and clocks were changed at midnight.
+            let instants = || (0..40_000).map(|hour| start + Span::HOUR.times(hour));
+            let shown = instants().map(|at| at.in_zone(&zone).date());
+            for ((day, shown), at) in zone.days(instants()).zip(shown).zip(instants()) {
+                assert_eq!((day, day.date()), (Day::of(shown), Some(shown)), "{at} in {name}");
+            }
+            // In no order it is right too, only slower.
+            let back: Vec<_> = zone.days(instants().rev()).collect();
+            assert!(back.into_iter().rev().eq(zone.days(instants())));
+        }
+    }
+
+    #[test]
+    fn periods_are_those_of_the_calendar() {
+        for number in -40_000..80_000 {
+            let day = Day(number);
+            let date = day.date().unwrap();
+            for (period, format) in
+                [(Period::Day, "%Y-%m-%d"), (Period::Week, "%G-W%V"), (Period::Month, "%Y-%m")]
+            {
+                let name = |day: Day| day.date().unwrap().strftime(format).to_string();
+                let Days { from, to } = period.around(day);
+                assert!(from <= day && day < to, "{date}");
+                let inside = [from, to.plus(-1)].map(name);
+                assert!(inside.iter().all(|name| *name == date.strftime(format).to_string()));
+                assert!([from.plus(-1), to].into_iter().all(|day| name(day) != inside[0]));
+            }
+        }
     }
 }

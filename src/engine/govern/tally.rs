@@ -11,7 +11,7 @@ use crate::engine::customer::{Contact, ContactKind};
 use crate::engine::decision::{Detail, Hold, Reason};
 use crate::engine::planted::{Fault, is_planted};
 use crate::engine::policy::{Cap, CapLimit, CapRule, CapScope, Period};
-use crate::engine::time::{Span, Timestamp, Zone};
+use crate::engine::time::{Day, Days, Span, Timestamp, Zone};
 
 /// Holders of a cap that a finding names, the newest.
 const HOLDERS_MAX: usize = 16;
@@ -23,11 +23,9 @@ pub(super) struct Tally<'a, 'c> {
     case: &'c Case<'a>,
     /// Oldest first.
     contacts: SmallVec<[&'a Contact; CONTACTS]>,
-    /// When each of them was made on the customer's wall clock: to ask for it takes longer than all
-    /// the rest, and calendar caps ask again and again.
-    dates: OnceCell<SmallVec<[civil::Date; CONTACTS]>>,
-    /// The periods around the present, likewise.
-    today: OnceCell<Today>,
+    /// The days of all of them on the customer's wall clock, and the periods around the present:
+    /// calendar caps ask again and again.
+    days: OnceCell<(SmallVec<[Day; CONTACTS]>, Option<Today>)>,
 }
 
 /// Whether ghosts count: among those of the global holdout they do, so that these are held by the
@@ -38,39 +36,21 @@ enum Ghosts {
     Ignored,
 }
 
-/// The periods around a date.
+/// The periods around the present.
 #[derive(Clone, Copy, Debug)]
 struct Today {
-    day: Dates,
-    week: Dates,
-    month: Dates,
-}
-
-/// The dates of a period, up to and without the first of the next, where the calendar has one.
-#[derive(Clone, Copy, Debug)]
-struct Dates {
-    start: civil::Date,
-    next: Option<civil::Date>,
-}
-
-impl Dates {
-    fn around(period: Period, date: civil::Date) -> Self {
-        let start = period.start(date);
-        Self { start, next: period.next(start) }
-    }
-
-    fn have(&self, date: civil::Date) -> bool {
-        self.start <= date && self.next.is_none_or(|next| date < next)
-    }
+    day: Days,
+    week: Days,
+    month: Days,
 }
 
 impl Today {
-    fn of(date: civil::Date) -> Self {
-        let around = |period| Dates::around(period, date);
+    fn of(today: Day) -> Self {
+        let around = |period: Period| period.around(today);
         Self { day: around(Period::Day), week: around(Period::Week), month: around(Period::Month) }
     }
 
-    const fn dates(&self, period: Period) -> Dates {
+    const fn days(&self, period: Period) -> Days {
         match period {
             Period::Day => self.day,
             Period::Week => self.week,
@@ -94,7 +74,7 @@ impl<'a, 'c> Tally<'a, 'c> {
             real && is_counted(catalog, contact)
         };
         let contacts = case.ledger.iter().filter(counted).collect();
-        Self { case, contacts, dates: OnceCell::new(), today: OnceCell::new() }
+        Self { case, contacts, days: OnceCell::new() }
     }
 
     /// The contacts that a cap counts, oldest first.
@@ -135,19 +115,20 @@ impl<'a, 'c> Tally<'a, 'c> {
         at: Timestamp,
         zone: &Zone,
     ) -> Hold {
-        let is_full = |dates: Dates| {
-            let used = self.counted_in(cap, dates).count();
+        let is_full = |days: Days| {
+            let used = self.counted_in(cap, days).count();
             usize::try_from(at_most).is_ok_and(|at_most| at_most <= used)
         };
         // Mostly there is room now, and nobody has to walk the wall clock.
-        if at == self.case.now && !is_full(self.today(zone).dates(period)) {
+        let today = self.days(zone).1.filter(|_| at == self.case.now);
+        if today.is_some_and(|today| !is_full(today.days(period))) {
             return Hold::Free;
         }
         let utc = Zone::utc();
         let zone = if is_planted(Fault::CalendarOfUtc) { &utc } else { zone };
         let free = zone.first_outside(at, |local| {
-            let dates = Dates::around(period, local.date());
-            let next = dates.next.filter(|_| is_full(dates));
+            let days = period.around(Day::of(local.date()));
+            let next = days.to.date().filter(|_| is_full(days));
             next.map(|next| next.to_datetime(civil::Time::MIN))
         });
         match free {
@@ -158,23 +139,24 @@ impl<'a, 'c> Tally<'a, 'c> {
     }
 
     /// The contacts counted in a period.
-    fn counted_in(&self, cap: &Cap, dates: Dates) -> impl Iterator<Item = &'a Contact> {
-        let contacts = self.contacts.iter().copied().zip(self.dates());
+    fn counted_in(&self, cap: &Cap, days: Days) -> impl Iterator<Item = &'a Contact> {
+        let zone = self.zone();
+        let known = zone.map_or(&[][..], |zone| &self.days(zone).0);
+        let contacts = self.contacts.iter().copied().zip(known);
         contacts
-            .filter(move |(contact, date)| dates.have(**date) && in_scope(cap.scope, contact))
+            .filter(move |(contact, day)| days.have(**day) && in_scope(cap.scope, contact))
             .map(|(contact, _)| contact)
     }
 
-    fn dates(&self) -> &[civil::Date] {
-        self.dates.get_or_init(|| {
-            let zone = self.zone().cloned().unwrap_or_else(Zone::utc);
-            let dates = self.contacts.iter().map(|contact| date(contact.at, &zone));
-            dates.collect()
+    fn days(&self, zone: &Zone) -> &(SmallVec<[Day; CONTACTS]>, Option<Today>) {
+        self.days.get_or_init(|| {
+            let utc = Zone::utc();
+            let zone = if is_planted(Fault::CalendarOfUtc) { &utc } else { zone };
+            let contacts = self.contacts.iter().map(|contact| contact.at);
+            let mut days: SmallVec<_> = zone.days(contacts.chain([self.case.now])).collect();
+            let today = days.pop().map(Today::of);
+            (days, today)
         })
-    }
-
-    fn today(&self, zone: &Zone) -> &Today {
-        self.today.get_or_init(|| Today::of(date(self.case.now, zone)))
     }
 
     fn zone(&self) -> Option<&Zone> {
@@ -195,8 +177,8 @@ impl<'a, 'c> Tally<'a, 'c> {
                 (1, last.filter(|last| at < last.at + gap).into_iter().collect())
             }
             (CapLimit::Calendar { at_most, period }, Some(zone)) => {
-                let dates = Dates::around(period, date(at, zone));
-                (at_most, self.counted_in(cap, dates).collect())
+                let days = period.around(Day::of(at.in_zone(zone).date()));
+                (at_most, self.counted_in(cap, days).collect())
             }
             (CapLimit::Calendar { at_most, .. }, None) => (at_most, Vec::new()),
         };
@@ -213,14 +195,6 @@ impl<'a, 'c> Tally<'a, 'c> {
             },
         }
     }
-}
-
-/// What the customer's calendar showed.
-fn date(at: Timestamp, zone: &Zone) -> civil::Date {
-    if is_planted(Fault::CalendarOfUtc) {
-        return at.in_zone(&Zone::utc()).date();
-    }
-    at.in_zone(zone).date()
 }
 
 /// Whether a contact falls under a scope, by its purpose, channel and tags as they were then.
