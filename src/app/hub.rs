@@ -4,9 +4,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{broadcast, mpsc};
 
+use super::breaker::{self, Breakers};
 use super::courier::{self, Courier};
 use super::heard::Nodes;
 use crate::api::source::Live;
+use crate::catalog::Catalogs;
+use crate::clock::Shared as Clock;
 use crate::dispatch::Dispatcher;
 use crate::log::appender::Appender;
 use crate::store::{Committed, Store};
@@ -62,25 +65,27 @@ impl Hub {
 /// Hands what was committed to dispatch, listeners and, by way of the log, to whom it concerns, until
 /// the committer has ended. It never waits for any of them: the committer waits for it.
 pub(super) fn pump(
-    committed: mpsc::Receiver<Committed>,
+    (committed, catalogs, clock): (mpsc::Receiver<Committed>, Arc<Catalogs>, Clock),
     dispatcher: Dispatcher,
-    (appender, store): (&Appender, &Store),
+    (appender, store): (&Appender, &Arc<Store>),
     hub: Arc<Hub>,
 ) -> impl Future<Output = ()> + use<> {
     let (courier, carried) = courier::pair(appender.clone(), store.shards(), hub.nodes);
-    let handed = hand_out(committed, dispatcher, courier, hub);
+    let (breakers, broken) = breaker::pair(catalogs, clock, appender.clone(), Arc::clone(store));
+    let handed = hand_out(committed, dispatcher, (courier, breakers), hub);
     async move {
-        tokio::join!(handed, carried);
+        tokio::join!(handed, carried, broken);
     }
 }
 
 async fn hand_out(
     mut committed: mpsc::Receiver<Committed>,
     dispatcher: Dispatcher,
-    courier: Courier,
+    (courier, mut breakers): (Courier, Breakers),
     hub: Arc<Hub>,
 ) {
     while let Some(committed) = committed.recv().await {
+        breakers.hear(&committed);
         let Committed { shard, records, outbox, withdrawn, tasks, errands, listed, .. } = committed;
         courier.take(shard, &errands, &listed);
         // A send that one commit both makes and withdraws was never in the outbox.

@@ -3,6 +3,7 @@
 
 mod alarm;
 mod books;
+mod breaker;
 mod contest;
 mod courier;
 mod current;
@@ -378,8 +379,7 @@ impl Built {
         let life = Arc::new(Life::starting());
         let alarm = Alarm::new(Arc::clone(&life));
         let hub = Arc::new(Hub::new(Nodes::of(config)));
-        let background = CancellationToken::new();
-        let closing = CancellationToken::new();
+        let (background, closing) = (CancellationToken::new(), CancellationToken::new());
         let watch = self.watch(config, clock);
         let router = self.router(config, clock, pages, (&life, &hub, &watch.noticed))?;
         let Self { store, catalogs, workers, appender, in_app, dispatcher, mut home, .. } = self;
@@ -411,7 +411,8 @@ impl Built {
         );
         let begin = begin(ready, (dispatcher.clone(), self.left), Arc::clone(&life));
         let served = http::serve(listener, router, config.limits.connections, closing.clone());
-        let pump = hub::pump(self.committed, dispatcher.clone(), (&appender, &store), hub.clone());
+        let heard = (self.committed, catalogs.clone(), clock.clone());
+        let pump = hub::pump(heard, dispatcher.clone(), (&appender, &store), hub.clone());
         let tasks = Tasks {
             http: alarm.task("http", served),
             background: vec![

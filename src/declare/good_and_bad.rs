@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::render::{Drawing, render};
 use super::*;
 use crate::engine::catalog::{Sending, When};
+use crate::engine::policy::HandledBy;
 
 fn files(folder: &str) -> Vec<PathBuf> {
     let mut paths: Vec<_> = fs::read_dir(folder)
@@ -317,9 +318,15 @@ fn described(trigger: &crate::engine::catalog::Trigger) -> String {
         When::Schedule { schedule, zone } => format!("Schedule {:?} {zone:?}", schedule.as_str()),
         when => format!("{when:#?}"),
     };
+    let people = match trigger.handled_by {
+        HandledBy::People => "\nfor people alone",
+        HandledBy::Anyone => "",
+    };
+    let breaker = trigger.breaker.as_ref().map_or_else(String::new, |own| format!("\n{own:?}"));
+    let ramp = trigger.ramp.as_ref().map_or_else(String::new, |ramp| format!("\n{ramp:#?}"));
     format!(
         "{:?} {:?} {:?} priority {} tags {} per {:?} once per {:?} act within {:?}\n{when}\n{:#?}\n\
-         {:#?}\n{:#?}\n{:#?}\n{:?}",
+         {:#?}\n{:#?}\n{:#?}\n{:?}{people}{ramp}{breaker}",
         trigger.id,
         trigger.kind,
         trigger.state,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::cases::Reading;
 use super::classifier::{self, Learning};
 use super::fault::{Extent, Fault, Severity, Text};
+use super::human_only::Reserved;
 use super::misplaced::misplaced;
 use super::model;
 use super::node::Node;
@@ -220,11 +221,15 @@ impl<'t> ReadFiles<'t> {
         symbols.task_events();
         let models = self.model_names(&mut symbols, list);
         let policy = policy::build(&base, given.as_ref(), &registry, &mut symbols, list);
+        let human_only = Reserved::of(&base, given.as_ref(), &registry, list);
         let teams = super::team::build(given.as_ref(), &policy.zone, list);
         let mut texts = Texts::new();
         let (mut triggers, idle) = {
             let mut context = Context {
                 registry: &registry,
+                human_only: &human_only,
+                breaker: given.as_ref().and_then(|file| super::breaker::of_all(file, list)),
+                zone: &policy.zone,
                 assets: &self.assets,
                 act_within: policy.act_within,
                 symbols: &mut symbols,
@@ -238,6 +243,7 @@ impl<'t> ReadFiles<'t> {
         let tests = self.tests(&registry, &symbols, list);
         warn(&policy, &triggers, self, list);
         super::short_message::check(&policy, &triggers, self, list);
+        super::loop_guard::check(&policy, given.as_ref(), &triggers, list);
         super::leaving::check(&policy, &triggers, &texts, self, list);
         if let Some(table) = symbols.full {
             list.push(nowhere("E070", format!("the files together use too many {table}")));
@@ -435,7 +441,7 @@ impl<'t> ReadFiles<'t> {
         list.retain(|fault| match fault.code {
             "E030" | "E031" => !unread(SourceKind::Policy),
             "E032" => !unread(SourceKind::Model),
-            "E033" => !unread(SourceKind::Trigger),
+            "E033" | "E082" => !unread(SourceKind::Trigger),
             _ => true,
         });
     }

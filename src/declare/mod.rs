@@ -3,18 +3,22 @@
 #![deny(clippy::disallowed_types)]
 
 mod action;
+mod breaker;
 mod cases;
 mod classifier;
 mod condition;
 mod experiment;
 pub mod fault;
+mod human_only;
 mod leaving;
 mod load;
+mod loop_guard;
 mod misplaced;
 mod model;
 mod node;
 mod policy;
 mod profiles;
+mod ramp;
 mod read;
 mod reader;
 mod registry;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::condition::{self, Sight};
 use super::fault::{Fault, Located, Text};
+use super::loop_guard;
 use super::read::{Entries, Faults, Read};
 use super::registry::{BITS_MAX, Registry};
 use super::scalar::{Words, is_name, life_time, some_time};
@@ -18,8 +19,8 @@ use super::words::trigger::OnCapWord;
 use super::{hash, yaml};
 use crate::engine::policy::{
     AT_MOST_MAX, Blackout, Cap, CapLimit, CapRule, CapScope, Channel, ConsentRule, FreezeRule,
-    HoldoutRule, OnCap, Period, Policy, ProfilingRule, Purpose, QuietHours, QuietRule, Together,
-    UnknownZone,
+    HandledBy, HoldoutRule, OnCap, Period, Policy, ProfilingRule, Purpose, QuietHours, QuietRule,
+    Together, UnknownZone,
 };
 use crate::engine::slot::PurposeSlot;
 use crate::engine::step::CONSENT_WORDS;
@@ -129,6 +130,9 @@ pub(crate) fn build(
             .filter_map(|words| building.freeze(words, &purposes))
             .collect(),
         holdout: raw.holdout.unwrap_or_default(),
+        loop_guard: raw.loop_guard.as_ref().and_then(|words| {
+            loop_guard::build(words, &purposes, registry, building.symbols, building.faults)
+        }),
         purposes: purposes.into(),
     }
 }
@@ -172,6 +176,10 @@ impl Building<'_, '_> {
             together: match words.together {
                 Some(TogetherWord::All) => Together::All,
                 Some(TogetherWord::FirstOnly) | None => Together::FirstOnly,
+            },
+            handled_by: match words.human_only {
+                Some(true) => HandledBy::People,
+                Some(false) | None => HandledBy::Anyone,
             },
         }
     }

@@ -211,7 +211,7 @@ impl Read for Share {
 }
 
 /// Reads `12.34%` exactly, as hundredths of a per cent.
-fn parse_share(text: &str) -> Option<Share> {
+pub(crate) fn parse_share(text: &str) -> Option<Share> {
     let number = text.trim().strip_suffix('%')?.trim_end();
     let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
     let part = match part.len() {

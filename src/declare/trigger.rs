@@ -4,9 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::action;
+use super::breaker;
 use super::condition::{self, Sight};
 use super::experiment;
 use super::fault::Text;
+use super::human_only::{self, Reserved};
+use super::ramp;
 use super::read::{Entries, Faults};
 use super::registry::Registry;
 use super::scalar::{Anything, some_time};
@@ -19,8 +22,9 @@ use crate::engine::condition::{Condition, Place};
 use crate::engine::drift;
 use crate::engine::id::TriggerId;
 use crate::engine::message::Texts;
+use crate::engine::policy::Breaker;
 use crate::engine::slot::PropertySlot;
-use crate::engine::time::Span;
+use crate::engine::time::{Span, Zone};
 
 /// Most conditions, offers or channels of one trigger.
 pub(crate) const LINES_MAX: usize = 64;
@@ -32,6 +36,12 @@ pub(crate) struct Context<'c> {
     pub(crate) registry: &'c Registry,
     /// Texts of other files, by path.
     pub(crate) assets: &'c BTreeMap<&'c str, &'c str>,
+    /// What is for people alone.
+    pub(crate) human_only: &'c Reserved,
+    /// The policy's bound on how far triggers go.
+    pub(crate) breaker: Option<Breaker>,
+    /// The policy's zone.
+    pub(crate) zone: &'c Zone,
     /// The policy's bound on the age of events.
     pub(crate) act_within: Span,
     /// The tables.
@@ -59,9 +69,11 @@ pub(crate) fn build(
     let name = id.map_or("?", |name| &*name.text);
     let action = action::build(name, raw, &names, context, faults);
     of_nobody(raw, faults);
+    human_only::check(raw, context.human_only, faults);
     let suppress = suppress(raw, context, faults);
     let experiment =
         raw.experiment.as_ref().map(|raw| experiment::build(name, raw, context, faults));
+    let ramp = raw.ramp.as_ref().map(|words| ramp::build(name, words, context.zone, faults));
     if let Some(idle) = when.as_ref().and_then(|when| when.idle) {
         context.idle = Some(context.idle.map_or(idle, |longest| longest.max(idle)));
     }
@@ -105,6 +117,12 @@ pub(crate) fn build(
             Some(span) => some_time(span, faults)?,
             None => context.act_within,
         },
+        ramp: ramp.flatten(),
+        breaker: match raw.breaker.as_ref().map(|words| breaker::build(words, faults)) {
+            Some(own) => own,
+            None => context.breaker,
+        },
+        handled_by: human_only::handled_by(raw, context.human_only),
     })
 }
 

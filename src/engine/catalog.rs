@@ -11,7 +11,8 @@ use super::id::TriggerId;
 use super::index::TriggerIndex;
 use super::learned::Learned;
 use super::message::Texts;
-use super::policy::{Policy, Share};
+use super::policy::{Breaker, HandledBy, Policy, Share};
+use super::ramp::Ramp;
 use super::reading::Readers;
 use super::schedule::Schedule;
 use super::slot::{
@@ -168,6 +169,12 @@ pub struct Trigger {
     pub captures: Box<[PropertySlot]>,
     /// Events older than this never send; the policy's bound if the file names none.
     pub act_within: Span,
+    /// Whether it may write to the customer, or only hand over.
+    pub handled_by: HandledBy,
+    /// How it comes to everybody little by little.
+    pub ramp: Option<Ramp>,
+    /// How far it may go before it is paused by itself.
+    pub breaker: Option<Breaker>,
 }
 
 /// The kind of a trigger.

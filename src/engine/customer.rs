@@ -99,6 +99,10 @@ pub struct Rare {
     pub tasks: ThinVec<TaskState>,
     /// What the desk of a team knows, which is no customer.
     pub desk: Option<Box<Desk>>,
+    /// When the customer last answered, if there was something to answer.
+    pub answered_at: Option<Timestamp>,
+    /// When the customer was last handed over because messages stayed without an answer.
+    pub handed_over_at: Option<Timestamp>,
 }
 
 /// What nearly everybody has of it.
@@ -115,6 +119,8 @@ static NOTHING_RARE: Rare = Rare {
     bounced: ThinVec::new(),
     tasks: ThinVec::new(),
     desk: None,
+    answered_at: None,
+    handed_over_at: None,
 };
 
 /// The rare part of a state. To change it makes it, so ask first whether there is something to

@@ -254,6 +254,9 @@ reasons! {
     Stopped = "stopped", "an operator stopped it";
     Listed = "listed", "the address is on the suppression list";
     Profiling = "profiling", "the customer does not want scores to decide, and the trigger looks at one";
+    Unanswered = "unanswered", "messages before it stayed without an answer, and a person takes over";
+    Ramp = "ramp", "the trigger comes to everybody little by little, and not to this customer yet";
+    HumanOnly = "human_only", "only a person may take this up with the customer";
 }
 
 /// A condition and what it saw.
@@ -309,6 +312,10 @@ pub enum Rule {
     Operations,
     /// Not too old, not too late.
     Expiry,
+    /// It may be written without a person.
+    HumanOnly,
+    /// The trigger has come to this customer.
+    Ramp,
     /// No suppression or freeze.
     Suppression,
     /// The trigger's own rest.
@@ -319,6 +326,8 @@ pub enum Rule {
     Channel,
     /// Holdout and arm.
     Holdout,
+    /// Messages before it were answered.
+    LoopGuard,
     /// What fires together.
     Arbitration,
     /// Quiet hours and blackouts.
@@ -334,11 +343,14 @@ impl Rule {
             Self::Enabled => "enabled",
             Self::Operations => "operations",
             Self::Expiry => "expiry",
+            Self::HumanOnly => "human_only",
+            Self::Ramp => "ramp",
             Self::Suppression => "suppression",
             Self::OncePer => "once_per",
             Self::Consent => "consent",
             Self::Channel => "channel",
             Self::Holdout => "holdout",
+            Self::LoopGuard => "loop_guard",
             Self::Arbitration => "arbitration",
             Self::QuietHours => "quiet_hours",
             Self::Caps => "caps",
@@ -387,6 +399,24 @@ pub enum Detail {
         /// First instant outside.
         until: Timestamp,
     },
+    /// How far a trigger has come.
+    Ramp {
+        /// To which part of all.
+        share: super::policy::Share,
+        /// When it comes to this customer.
+        comes_in: Timestamp,
+    },
+    /// Messages that nobody answered.
+    Unanswered {
+        /// How many.
+        messages: u32,
+        /// How many may stay without an answer.
+        after: u32,
+        /// When the oldest of them went out.
+        since: Timestamp,
+        /// When so many are too old to count that one more may go; `None` while it may.
+        free_at: Option<Timestamp>,
+    },
     /// A cap, who holds it, and when it is free again.
     Cap {
         /// The cap's name.
@@ -415,6 +445,8 @@ pub enum Effect {
     Errand(Errand),
     /// Record that a unit was exposed to an arm.
     Expose(Exposure),
+    /// Note that a customer did not want what a trigger sent, told for the first time.
+    Unwanted(TriggerSlot, super::input::Told),
     /// Everything about this customer must go.
     Erase,
 }

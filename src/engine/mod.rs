@@ -30,6 +30,7 @@ pub mod names;
 pub mod operation;
 pub(crate) mod planted;
 pub mod policy;
+pub mod ramp;
 pub mod reading;
 pub mod recent;
 pub mod rival;

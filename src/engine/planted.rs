@@ -32,11 +32,15 @@ pub(crate) enum Fault {
     MovesPastCaps,
     /// A purpose that is exempt from caps fills them all the same.
     ExemptFillsCaps,
+    /// That a customer answered is not in what is written down.
+    AnswerLost,
+    /// Whom a trigger has come to is drawn anew for each part of its ramp.
+    RampDrawnAnew,
 }
 
 #[cfg(test)]
 impl Fault {
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::UnknownIsForgotten,
         Self::WindowEndsEarly,
         Self::CalendarOfUtc,
@@ -51,6 +55,8 @@ impl Fault {
         Self::ExemptFillsCaps,
         Self::OrdersForgotten,
         Self::MovesPastCaps,
+        Self::AnswerLost,
+        Self::RampDrawnAnew,
     ];
 }
 

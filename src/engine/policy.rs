@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::civil;
 
 use super::condition::Condition;
-use super::slot::{ChannelSlot, PurposeSlot, TagSlot, TriggerSlot};
+use super::slot::{ChannelSlot, EventSlot, PurposeSlot, TagSlot, TriggerSlot};
 use super::time::{Span, Timestamp, Zone};
 
 /// `triggers/policy.yaml`, checked.
@@ -38,6 +38,62 @@ pub struct Policy {
     pub freezes: Box<[FreezeRule]>,
     /// Customers withheld from all outreach but the exempt purposes.
     pub holdout: Share,
+    /// When a person takes over from messages that nobody answers.
+    pub loop_guard: Option<LoopGuard>,
+}
+
+/// How far a trigger may go before it is paused by itself. The engine makes nothing of it: it takes all
+/// customers together to tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Breaker {
+    /// So many new decisions to reach out at most.
+    pub at_most: u32,
+    /// In any stretch of so long.
+    pub per: Span,
+    /// The part of its sends that customers may complain about.
+    pub complaints: Option<Share>,
+    /// The part of its sends upon which customers may unsubscribe.
+    pub unsubscribes: Option<Share>,
+    /// The part of its sends that may fail.
+    pub failed: Option<Share>,
+    /// Fewer sends say nothing of parts.
+    pub of_at_least: u32,
+}
+
+impl Breaker {
+    /// The stretch over which parts are told.
+    pub const OVER: Span = Span::DAY;
+    /// Sends that say something of parts, where a file says nothing.
+    pub const OF_AT_LEAST: u32 = 100;
+}
+
+/// So many messages without an answer are enough: a person takes over.
+#[derive(Clone, Debug)]
+pub struct LoopGuard {
+    /// How many may stay without an answer.
+    pub after: u32,
+    /// Older ones do not count.
+    pub within: Span,
+    /// Which purposes count and are held, one bit each by [`PurposeSlot`].
+    pub purposes: u32,
+    /// What is an answer.
+    pub answered_by: Box<[EventSlot]>,
+    /// What happens once, when a message is held back.
+    pub event: EventSlot,
+}
+
+impl LoopGuard {
+    /// What happens when a message is held back because nobody answered those before it.
+    pub const EVENT: &'static str = "Outreach Unanswered";
+    /// What is always an answer: it follows from what channels are told.
+    pub const REPLY: &'static str = "Message Replied";
+    /// Messages without an answer that can be allowed at most.
+    pub const AFTER_MAX: u32 = 100;
+
+    /// Whether it counts and holds a purpose.
+    pub fn guards(&self, purpose: PurposeSlot) -> bool {
+        1_u32.checked_shl(purpose.0.into()).is_some_and(|bit| self.purposes & bit != 0)
+    }
 }
 
 /// A part of a whole in hundredths of a per cent: 10,000 is all.
@@ -65,6 +121,8 @@ pub struct Purpose {
     pub expires_after: Span,
     /// Whether several of this purpose firing at one instant are reduced to the first by priority.
     pub together: Together,
+    /// Whether a message of it may be written without a person.
+    pub handled_by: HandledBy,
 }
 
 /// Whether consent is opt-in or opt-out.
@@ -128,6 +186,16 @@ pub enum Together {
     FirstOnly,
     /// All go on, in order of priority.
     All,
+}
+
+/// Who may take a matter up with the customer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HandledBy {
+    /// A message or a person.
+    #[default]
+    Anyone,
+    /// Only a person: nothing is written to the customer by itself.
+    People,
 }
 
 /// A channel as far as the governor sees it.

@@ -15,9 +15,9 @@ use super::index::TriggerIndex;
 use super::input::Answer;
 use super::message::Texts;
 use super::policy::{
-    Blackout, Cap, CapLimit, CapRule, CapScope, Channel, ConsentRule, FreezeRule, HoldoutRule,
-    OnCap, Period, Policy, ProfilingRule, Purpose, QuietHours, QuietRule, Share, Together,
-    UnknownZone,
+    Blackout, Cap, CapLimit, CapRule, CapScope, Channel, ConsentRule, FreezeRule, HandledBy,
+    HoldoutRule, OnCap, Period, Policy, ProfilingRule, Purpose, QuietHours, QuietRule, Share,
+    Together, UnknownZone,
 };
 use super::slot::{
     ChannelSlot, EventSlot, PropertySlot, PurposeSlot, TagSlot, TraitSlot, TriggerSlot,
@@ -136,6 +136,7 @@ pub(crate) fn shop() -> Shop {
             caps: Box::default(),
             freezes: Box::default(),
             holdout: Share(0),
+            loop_guard: None,
         },
         triggers: Vec::new(),
         sending: Sending::On,
@@ -165,6 +166,9 @@ impl Shop {
             experiment: None,
             captures: Box::default(),
             act_within: Span::DAY,
+            handled_by: HandledBy::Anyone,
+            ramp: None,
+            breaker: None,
         };
         change(&mut trigger);
         self.triggers.push(trigger);
@@ -299,6 +303,7 @@ fn purpose(
         unknown_zone,
         expires_after: span("7d"),
         together,
+        handled_by: HandledBy::Anyone,
     }
 }
 

@@ -7,6 +7,7 @@ use crate::declare::fault::{Extent, Located};
 use crate::declare::tests::{Deed, ModelCase, TestCase};
 use crate::engine::catalog::{Catalog, Experiment, ScoreSource, Sending, Trigger, TriggerState};
 use crate::engine::policy::Share;
+use crate::engine::ramp::Ramp;
 use crate::engine::slot::{ScoreSlot, TriggerSlot};
 
 /// Everyone.
@@ -27,6 +28,7 @@ pub(super) struct Stage<'a> {
 #[derive(Default)]
 struct Aside {
     experiment: Option<(usize, Option<Experiment>)>,
+    ramp: Option<(usize, Ramp)>,
     shares: Option<(usize, Share, Vec<Share>)>,
     scores: Vec<(usize, ScoreSource)>,
 }
@@ -59,6 +61,9 @@ impl<'a> Stage<'a> {
             let alone = index == slot.index();
             trigger.state = if alone { TriggerState::Enabled } else { TriggerState::Disabled };
         }
+        // Nor would it say to whom a trigger has come by the day of the test.
+        let ramp = self.catalog.triggers.get_mut(slot.index()).and_then(|t| t.ramp.take());
+        self.aside.ramp = ramp.map(|ramp| (slot.index(), ramp));
         self.set_arm(slot, case.arm.as_ref())?;
         let pushed = case.events.iter().filter_map(|event| match &event.deed {
             Deed::Score(scores) => Some(scores.iter().map(|(name, _)| (name, event.extent))),
@@ -137,6 +142,9 @@ impl<'a> Stage<'a> {
         let aside = mem::take(&mut self.aside);
         if let Some((index, experiment)) = aside.experiment {
             self.with_trigger(index, |trigger| trigger.experiment = experiment);
+        }
+        if let Some((index, ramp)) = aside.ramp {
+            self.with_trigger(index, |trigger| trigger.ramp = Some(ramp));
         }
         if let Some((index, holdout, shares)) = aside.shares {
             self.with_trigger(index, |trigger| {

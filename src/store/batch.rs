@@ -8,6 +8,7 @@ use super::record::{DeadLetter, DecisionRecord, ExposureRecord, KnownSend, Outbo
 use super::view::{Funnel, NamedScore};
 use crate::engine::decision::{Errand, VerdictKind};
 use crate::engine::id::{CustomerId, DecisionId, head_of};
+use crate::engine::input::Told;
 use crate::engine::input::{BlindGap, Outcome};
 use crate::engine::operation::Operations;
 use crate::engine::task::TaskTurn;
@@ -46,6 +47,8 @@ pub struct Batch {
     pub turned: Vec<TaskRecord>,
     /// What subjects have to tell others once this is durable.
     pub errands: Vec<Errand>,
+    /// What customers did not want of triggers.
+    pub unwanted: Vec<(String, Told)>,
     /// Units that were exposed to an arm.
     pub exposures: Vec<ExposureRecord>,
     /// Counts of the triggers that ruled.
@@ -222,6 +225,7 @@ impl Batch {
             && self.tasks.is_empty()
             && self.turns.is_empty()
             && self.errands.is_empty()
+            && self.unwanted.is_empty()
             && self.exposures.is_empty()
             && self.listings.is_empty()
             && self.forgotten.is_empty())
@@ -251,6 +255,7 @@ impl Batch {
             forgotten: self.forgotten,
             errands: self.errands,
             listed: self.listed,
+            unwanted: self.unwanted,
         })
     }
 }
@@ -287,6 +292,8 @@ pub struct Committed {
     pub errands: Vec<Errand>,
     /// Addresses that are not written to any more, or are again.
     pub listed: Vec<Listed>,
+    /// What customers did not want of triggers.
+    pub unwanted: Vec<(String, Told)>,
 }
 
 impl Mark {

@@ -194,6 +194,9 @@ impl OpenBatch {
                     self.batch.tasks.push(teller.task(state, decision, task));
                 }
                 Effect::Errand(errand) => self.batch.errands.push(errand.clone()),
+                Effect::Unwanted(trigger, told) => {
+                    self.batch.unwanted.push((teller.trigger(*trigger).to_owned(), *told));
+                }
                 Effect::Turn(turn) => {
                     turned(turn, teller.trigger_of(turn));
                     self.batch.turns.push(turn.clone());

@@ -85,7 +85,11 @@ fn broken_by(fault: Fault) -> &'static str {
     match fault {
         Fault::DoubtForgotten => "I1",
         // What may go earlier than it does has been forgotten until then.
-        Fault::WaitingLost | Fault::ClockNeverChanges | Fault::ExemptFillsCaps => "I4",
+        Fault::RampDrawnAnew
+        | Fault::AnswerLost
+        | Fault::WaitingLost
+        | Fault::ClockNeverChanges
+        | Fault::ExemptFillsCaps => "I4",
         Fault::NightEndsAtMidnight
         | Fault::HoldoutForgotten
         | Fault::GateStandsOpen

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rules::{IsOf, expires_at, is_held, one_effect_each};
 
-use super::shop::{Asks, Rules, TRIGGERS};
+use super::shop::{ANSWER, Asks, Rules, TRIGGERS};
 use crate::engine::decision::{Applied, Decision, Reason, Ruling, Verdict, VerdictKind};
 use crate::engine::input::Answer;
 use crate::engine::operation::{Operation, Order};
@@ -22,7 +22,7 @@ pub(super) type Breach = (&'static str, String);
 #[derive(Clone, Debug)]
 pub(super) enum Deed {
     /// Something happened to a customer.
-    Event { id: String, name: &'static str },
+    Event { id: String, name: &'static str, occurred_at: Timestamp },
     /// Traits: `None` stays as it is.
     Identify {
         id: String,
@@ -112,6 +112,7 @@ struct Person {
     current: BTreeMap<String, VerdictKind>,
     heard: BTreeSet<String>,
     history: Vec<String>,
+    answered_at: Timestamp,
 }
 
 /// A proposal on trial.
@@ -160,6 +161,7 @@ impl Oracle {
                 current: BTreeMap::new(),
                 heard: BTreeSet::new(),
                 history: Vec::new(),
+                answered_at: Timestamp::MIN,
             };
             (*name, person)
         };
@@ -237,8 +239,11 @@ impl Oracle {
         match deed {
             Some(Deed::Outcome { decision: id, result }) => person.outcome(rulings, id, *result),
             Some(Deed::Order(operation)) => person.obey(&rules, rulings, operation, at),
-            Some(Deed::Event { id, name }) => {
+            Some(Deed::Event { id, name, occurred_at }) => {
                 let first = person.heard.insert(id.clone());
+                if first && *name == ANSWER {
+                    person.answer(&rules, *occurred_at);
+                }
                 let wanted: BTreeSet<&str> = TRIGGERS
                     .iter()
                     .filter(|asks| first && asks.on == *name)

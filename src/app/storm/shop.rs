@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use crate::engine::catalog::{Catalog, Experiment, Suppression, TriggerState, Unit, When};
 use crate::engine::operation::Operation;
-use crate::engine::policy::{CapLimit, CapScope, HoldoutRule, OnCap, Period, QuietHours, Share};
+use crate::engine::policy::{
+    CapLimit, CapScope, HoldoutRule, LoopGuard, OnCap, Period, QuietHours, Share,
+};
+use crate::engine::ramp::Ramp;
 use crate::engine::slot::{ChannelSlot, EventSlot, PurposeSlot, TriggerSlot};
 use crate::engine::testing::{
     EMAIL, IN_APP, MARKETING, SERVICE, SMS, Shop, TRANSACTIONAL, WEEKLY, calendar, clause, gap,
@@ -88,7 +91,9 @@ pub(super) const TRIGGERS: [Asks; 9] = [
 ];
 
 /// The events that customers send.
-pub(super) const EVENTS: [&str; 3] = ["Ping", "Order", "Outage"];
+pub(super) const EVENTS: [&str; 4] = ["Ping", "Order", "Outage", ANSWER];
+/// What answers the messages before it, and nothing else.
+pub(super) const ANSWER: &str = "Answer";
 /// Customers of a storm.
 pub(super) const CUSTOMERS: [&str; 4] = ["ada", "bob", "cyd", "dan"];
 /// Where they live: on both sides of a date line, with and without daylight saving, with half hours.
@@ -130,6 +135,10 @@ pub(super) struct Rules {
     pub(super) quiet: Vec<QuietHours>,
     pub(super) blackout: Option<(jiff::civil::DateTime, jiff::civil::DateTime)>,
     pub(super) holdout: Share,
+    /// How many messages may stay without an answer in how long, and of which purpose.
+    pub(super) guard: Option<(usize, Span, PurposeSlot)>,
+    /// How trigger `a` comes to everybody: when each part begins, in hundredths of a per cent.
+    pub(super) ramp: Vec<(Timestamp, u16)>,
     /// Orders of operators, and when each was taken in.
     pub(super) orders: Vec<(Operation, Timestamp)>,
 }
@@ -139,11 +148,21 @@ impl Rules {
         let mut shop = shop();
         shop.events.push("Order".into());
         shop.events.push("Outage".into());
+        shop.events.push(ANSWER.into());
         let holdout = if dice.below(2) == 0 { 0 } else { 3_000 };
         let events = shop.events.clone();
         let mut shop = TRIGGERS
             .into_iter()
             .fold(shop.holdout(holdout), |shop, asks| with_trigger(shop, asks, &events));
+        let guard = draw_guard(dice);
+        shop.policy.loop_guard = guard.map(|(after, within, purpose)| LoopGuard {
+            after: u32::try_from(after).unwrap(),
+            within,
+            purposes: 1 << purpose.0,
+            answered_by: Box::new([EventSlot(u16::try_from(events.len() - 1).unwrap())]),
+            // Nobody waits for it: the tests of the step see who is handed over.
+            event: EventSlot(u16::MAX),
+        });
         let start = Timestamp::parse(STARTS[pick(dice, STARTS.len())]).unwrap();
         for _ in 0..dice.below(3) {
             let hours = ["22:00-08:00", "12:00-13:30", "00:00-24", "23:15-02:45", "01:30-03:10"];
@@ -161,29 +180,19 @@ impl Rules {
             shop = shop.blackout("holiday", &from.to_string(), &to.to_string());
             blackout = Some((from, to));
         }
-        let scopes = scopes();
-        let mut bounds = Vec::new();
-        for number in 0..dice.below(5) {
-            let limit = match dice.below(6) {
-                0 => rolling(1, "8h"),
-                1 => rolling(2, "1d"),
-                2 => calendar(1, Period::Day),
-                3 => calendar(3, Period::Week),
-                4 => calendar(5, Period::Month),
-                _ => gap("5h"),
-            };
-            let on_cap = match dice.below(5) {
-                0 => OnCap::Drop,
-                1 | 2 => OnCap::NextChannel,
-                _ => OnCap::Defer,
-            };
-            let bound = Bound { scope: scopes[pick(dice, scopes.len())], limit, on_cap };
-            shop = shop.cap_that(on_cap, &format!("cap {number}"), bound.scope, limit);
-            bounds.push(bound);
+        let bounds = draw_bounds(dice);
+        for (number, Bound { scope, limit, on_cap }) in bounds.iter().enumerate() {
+            shop = shop.cap_that(*on_cap, &format!("cap {number}"), *scope, *limit);
         }
         let quiet = shop.policy.quiet_hours.to_vec();
         let mut catalog = open(shop);
         catalog.texts.add("hello", "Hello {{ customer.name | default('you') }}!").unwrap();
+        let ramp = draw_ramp(dice, start);
+        if let [(from, first), (second_from, second), (all_from, _)] = ramp[..] {
+            let steps =
+                [(Share(first), second_from - from), (Share(second), all_from - second_from)];
+            catalog.triggers[0].ramp = Some(Ramp::new("a", from, &steps));
+        }
         for (place, asks) in TRIGGERS.iter().enumerate() {
             assert_eq!(slot_of(&catalog, asks.name).index(), place, "slots follow names");
         }
@@ -195,8 +204,52 @@ impl Rules {
             quiet,
             blackout,
             holdout: Share(holdout),
+            guard,
+            ramp,
             orders: Vec::new(),
         }
+    }
+}
+
+fn draw_bounds(dice: &mut Dice) -> Vec<Bound> {
+    let scopes = scopes();
+    let mut bounds = Vec::new();
+    for _ in 0..dice.below(5) {
+        let limit = match dice.below(6) {
+            0 => rolling(1, "8h"),
+            1 => rolling(2, "1d"),
+            2 => calendar(1, Period::Day),
+            3 => calendar(3, Period::Week),
+            4 => calendar(5, Period::Month),
+            _ => gap("5h"),
+        };
+        let on_cap = match dice.below(5) {
+            0 => OnCap::Drop,
+            1 | 2 => OnCap::NextChannel,
+            _ => OnCap::Defer,
+        };
+        let bound = Bound { scope: scopes[pick(dice, scopes.len())], limit, on_cap };
+        bounds.push(bound);
+    }
+    bounds
+}
+
+/// Three parts that begin soon, or none.
+fn draw_ramp(dice: &mut Dice, start: Timestamp) -> Vec<(Timestamp, u16)> {
+    if dice.below(2) == 0 {
+        return Vec::new();
+    }
+    [(4, 2_000), (30, 6_000), (60, 10_000)]
+        .map(|(hours, share)| (start + Span::HOUR.times(hours), share))
+        .to_vec()
+}
+
+fn draw_guard(dice: &mut Dice) -> Option<(usize, Span, PurposeSlot)> {
+    let purpose = if dice.below(2) == 0 { MARKETING } else { SERVICE };
+    match dice.below(5) {
+        0 => Some((2, span("1d"), purpose)),
+        1 => Some((4, span("6d"), purpose)),
+        _ => None,
     }
 }
 

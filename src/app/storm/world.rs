@@ -158,7 +158,8 @@ impl World {
     fn append_event(&mut self, customer: &'static str, id: String, name: &'static str) {
         let json = format!(r#"{{"customer":"{customer}","event":"{name}","id":"{id}"}}"#);
         let bytes = self.record(customer, &id, Call::Track, &json);
-        self.append(customer, bytes, Deed::Event { id, name });
+        let occurred_at = self.log_time();
+        self.append(customer, bytes, Deed::Event { id, name, occurred_at });
     }
 
     fn record(&self, customer: &str, id: &str, call: Call, json: &str) -> Bytes {

@@ -196,3 +196,19 @@ async fn what_is_not_proven_changes_nothing_and_is_counted() {
     assert_eq!(contact(&bench, &service).await["told"], "complained");
     service.stop().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_trigger_about_which_customers_complain_is_paused() {
+    let sink = Sink::start().await;
+    let bench = bench(&sink, Proof::Token(TOKEN.into())).await;
+    let breaker = "breaker: {at_most: 100, per: 1h, complaints: 1%, of_at_least: 1}\n";
+    bench.write("triggers/welcome.yaml", &format!("{TIPS}{breaker}"));
+    let service = bench.start().await;
+    let (_, reference) = sent(&bench, &service, &sink).await;
+    let complaint = json!({"told": "complained", "reference": reference});
+    assert_eq!(tell(&bench, &service, complaint).await, 204);
+    let order = super::orders::broken(&bench, &service).await;
+    assert_eq!(order["scope"], "trigger:tips", "{order}");
+    assert_eq!(order["why"], "1 of 1 sends of a day were complained about, 1% may");
+    service.stop().await.unwrap();
+}

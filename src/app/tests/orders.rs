@@ -59,3 +59,70 @@ async fn what_is_paused_waits_over_a_restart_until_it_is_resumed() {
     service.stop().await.unwrap();
     assert_eq!(sink.received(1).await.len(), 1, "and nothing more");
 }
+
+/// Waits for the order of a breaker: what it says.
+pub(super) async fn broken(bench: &Bench, service: &Service) -> Value {
+    for _ in 0..500 {
+        let all = bench.get(service, "/api/v1/operations").await;
+        if let Some(order) = all.as_array().unwrap().first() {
+            return order.clone();
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("no breaker has given an order");
+}
+
+#[tokio::test]
+async fn a_trigger_that_reaches_out_to_too_many_is_paused_until_somebody_resumes_it() {
+    let sink = Sink::start().await;
+    let bench = Bench::new(&sink);
+    bench.write("triggers/policy.yaml", "breaker: {at_most: 2, per: 1h}\n");
+    let service = bench.start().await;
+    for (customer, count) in [("ada", 1), ("bob", 2), ("cyd", 3)] {
+        bench.sign_up(&service, customer).await;
+        bench.until_decided(&service, count).await;
+    }
+    let order = broken(&bench, &service).await;
+    let said = (&order["order"], &order["scope"], &order["by"], &order["in_force"]);
+    let wanted = (&json!("pause"), &json!("trigger:welcome"), &json!("breaker"), &json!(true));
+    assert_eq!(said, wanted);
+    assert_eq!(order["why"], "3 decisions to reach out within 1h, 2 at most");
+    assert_eq!(order["shards"], service.store().shards());
+    bench.sign_up(&service, "dan").await;
+    bench.until_decided(&service, 4).await;
+    let held = bench.get(&service, "/api/v1/triggers").await;
+    assert_eq!(held[0]["held"], 1, "{held}");
+    let why = bench.text(&service, "/api/v1/customers/dan/explain?trigger=welcome").await;
+    assert!(why.contains("pause by breaker: 3 decisions"), "{why}");
+    assert_eq!(sink.received(3).await.len(), 3, "what was decided before has left");
+    service.stop().await.unwrap();
+
+    let service = bench.start().await;
+    let all = bench.get(&service, "/api/v1/operations").await;
+    assert_eq!(all.as_array().unwrap().len(), 1, "once: {all}");
+    let resume =
+        json!({"order": "resume", "scope": "trigger:welcome", "by": "ann", "why": "it is fine"});
+    let (_, said) = post(&bench, &service, resume).await;
+    assert_eq!(said["moved"], 1, "{said}");
+    assert_eq!(sink.received(4).await.len(), 4);
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_trigger_whose_sends_fail_is_paused() {
+    let sink = Sink::start().await;
+    let bench = Bench::new(&sink);
+    let breaker = "breaker: {at_most: 100, per: 1h, failed: 40%, of_at_least: 2}\n";
+    bench.write("triggers/welcome.yaml", &format!("{}{breaker}", super::bench::TRIGGER));
+    sink.answer(400);
+    let service = bench.start().await;
+    for (customer, count) in [("ada", 1), ("bob", 2)] {
+        bench.sign_up(&service, customer).await;
+        bench.until_decided(&service, count).await;
+    }
+    let order = broken(&bench, &service).await;
+    assert_eq!(order["by"], "breaker", "{order}");
+    let why = order["why"].as_str().unwrap();
+    assert!(why.ends_with("of 2 sends of a day failed, 40% may"), "{why}");
+    service.stop().await.unwrap();
+}

@@ -1,10 +1,10 @@
 //! The words of the policy file.
 
 use super::team::TeamWords;
-use super::trigger::OnCapWord;
+use super::trigger::{BreakerWords, OnCapWord};
 use crate::declare::fault::Located;
 use crate::declare::read::{Entries, Need, NoneOrMany, OneOrMany, choice, record};
-use crate::declare::scalar::{Clock, Line, LocalTime, Whole, Words};
+use crate::declare::scalar::{Clock, Line, LocalTime, Name, Whole, Words};
 use crate::engine::policy::Share;
 use crate::engine::time::{Span, Zone};
 
@@ -35,6 +35,13 @@ record! {
         caps: Option<Vec<CapWords>>,
         /// What holds purposes back for a customer while a condition about them holds.
         freezes: Option<Vec<FreezeWords>>,
+        /// Tags of triggers whose matters are for people alone, such as `[legal, medical]`: they may
+        /// hand over (`task`), and a file in which they would write (`send`) is refused.
+        human_only: Option<OneOrMany<Name>>,
+        /// How far each trigger may go before it is paused by itself, where it says nothing itself.
+        breaker: Option<BreakerWords>,
+        /// When a person takes over from messages that nobody answers.
+        loop_guard: Option<LoopGuardWords>,
         /// Teams of people who get tasks.
         teams: Option<Entries<TeamWords>>,
         /// The part of all customers that hears nothing but exempt purposes: `5%`.
@@ -62,6 +69,9 @@ record! {
         expires_after: Option<Located<Span>>,
         /// When several fire at once: `first_only` (by priority) or `all`. Default `first_only`.
         together: Option<TogetherWord>,
+        /// `true`: only people speak of it. A trigger that would send a message of this purpose is
+        /// refused.
+        human_only: Option<bool>,
     }
 
     /// A channel.
@@ -118,6 +128,24 @@ record! {
         /// next channel of the trigger that has room, or wait) or `replace_lower` (wait, and what
         /// waits for the same cap with a lower priority is dropped). Default `defer`.
         on_cap: Option<OnCapWord>,
+    }
+
+    /// So many messages that a customer does not answer are followed by no more of them, and the
+    /// event `Outreach Unanswered` happens, once, for a trigger that hands the customer over:
+    /// `{after: 3, within: 30d}`.
+    LoopGuardWords {
+        /// How many messages may stay without an answer.
+        after: Need<Located<Whole>>,
+        /// Older messages do not count.
+        within: Need<Located<Span>>,
+        /// Which purposes count and are held back. Default: all that are not exempt from caps.
+        purposes: Option<OneOrMany<Words>>,
+        /// Events that are an answer, such as `[Order Completed, Message Clicked]`. Always are: a
+        /// reply (`Message Replied`), and a task done as `reached`, `resolved` or `declined`.
+        answered_by: Option<OneOrMany<Words>>,
+        /// `task` (some trigger hands the customer over when `Outreach Unanswered` happens; without
+        /// one the files are refused) or `stop` (nobody need be told). Default `task`.
+        then: Option<ThenWord>,
     }
 
     /// Holds purposes back while a condition about the customer holds.
@@ -186,6 +214,14 @@ choice! {
         FirstOnly = "first_only",
         /// All.
         All = "all",
+    }
+
+    /// What follows messages without an answer.
+    ThenWord {
+        /// A person.
+        Task = "task",
+        /// Nothing.
+        Stop = "stop",
     }
 
     /// A weekday.

@@ -4,7 +4,7 @@ use super::cases::Case;
 use crate::declare::fault::Located;
 use crate::declare::node::{Node, NodeKind};
 use crate::declare::read::{Entries, Faults, Need, OneOrMany, Read, choice, record, transparent};
-use crate::declare::scalar::{Anything, Clock, Line, Name, PerCent, Rank, Whole, Words};
+use crate::declare::scalar::{Anything, Clock, Line, LocalTime, Name, PerCent, Rank, Whole, Words};
 use crate::engine::policy::Share;
 use crate::engine::time::Span;
 
@@ -35,6 +35,15 @@ record! {
         send: Option<Send>,
         /// Hand it to a person.
         task: Option<Task>,
+        /// `true` for what only a person may take up with the customer (money, leaving, health, law):
+        /// it may hand over (`task`), and a file in which it would write to them (`send`) is refused.
+        human_only: Option<bool>,
+        /// How it comes to everybody little by little:
+        /// `{from: 2026-03-02T09:00, steps: {1%: 1d, 5%: 1d, 25%: 2d}}`.
+        ramp: Option<RampWords>,
+        /// How far it may go before it is paused by itself: `{at_most: 500, per: 1h}`. Default: the
+        /// policy's.
+        breaker: Option<BreakerWords>,
         /// How often at most, and what it holds back.
         limits: Option<Limits>,
         /// What is held back for this customer once it acts.
@@ -228,6 +237,32 @@ record! {
         once_per: Option<Located<Span>>,
         /// What is held back for this customer once it acts.
         suppress: Option<Suppress>,
+    }
+
+    /// A trigger that reaches out to too many at once, or does too much harm, is paused by itself for a
+    /// day: an order as of an operator, with why, that `heedful operations` lists and resumes.
+    BreakerWords {
+        /// So many new decisions to reach out at most, over all customers.
+        at_most: Need<Located<Whole>>,
+        /// In any stretch of so long, up to 7d.
+        per: Need<Located<Span>>,
+        /// The part of its sends of a day that customers may complain about: `0.5%`.
+        complaints: Option<Share>,
+        /// The part of its sends of a day upon which customers may unsubscribe.
+        unsubscribes: Option<Share>,
+        /// The part of its sends of a day that may fail.
+        failed: Option<Share>,
+        /// Fewer sends of a day say nothing of these parts. Default 100.
+        of_at_least: Option<Located<Whole>>,
+    }
+
+    /// A trigger comes to everybody little by little. Whom it has come to follows from a hash of their
+    /// id, and nobody goes out again.
+    RampWords {
+        /// When it begins, on the policy's clock. Before, it comes to nobody.
+        from: Need<Located<LocalTime>>,
+        /// Each part of all, and for how long: `{1%: 1d, 5%: 1d, 25%: 2d}`. Then it comes to everybody.
+        steps: Need<Entries<Located<Span>>>,
     }
 
     /// What is held back for a customer once the trigger acts.

@@ -200,6 +200,7 @@ impl<'a> Course<'a> {
     pub(super) fn judgement(self, verdict: Verdict, expires_at: Timestamp) -> Judgement {
         let waits = matches!(verdict, Verdict::Defer { .. });
         let replaces = if waits { self.replaces } else { Vec::new() };
-        Judgement { verdict, findings: self.findings, arm: self.arm, expires_at, replaces }
+        let (findings, arm) = (self.findings, self.arm);
+        Judgement { verdict, findings, arm, expires_at, replaces, hands_over: None }
     }
 }

@@ -1,12 +1,13 @@
 //! The ledger: contacts reserved when they are decided, settled when their outcome is known, and
 //! forgotten when no cap looks back on them any more.
 
-use super::{cap, once_per, tally};
+use super::{cap, loop_guard, once_per, tally};
 use crate::engine::catalog::{Catalog, Sending};
 use crate::engine::customer::{Contact, ContactKind, CustomerState, LEDGER_MAX, spare_room};
 use crate::engine::id::DecisionId;
 use crate::engine::input::Delivery;
 use crate::engine::planted::{Fault, is_planted};
+use crate::engine::policy::Cap;
 use crate::engine::time::{Span, Timestamp};
 
 /// Contacts are kept at least this long, for the people who look at a customer.
@@ -65,7 +66,10 @@ pub(super) fn release(state: &mut CustomerState, decision: DecisionId) {
 
 fn prune(catalog: &Catalog, state: &mut CustomerState, now: Timestamp) {
     let caps = &catalog.policy.caps;
-    let longest = caps.iter().map(cap::looks_back).fold(KEEP_MIN, Ord::max);
+    let longest = caps
+        .iter()
+        .map(cap::looks_back)
+        .fold(KEEP_MIN.max(loop_guard::looks_back(catalog)), Ord::max);
     state.ledger.retain(|contact| {
         let open = if is_open(contact) { OPEN_MAX } else { Span::ZERO };
         now - contact.at < longest.max(rehearsal(catalog, contact)).max(open)
@@ -73,10 +77,11 @@ fn prune(catalog: &Catalog, state: &mut CustomerState, now: Timestamp) {
     while LEDGER_MAX <= state.ledger.len() {
         // A contact that no cap counts goes before one that still holds a cap.
         let idle = state.ledger.iter().position(|contact| {
-            !tally::is_counted(catalog, contact)
-                || !caps.iter().any(|cap| {
-                    tally::in_scope(cap.scope, contact) && now - contact.at < cap::looks_back(cap)
-                })
+            let counts = |cap: &Cap| {
+                tally::in_scope(cap.scope, contact) && now - contact.at < cap::looks_back(cap)
+            };
+            let held = tally::is_counted(catalog, contact) && caps.iter().any(counts);
+            !held && !loop_guard::is_guarded(catalog, contact)
         });
         state.ledger.remove(idle.unwrap_or_default());
     }

@@ -8,11 +8,14 @@ mod channel;
 pub mod consent;
 mod free_instant;
 mod holdout;
+mod human_only;
 mod ledger;
+mod loop_guard;
 mod once_per;
 mod operations;
 pub mod profiling;
 mod quiet_hours;
+mod ramp;
 mod standing;
 mod stop_word;
 pub mod suppression;
@@ -34,6 +37,7 @@ use super::time::Timestamp;
 
 pub use self::channel::{note_bounced, reachable};
 pub use self::free_instant::spread_until;
+pub use self::loop_guard::{Unanswered, note_answer};
 pub use self::stop_word::asks_to_stop;
 
 /// A rule: it looks at a case, notes what it found, and lets the next one have its say or not.
@@ -41,15 +45,18 @@ type Check = fn(&Case<'_>, &mut Course<'_>) -> Passage;
 
 /// The rules, in the order in which every outreach passes them. A task skips those that are about
 /// messages: consent, channel, quiet hours, caps.
-const ORDER: [(Rule, Check); 11] = [
+const ORDER: [(Rule, Check); 14] = [
     (Rule::Enabled, enabled),
     (Rule::Operations, operations::check),
     (Rule::Expiry, expiry),
+    (Rule::HumanOnly, human_only::check),
+    (Rule::Ramp, ramp::check),
     (Rule::Suppression, suppression::check),
     (Rule::OncePer, once_per::check),
     (Rule::Consent, consent::check),
     (Rule::Channel, channel::check),
     (Rule::Holdout, holdout::check),
+    (Rule::LoopGuard, loop_guard::check),
     (Rule::Arbitration, arbitration::check),
     (Rule::QuietHours, quiet_hours::check),
     (Rule::Caps, cap::check),
@@ -85,6 +92,8 @@ pub struct Judgement {
     pub expires_at: Timestamp,
     /// What waits for the same cap with a lower priority, and gives way to it.
     pub replaces: Vec<DecisionId>,
+    /// What nobody answered, when the customer is handed over to a person for it now.
+    pub hands_over: Option<Unanswered>,
 }
 
 /// Judges proposals that arise at one instant, first by priority; the answers are in the order of
@@ -134,7 +143,8 @@ pub fn judge_under(
         let (channel, ghost) = (course.channel, course.ghost);
         let judgement = course.judgement(verdict, expires_at);
         record(catalog, state, proposal, (&judgement.verdict, channel, ghost), now);
-        judged.push((index, judgement));
+        let hands_over = loop_guard::hands_over(catalog, state, &judgement, ghost, now);
+        judged.push((index, Judgement { hands_over, ..judgement }));
     }
     judged.sort_by_key(|(index, _)| *index);
     judged.into_iter().map(|(_, judgement)| judgement).collect()
@@ -357,6 +367,7 @@ fn no_longer_in_force(proposal: &Proposal<'_>) -> Judgement {
         arm: None,
         expires_at: proposal.decided_at,
         replaces: Vec::new(),
+        hands_over: None,
     }
 }
 

@@ -5,5 +5,6 @@ mod clock;
 mod desk;
 mod ledger;
 mod meet;
+mod people;
 mod rules;
 mod time_rules;

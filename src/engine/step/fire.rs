@@ -86,9 +86,14 @@ impl<'a> Step<'a> {
 
     /// Judges what fired at an instant, all of it together.
     pub(super) fn conclude(&mut self, now: Timestamp) {
-        if self.firings.is_empty() {
-            return;
+        // What is ruled may make something happen, and that may fire in turn. A customer is handed
+        // over once, so this ends.
+        while !self.firings.is_empty() {
+            self.conclude_once(now);
         }
+    }
+
+    fn conclude_once(&mut self, now: Timestamp) {
         let mut firings = std::mem::take(&mut self.firings);
         // The order of matching depends on how inputs and timers fell together; decisions must not.
         firings.sort_by(|left, right| {
@@ -110,14 +115,20 @@ impl<'a> Step<'a> {
         let judgements =
             govern::judge_under(self.catalog, self.operations, self.state, &proposals, now);
         drop(proposals);
-        for (firing, judgement) in firings.into_iter().zip(judgements) {
+        let mut handed_over = Vec::new();
+        for (firing, mut judgement) in firings.into_iter().zip(judgements) {
+            let taken = judgement.hands_over.take();
+            handed_over.extend(taken.map(|unanswered| (firing.id, firing.trigger, unanswered)));
             self.rule(firing, judgement, now);
+        }
+        for (id, trigger, unanswered) in handed_over {
+            self.hand_over(id, trigger, unanswered, now);
         }
     }
 
     /// Does what the judgement says and puts it on record.
     fn rule(&mut self, firing: Firing<'a>, judgement: Judgement, now: Timestamp) {
-        let Judgement { mut verdict, mut findings, arm, expires_at, replaces } = judgement;
+        let Judgement { mut verdict, mut findings, arm, expires_at, replaces, .. } = judgement;
         self.give_way(&replaces, now);
         let mut offer = None;
         if matches!(verdict, Verdict::Send { .. } | Verdict::Task | Verdict::HoldOut { .. }) {

@@ -5,6 +5,7 @@
 //! own due instant, so that decisions do not depend on how often ticks come.
 
 mod absence;
+mod answers;
 mod audit;
 mod behavior;
 mod bind;
@@ -150,6 +151,7 @@ impl Step<'_> {
             Reach::Historical => {
                 self.fold_traits(event, at);
                 self.fold_history(event, at);
+                self.note_answer(event);
                 // What was missing and is imported after all came all the same.
                 if !(self.state.timers.is_empty() && self.state.rare.waiting.is_empty()) {
                     self.match_event(event, at);
@@ -162,6 +164,7 @@ impl Step<'_> {
                     self.fold_session(event, at);
                 }
                 self.end_freezes(event, at);
+                self.note_answer(event);
                 self.match_event(event, at);
                 self.rescore_after(event, at);
             }

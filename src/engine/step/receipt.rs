@@ -1,7 +1,7 @@
 //! What a provider told later of a send: it arrived, came back, was answered, was unwanted.
 
 use super::super::customer::{Consent, ContactKind, CustomerState};
-use super::super::decision::{Verdict, VerdictKind};
+use super::super::decision::{Effect, Verdict, VerdictKind};
 use super::super::govern::{self, consent};
 use super::super::input::{Answer, Delivery, Receipt, Told};
 use super::super::slot::{ChannelSlot, PurposeSlot};
@@ -55,8 +55,12 @@ impl Step<'_> {
             // Nothing left us: it is of no send of ours.
             ContactKind::Ghost | ContactKind::DryRun => return,
         }
-        contact.told = contact.told.max(receipt.told);
+        let before = contact.told;
+        contact.told = before.max(receipt.told);
         let contact = *contact;
+        if before < receipt.told && matches!(receipt.told, Told::Unsubscribed | Told::Complained) {
+            self.decision.effects.push(Effect::Unwanted(contact.trigger, receipt.told));
+        }
         if contact.kind == ContactKind::Unknown && receipt.told.proves_taken() {
             govern::settle(self.state, receipt.decision, &Delivery::Delivered);
             let verdict = Verdict::Send { channel: contact.channel };

@@ -140,6 +140,9 @@ impl Step<'_> {
 
     /// Puts a change on record, and lets triggers hear of it where they can.
     fn turned(&mut self, turn: TaskTurn) {
+        if let What::Done(outcome) = turn.what {
+            self.note_outcome(outcome, turn.at);
+        }
         if let (Some(name), Some(after)) = (turn.what.event(), &turn.after) {
             self.tell(name, &turn, after);
         }

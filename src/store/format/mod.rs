@@ -57,6 +57,8 @@ pub(super) mod field {
     pub(crate) const DESK: u32 = 21;
     pub(crate) const BOUNCED: u32 = 22;
     pub(crate) const PROFILING: u32 = 30;
+    pub(crate) const ANSWERED_AT: u32 = 23;
+    pub(crate) const HANDED_OVER_AT: u32 = 24;
 }
 
 /// Writes and reads states bound to one catalog.
@@ -130,6 +132,9 @@ impl Format {
         let mut state = read::state(&self.tables, &mut self.strangers, names, id, bytes)?;
         if is_planted(Fault::WaitingLost) {
             state.rare.waiting.clear();
+        }
+        if is_planted(Fault::AnswerLost) {
+            state.rare.answered_at = None;
         }
         Ok(state)
     }

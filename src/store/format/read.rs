@@ -157,6 +157,8 @@ impl<'b> Reader<'_, 'b> {
             field::TASKS => state.rare.tasks = self.list(Self::task)?,
             field::DESK => state.rare.desk = Some(Box::new(self.desk()?)),
             field::RIVALS => state.rare.rivals = self.list(Self::rival)?,
+            field::ANSWERED_AT => state.rare.answered_at = Some(self.instant()?),
+            field::HANDED_OVER_AT => state.rare.handed_over_at = Some(self.instant()?),
             field::BOUNCED => state.rare.bounced = self.list(Self::bounced)?,
             field::TIMELINE => state.recent.set_timeline(self.timeline()?.into_iter()),
             field::SEEN => {

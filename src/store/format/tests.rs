@@ -394,6 +394,8 @@ impl Dice {
         for contact in &mut state.ledger {
             contact.told = Told::from_code(u8::try_from(self.slot(9)).unwrap()).unwrap();
         }
+        state.rare.answered_at = self.maybe(Self::instant);
+        state.rare.handed_over_at = self.maybe(Self::instant);
         state.rare.bounced = self.list(|dice| Bounced {
             channel: ChannelSlot(dice.slot(2)),
             address: dice.next(),
@@ -567,6 +569,8 @@ fn the_golden_bytes_of_format_1_are_read_and_written() {
     // Which was not kept then.
     then.rare.rivals.clear();
     then.rare.bounced.clear();
+    then.rare.answered_at = None;
+    then.rare.handed_over_at = None;
     then.ledger.iter_mut().for_each(|contact| contact.told = Told::Nothing);
     then.rare.tasks.clear();
     then.rare.desk = None;

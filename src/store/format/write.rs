@@ -137,6 +137,16 @@ impl Writer<'_> {
         self.list(field::SCORES, &state.rare.scores, Self::score)?;
         self.list(field::RIVALS, &state.rare.rivals, Self::rival)?;
         self.list(field::BOUNCED, &state.rare.bounced, Self::bounced)?;
+        let answers = [
+            (field::ANSWERED_AT, state.rare.answered_at),
+            (field::HANDED_OVER_AT, state.rare.handed_over_at),
+        ];
+        for (number, at) in answers {
+            if let Some(at) = at {
+                self.to.u32(number)?;
+                self.instant(at)?;
+            }
+        }
         self.list(field::TASKS, &state.rare.tasks, Self::task)?;
         if let Some(desk) = &state.rare.desk {
             self.to.u32(field::DESK)?;
@@ -477,6 +487,8 @@ fn count_fields(state: &CustomerState) -> u64 {
         !state.rare.scores.is_empty(),
         !state.rare.rivals.is_empty(),
         !state.rare.bounced.is_empty(),
+        state.rare.answered_at.is_some(),
+        state.rare.handed_over_at.is_some(),
         !state.rare.tasks.is_empty(),
         state.rare.desk.is_some(),
         state.recent.latest().is_some(),

@@ -122,6 +122,24 @@ fn quiet_hours_speak_the_time_of_the_customer() {
 }
 
 #[test]
+fn what_nobody_answered_is_told_with_its_numbers() {
+    check(
+        Verdict::Suppress { reason: Reason::Unanswered },
+        |_| {
+            let detail = Detail::Unanswered {
+                messages: 3,
+                after: 3,
+                since: at("2026-03-02T08:12"),
+                free_at: Some(at("2026-04-01T08:12")),
+            };
+            vec![finding(Rule::LoopGuard, Passed::No, detail)]
+        },
+        "3 messages since Mon 2 Mar 09:12 have had no answer, 3 may: a person takes over; written to \
+         again once the customer answers, or from Wed 1 Apr 10:12 on (Europe/Amsterdam)",
+    );
+}
+
+#[test]
 fn refusals_say_what_is_known() {
     let consent = |known| {
         move |_: &Catalog| {

@@ -162,6 +162,34 @@ impl Teller<'_> {
                 let (now, end) = (say_local(*local), clock.say(*until));
                 format!("it is {now} for the customer, and quiet until {end}")
             }
+            Detail::Ramp { share, comes_in } => {
+                let of = f64::from(share.0) / 100.0;
+                let comes = clock.say(*comes_in);
+                match finding.passed {
+                    Passed::Yes => {
+                        format!("it has come to {of}% of all, and to this customer {comes}")
+                    }
+                    Passed::No => {
+                        format!("it has come to {of}% of all, and comes to this customer {comes}")
+                    }
+                }
+            }
+            Detail::Unanswered { messages, after, since, free_at } => {
+                let (times, have) = match messages {
+                    1 => ("1 message".to_owned(), "has"),
+                    many => (format!("{many} messages"), "have"),
+                };
+                let since = clock.say(*since);
+                let of = format!("{times} since {since} {have} had no answer, {after} may");
+                match free_at {
+                    Some(at) => format!(
+                        "{of}: a person takes over; written to again once the customer answers, or from \
+                         {} on",
+                        clock.say(*at)
+                    ),
+                    None => of,
+                }
+            }
             Detail::Cap { .. } => self.cap(finding, clock),
         }
     }
@@ -210,6 +238,7 @@ const fn is_told_by_its_details(reason: Reason) -> bool {
             | Reason::Capped
             | Reason::QuietHours
             | Reason::Blackout
+            | Reason::Unanswered
     )
 }
 
@@ -218,7 +247,11 @@ fn tells_time(finding: &Finding) -> bool {
     finding.passed == Passed::No
         && match &finding.detail {
             Detail::Freeze { until, .. } => until.is_some(),
-            Detail::Quiet { .. } | Detail::Cap { .. } | Detail::Refused { .. } => true,
+            Detail::Quiet { .. }
+            | Detail::Cap { .. }
+            | Detail::Refused { .. }
+            | Detail::Unanswered { .. }
+            | Detail::Ramp { .. } => true,
             Detail::None
             | Detail::Text(_)
             | Detail::Consent { .. }

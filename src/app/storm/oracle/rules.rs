@@ -1,6 +1,6 @@
 //! The rules of the governor once more, as naively as they can be told.
 
-use super::{Breach, Counts, Must, Person, Said, Trial};
+use super::{Breach, Counts, Made, Must, Person, Said, Trial};
 use crate::app::storm::shop::{Asks, Bound, Rules, TRIGGERS};
 use crate::engine::decision::{Decision, Effect, Reason, Verdict, VerdictKind};
 use crate::engine::experiment;
@@ -19,14 +19,8 @@ impl Person {
         winners: &mut Vec<PurposeSlot>,
     ) -> Must {
         let Trial { asks, by, now, .. } = *trial;
-        if !asks.is_on {
-            return Must::Suppress(Reason::Disabled);
-        }
-        if is_ordered(rules, trial, Order::Stop, now) {
-            return Must::Suppress(Reason::Stopped);
-        }
-        if expires_at(trial) <= now {
-            return Must::Expire(Reason::Expired);
+        if let Some(early) = self.early(rules, trial) {
+            return early;
         }
         let held = |(who, since, until): &(usize, Timestamp, Timestamp)| {
             *who != by && *since <= now && now < *until
@@ -56,6 +50,9 @@ impl Person {
         let Some(channel) = self.channel(trial) else {
             return Must::Suppress(Reason::Unreachable);
         };
+        if self.is_unanswered(rules, trial, ghost) {
+            return Must::Suppress(Reason::Unanswered);
+        }
         if purpose == MARKETING && ghost.is_none() {
             if winners.contains(&purpose) {
                 return Must::Suppress(Reason::Outranked);
@@ -86,6 +83,22 @@ impl Person {
             return Must::Later;
         }
         ghost.map_or(Must::Send(channel), Must::HoldOut)
+    }
+
+    /// What is so whoever the customer is to the trigger.
+    fn early(&self, rules: &Rules, trial: &Trial<'_>) -> Option<Must> {
+        let Trial { asks, now, .. } = *trial;
+        if !asks.is_on {
+            return Some(Must::Suppress(Reason::Disabled));
+        }
+        if is_ordered(rules, trial, Order::Stop, now) {
+            return Some(Must::Suppress(Reason::Stopped));
+        }
+        if expires_at(trial) <= now {
+            return Some(Must::Expire(Reason::Expired));
+        }
+        let is_ahead = asks.name == "a" && !self.is_reached(rules, now);
+        is_ahead.then_some(Must::Suppress(Reason::Ramp))
     }
 
     /// Whether all rules about time let it go at an instant.
@@ -255,6 +268,38 @@ impl Person {
         used < usize::try_from(at_most).unwrap_or(usize::MAX)
     }
 
+    /// Whether any part of the ramp that has begun is large enough for this customer.
+    fn is_reached(&self, rules: &Rules, at: Timestamp) -> bool {
+        let place = experiment::bucket("heedful:ramp:a", self.name);
+        let mut begun = rules.ramp.iter().filter(|(from, _)| *from <= at);
+        rules.ramp.is_empty() || begun.any(|(_, share)| place < *share)
+    }
+
+    /// Messages made until then are answered, if there are any.
+    pub(super) fn answer(&mut self, rules: &Rules, at: Timestamp) {
+        let Some((.., purpose)) = rules.guard else { return };
+        let of_purpose = |made: &&Made| TRIGGERS[made.by].purpose == Some(purpose);
+        if self.made.iter().filter(of_purpose).any(|made| made.at <= at) {
+            self.answered_at = at;
+        }
+    }
+
+    /// Whether so many messages stayed without an answer that no more may follow.
+    fn is_unanswered(&self, rules: &Rules, trial: &Trial<'_>, ghost: Option<Reason>) -> bool {
+        let Some((after, within, purpose)) = rules.guard else { return false };
+        let open = self.made.iter().filter(|made| {
+            let real = match made.counts {
+                Counts::Reserved | Counts::Sent | Counts::Unknown => true,
+                Counts::Ghost => ghost == Some(Reason::GlobalHoldout),
+                Counts::Task => false,
+            };
+            real && TRIGGERS[made.by].purpose == Some(purpose)
+                && self.answered_at < made.at
+                && trial.now < made.at + within
+        });
+        trial.asks.purpose == Some(purpose) && after <= open.count()
+    }
+
     /// The first channel of the list, the preferred one before all, that has an address and no no.
     pub(super) fn channel(&self, trial: &Trial<'_>) -> Option<ChannelSlot> {
         self.open(trial).first().copied()
@@ -378,7 +423,11 @@ pub(super) fn one_effect_each(customer: &str, decision: &Decision) -> Result<(),
     let leaving = decision.effects.iter().filter_map(|effect| match effect {
         Effect::Deliver(outreach) => Some(outreach.decision),
         Effect::Assign(task) => Some(task.decision),
-        Effect::Turn(_) | Effect::Errand(_) | Effect::Expose(_) | Effect::Erase => None,
+        Effect::Turn(_)
+        | Effect::Errand(_)
+        | Effect::Unwanted(..)
+        | Effect::Expose(_)
+        | Effect::Erase => None,
     });
     let mut leaving: Vec<_> = leaving.collect();
     let acting = decision.rulings.iter().filter(|ruling| {

@@ -156,6 +156,11 @@ impl Desk {
             Detail::Arm(arm) => arm.to_string(),
             Detail::Winner(winner) => name(*winner).to_owned(),
             Detail::Quiet { local, until } => format!("{local} until {}", short(*until)),
+            Detail::Ramp { share, comes_in } => format!("{} from {}", share.0, short(*comes_in)),
+            Detail::Unanswered { messages, after, since, free_at } => {
+                let free = free_at.map_or("now".into(), short);
+                format!("{messages}/{after} since {}; free {free}", short(*since))
+            }
             Detail::Cap { name: cap, used, at_most, holders, free_at } => {
                 let holders: Vec<_> = holders
                     .iter()

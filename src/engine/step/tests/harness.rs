@@ -81,6 +81,7 @@ pub(super) struct World<'a> {
     pub(super) tasks: Vec<Task>,
     pub(super) turns: Vec<TaskTurn>,
     pub(super) errands: Vec<Errand>,
+    pub(super) unwanted: Vec<String>,
     pub(super) exposed: Vec<String>,
     current: BTreeMap<(String, DecisionId), VerdictKind>,
     last_line: Option<(String, u64)>,
@@ -102,6 +103,7 @@ impl<'a> World<'a> {
             tasks: Vec::new(),
             turns: Vec::new(),
             errands: Vec::new(),
+            unwanted: Vec::new(),
             exposed: Vec::new(),
             current: BTreeMap::new(),
             last_line: None,
@@ -443,6 +445,11 @@ impl<'a> World<'a> {
             match effect {
                 Effect::Deliver(outreach) => self.sent.push(outreach.clone()),
                 Effect::Assign(task) => self.tasks.push(task.clone()),
+                Effect::Unwanted(trigger, told) => {
+                    let trigger = &self.catalog.trigger(*trigger).unwrap().id;
+                    self.unwanted.push(format!("{trigger} {}", told.as_str()));
+                    continue;
+                }
                 Effect::Errand(errand) => {
                     self.errands.push(errand.clone());
                     continue;

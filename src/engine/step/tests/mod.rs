@@ -1,5 +1,6 @@
 //! Scenarios for every kind of trigger and every way an outreach can go.
 
+mod answers;
 mod behavior;
 mod bounds;
 mod content;

@@ -97,6 +97,9 @@ fn a_no_told_by_the_provider_holds() {
     let mut world = World::new(&catalog, "2026-03-02T12:00:00Z");
     world.line("0s Checkout cart=100");
     world.line("1s told complained big_cart");
+    // Told twice, it is one complaint.
+    world.line("2s told complained big_cart");
+    assert_eq!(world.unwanted, ["big_cart complained"]);
     let consents = &world.customers["ann"].rare.consents;
     let no = consents.last().unwrap();
     assert_eq!((no.purpose, no.channel), (None, Some(EMAIL)), "of whatever purpose, by mail");
