@@ -97,8 +97,10 @@ pub(super) async fn preferences(
     change: Result<Json<PreferenceChange>, JsonRejection>,
 ) -> Result<StatusCode, Failure> {
     let Json(change) = change.map_err(|rejection| Failure::Invalid(rejection.body_text()))?;
-    if change.granted.is_none() && change.pause_until.is_none() {
-        let hint = "nothing to change: give `granted` (true or false) or `pause_until`";
+    let PreferenceChange { granted, profiling, pause_until, .. } = &change;
+    if granted.is_none() && profiling.is_none() && pause_until.is_none() {
+        let hint =
+            "nothing to change: give `granted` or `profiling` (true or false), or `pause_until`";
         return Err(Failure::Invalid(hint.to_owned()));
     }
     source.change_preference(id, change).await.map(|()| StatusCode::NO_CONTENT)

@@ -11,6 +11,7 @@ mod live;
 mod operations;
 mod query;
 pub mod source;
+mod suppressions;
 mod tasks;
 mod tasks_csv;
 pub mod unsubscribe;
@@ -43,6 +44,7 @@ pub type Shared = Arc<dyn Source>;
         (name = "decisions", description = "Every yes and every no, with its why"),
         (name = "triggers", description = "What is in force, and what it has done"),
         (name = "operations", description = "What operators hold, stop and let go on"),
+        (name = "suppressions", description = "Addresses that are not written to, whoever has them"),
         (name = "tasks", description = "Work for people"),
         (name = "inbox", description = "Messages inside the customer's own app"),
     )
@@ -63,6 +65,7 @@ pub fn routes(source: Shared) -> Router {
         .routes(routes!(decisions::catalog))
         .routes(routes!(decisions::dead_letters))
         .routes(routes!(operations::list, operations::give))
+        .routes(routes!(suppressions::list, suppressions::change))
         .routes(routes!(tasks::list))
         .routes(routes!(tasks_csv::table))
         .routes(routes!(tasks::change))

@@ -63,6 +63,8 @@ pub(super) struct Tasks {
     assigned_to: Option<String>,
     /// About this customer.
     customer: Option<String>,
+    /// Of this team.
+    team: Option<String>,
     /// The cursor that the page before gave as `next`.
     after: Option<String>,
     /// Lines per page, 1 to 500; 50 when absent.
@@ -159,6 +161,7 @@ impl Tasks {
             state: self.state,
             assigned_to: self.assigned_to,
             customer: self.customer,
+            team: self.team,
             only,
         };
         Ok((filter, self.after, size(self.limit)?))

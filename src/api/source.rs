@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use crate::engine::task::Wish;
 use crate::store::record::{DeadLetter, DecisionRecord, InboxRow, TaskRecord};
+pub use crate::store::view::SuppressionView;
 use crate::store::view::{CustomerFilter, CustomerLine, CustomerPage, CustomerSort, Funnel};
 
 /// Largest page given out.
@@ -48,6 +49,8 @@ pub struct TaskFilter {
     pub assigned_to: Option<String>,
     /// About this customer.
     pub customer: Option<String>,
+    /// Of this team.
+    pub team: Option<String>,
     /// Only some of them.
     pub only: Option<TaskOnly>,
 }
@@ -240,9 +243,53 @@ pub struct PreferenceChange {
     /// No outreach but exempt purposes until then (RFC 3339); `null` is no change.
     #[serde(default)]
     pub pause_until: Option<String>,
-    /// Where the answer was given: kept as evidence.
+    /// Whether scores may decide about what is written to the customer.
+    #[serde(default)]
+    pub profiling: Option<bool>,
+    /// Where the answer was given.
     #[serde(default)]
     pub source: Option<String>,
+    /// What proves it (a form's version, the hash of an IP address, the id of a double opt-in): at most
+    /// 256 bytes.
+    #[serde(default)]
+    pub evidence: Option<String>,
+}
+
+/// What is wanted of the list of addresses that are not written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SuppressionAction {
+    /// Put addresses there.
+    Add,
+    /// Take them off, whatever put them there.
+    Remove,
+    /// Say which are there.
+    Check,
+}
+
+/// A change of the list of addresses that are not written to, or a question about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SuppressionChange {
+    /// What is wanted.
+    pub action: SuppressionAction,
+    /// The channel.
+    pub channel: String,
+    /// The purpose; absent for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
+    /// The addresses, at most 1000. They are hashed before they are kept.
+    pub addresses: Vec<String>,
+    /// Who asks for it, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+}
+
+/// Entries of the list, as they stand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SuppressionAnswer {
+    /// What was changed or found.
+    pub entries: Vec<SuppressionView>,
 }
 
 /// Why a question was not answered.
@@ -322,6 +369,16 @@ pub trait Source: Send + Sync + 'static {
 
     /// Gives an order. Answers once it is durable and the shards here have taken it in.
     fn operate(&self, order: OrderGiven) -> Answer<'_, OperationView>;
+
+    /// Addresses that are not written to, hashed.
+    fn suppressions(
+        &self,
+        after: Option<String>,
+        limit: usize,
+    ) -> Answer<'_, Page<SuppressionView>>;
+
+    /// Changes the list of them, or says which are there. Answers once it is durable.
+    fn suppress(&self, change: SuppressionChange) -> Answer<'_, SuppressionAnswer>;
 
     /// Forgets a customer. Answers once the wish is durable.
     fn erase(&self, customer: String) -> Answer<'_, ()>;

@@ -63,6 +63,8 @@ enum Wish {
     StopAll,
     /// Nothing for a while.
     Pause,
+    /// No score decides what is written.
+    NoProfiling,
 }
 
 impl Wish {
@@ -77,6 +79,10 @@ impl Wish {
         let text = std::str::from_utf8(body).ok()?;
         let action = form_urlencoded::parse(body).find(|(key, _)| key == "action");
         match action {
+            // The box must be ticked: a link lets people ask for less, never for more.
+            Some((_, word)) if word == "profiling" => form_urlencoded::parse(body)
+                .any(|(key, _)| key == "no_profiling")
+                .then_some(Self::NoProfiling),
             Some((_, word)) => Self::ALL.iter().find(|(known, _)| *known == word).map(|two| two.1),
             None => ONE_CLICK.iter().all(|word| text.contains(word)).then_some(Self::Stop),
         }
@@ -97,6 +103,7 @@ impl Wish {
                 pause_until: Some((desk.clock.now() + PAUSE).to_string()),
                 ..nothing
             },
+            Self::NoProfiling => PreferenceChange { profiling: Some(false), ..nothing },
         }
     }
 }
@@ -105,7 +112,13 @@ async fn show(State(desk): State<Desk>, Path(token): Path<String>) -> Response {
     match desk.links.read(&token, desk.clock.now()) {
         Ok(claim) => {
             Unsubscribed { result: "shown" }.emit();
-            answer(StatusCode::OK, "Messages to you", &choices(&claim))
+            let page = desk.source.customer(claim.customer.clone()).await.ok();
+            let profiling = page.and_then(|page| page.profiling);
+            let scores = match profiling {
+                Some(said) if !said.granted => Scores::Refused,
+                _ => Scores::Allowed,
+            };
+            answer(StatusCode::OK, "Messages to you", &choices(&claim, scores))
         }
         Err(refusal) => refuse(refusal),
     }
@@ -161,7 +174,16 @@ fn refuse(refusal: Refusal) -> Response {
     answer(status, "This link does not work", &html! { p { (text) } })
 }
 
-fn choices(claim: &Claim) -> Markup {
+/// Whether scores decide what is written to the customer, as it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scores {
+    /// They may.
+    Allowed,
+    /// The customer said no.
+    Refused,
+}
+
+fn choices(claim: &Claim, scores: Scores) -> Markup {
     let (purpose, channel) = (&claim.purpose, &claim.channel);
     html! {
         p { "You got a message (" (purpose) ") by " (channel) "." }
@@ -170,6 +192,19 @@ fn choices(claim: &Claim) -> Markup {
             p { button name="action" value="stop_purpose" { "No more " (purpose) " at all" } }
             p { button name="action" value="pause" { "Nothing for 30 days" } }
             p { button name="action" value="stop_all" { "No more messages of any kind" } }
+        }
+        form method="post" {
+            p {
+                label {
+                    input type="checkbox" name="no_profiling" value="yes"
+                        checked[scores == Scores::Refused] disabled[scores == Scores::Refused];
+                    " No profiling: no score decides what is written to me"
+                }
+                " "
+                @if scores == Scores::Allowed {
+                    button name="action" value="profiling" { "Save" }
+                }
+            }
         }
     }
 }
@@ -180,6 +215,7 @@ fn done(claim: &Claim, wish: Wish) -> Markup {
             Wish::Stop => p { "You get no more " (claim.purpose) " by " (claim.channel) "." },
             Wish::StopPurpose => p { "You get no more " (claim.purpose) "." },
             Wish::StopAll => p { "You get no more messages." },
+            Wish::NoProfiling => p { "No score decides any more what is written to you." },
             Wish::Pause => p { "You get no messages for 30 days, but for those you need." },
         }
     }
@@ -210,6 +246,8 @@ mod tests {
             ("action=stop_purpose", Some(Wish::StopPurpose)),
             ("action=stop_all", Some(Wish::StopAll)),
             ("action=pause", Some(Wish::Pause)),
+            ("no_profiling=yes&action=profiling", Some(Wish::NoProfiling)),
+            ("action=profiling", None),
             ("action=start", None),
             ("", None),
             ("\u{0}", None),
@@ -228,7 +266,7 @@ mod tests {
             decision: "07".into(),
             expires_at: crate::engine::time::Timestamp::MIN,
         };
-        for page in [choices(&claim), done(&claim, Wish::Stop)] {
+        for page in [choices(&claim, Scores::Refused), done(&claim, Wish::Stop)] {
             let page = page.into_string();
             assert!(!page.contains("<script") && !page.contains("<img"), "{page}");
         }

@@ -214,6 +214,14 @@ impl Gate for Books {
             })
         })
     }
+
+    fn listed(&self, row: &OutboxRow) -> Result<Option<Box<str>>, Trouble> {
+        let Some(address) = &row.address else { return Ok(None) };
+        let found = self.store.suppressed(&row.channel, Some(&row.purpose), address);
+        // Not to know is no reason to write.
+        let found = found.map_err(|error| Trouble::Later(error.to_string()))?;
+        Ok(found.map(|found| super::listings::since(&found).into()))
+    }
 }
 
 impl Inbox for Books {

@@ -264,7 +264,8 @@ mod tests {
         // Its worker is gone: it takes nothing.
         let (mailbox, _) = thread::pair(0, catalogs.current(), parts);
         let workers = Workers::new(vec![mailbox], store);
-        let current = Current { catalogs, workers, hub: Arc::new(Hub::new()) };
+        let current =
+            Current { catalogs, workers, hub: Arc::new(Hub::new(crate::app::heard::Nodes::One)) };
         let before = current.catalogs.current();
         std::fs::write(triggers.join("two.yaml"), trigger("two")).unwrap();
         current.look().await;

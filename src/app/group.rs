@@ -80,6 +80,7 @@ impl Group {
         std::fs::create_dir_all(&path)
             .map_err(|error| Error::Data { path: config.data.clone(), error })?;
         let store = Store::open(&path, Options { shards: count, ..Options::default() })?;
+        super::keys::hash_addresses(config, &store)?;
         if store.shards() != count {
             return Err(Error::Shards {
                 folder: config.data.clone(),

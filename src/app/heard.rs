@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::books::{blocking, encoded};
 use crate::clock::Shared as Clock;
+use crate::config::Config;
 use crate::decode::{Arrival, Body, Home, ReceiptRecord, Record, shard_of};
 use crate::engine::id::DecisionId;
 use crate::engine::input::Told;
@@ -33,6 +34,13 @@ pub(super) enum Nodes {
     One,
     /// There are others.
     Many,
+}
+
+impl Nodes {
+    /// By what is configured.
+    pub(super) fn of(config: &Config) -> Self {
+        if config.kafka.is_some() { Self::Many } else { Self::One }
+    }
 }
 
 impl Sends for Ear {

@@ -6,6 +6,7 @@ use tokio::sync::{broadcast, mpsc};
 
 use super::breaker::{self, Breakers};
 use super::courier::{self, Courier};
+use super::heard::Nodes;
 use crate::api::source::Live;
 use crate::catalog::Catalogs;
 use crate::clock::Shared as Clock;
@@ -21,11 +22,12 @@ const LIVE_LINES_MAX: usize = 1_024;
 pub(super) struct Hub {
     // Taken away when the service ends: streams end when nobody can tell them anything any more.
     sender: Mutex<Option<broadcast::Sender<Arc<Live>>>>,
+    nodes: Nodes,
 }
 
 impl Hub {
-    pub(super) fn new() -> Self {
-        Self { sender: Mutex::new(Some(broadcast::channel(LIVE_LINES_MAX).0)) }
+    pub(super) fn new(nodes: Nodes) -> Self {
+        Self { sender: Mutex::new(Some(broadcast::channel(LIVE_LINES_MAX).0)), nodes }
     }
 
     /// Tells it to all who listen now.
@@ -68,7 +70,7 @@ pub(super) fn pump(
     (appender, store): (&Appender, &Arc<Store>),
     hub: Arc<Hub>,
 ) -> impl Future<Output = ()> + use<> {
-    let (courier, carried) = courier::pair(appender.clone(), store.shards());
+    let (courier, carried) = courier::pair(appender.clone(), store.shards(), hub.nodes);
     let (breakers, broken) = breaker::pair(catalogs, clock, appender.clone(), Arc::clone(store));
     let handed = hand_out(committed, dispatcher, (courier, breakers), hub);
     async move {
@@ -84,8 +86,8 @@ async fn hand_out(
 ) {
     while let Some(committed) = committed.recv().await {
         breakers.hear(&committed);
-        let Committed { records, outbox, withdrawn, tasks, errands, .. } = committed;
-        courier.take(errands);
+        let Committed { shard, records, outbox, withdrawn, tasks, errands, listed, .. } = committed;
+        courier.take(shard, &errands, &listed);
         // A send that one commit both makes and withdraws was never in the outbox.
         for row in outbox {
             dispatcher.offer(row);

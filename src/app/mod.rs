@@ -18,6 +18,7 @@ mod home;
 mod http;
 mod hub;
 mod keys;
+mod listings;
 mod models;
 mod orders;
 mod probe;
@@ -377,7 +378,7 @@ impl Built {
     ) -> Result<Service, Error> {
         let life = Arc::new(Life::starting());
         let alarm = Alarm::new(Arc::clone(&life));
-        let hub = Arc::new(Hub::new());
+        let hub = Arc::new(Hub::new(Nodes::of(config)));
         let (background, closing) = (CancellationToken::new(), CancellationToken::new());
         let watch = self.watch(config, clock);
         let router = self.router(config, clock, pages, (&life, &hub, &watch.noticed))?;
@@ -465,7 +466,7 @@ impl Built {
             store: Arc::clone(&self.store),
             appender: self.appender.clone(),
             clock: Arc::clone(clock),
-            nodes: if config.kafka.is_some() { Nodes::Many } else { Nodes::One },
+            nodes: Nodes::of(config),
         };
         let links = Arc::clone(&self.links);
         Ok(hooks::routes(doors, Arc::new(ear), links, Arc::clone(clock)))
@@ -511,6 +512,7 @@ impl Built {
         let metrics = probe::metrics(move || {
             show_funnels(&store, &shown);
             orders::show(&store, clock_shown.now());
+            tasks::show(&store, &shown, clock_shown.now());
             numbers.render()
         });
         let metrics = if config.is_local() { metrics } else { metrics.route_layer(reading) };
@@ -550,6 +552,7 @@ pub fn open(config: &Config, clock: &Clock) -> Result<(Arc<Store>, Arc<Embedded>
     let cores = cores.ok().and_then(|cores| u16::try_from(cores).ok()).unwrap_or(SHARDS_UNTOLD);
     let shards = config.shards.unwrap_or(cores);
     let store = Store::open(&path, Options { shards, ..Options::default() })?;
+    keys::hash_addresses(config, &store)?;
     let log = Embedded::open(&store.log_dir(), store.shards(), Arc::clone(clock))?;
     for shard in 0..store.shards() {
         let (applied, end) = (store.mark(shard)?.map_or(0, |mark| mark.heard), log.end(shard));

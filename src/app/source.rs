@@ -11,14 +11,15 @@ use super::hub::Hub;
 use super::models::Noticed;
 use crate::api::source::{
     Answer, CatalogView, DecisionFilter, Failure, Live, ModelView, OperationView, OrderGiven, Page,
-    PreferenceChange, Source, TaskFilter, TaskOnly, TaskWish, TriggerView,
+    PreferenceChange, Source, SuppressionAnswer, SuppressionChange, SuppressionView, TaskFilter,
+    TaskOnly, TaskWish, TriggerView,
 };
 use crate::catalog::Catalogs;
 use crate::clock::Shared as Clock;
 use crate::decode::{PreferenceRecord, Record, shard_of};
 use crate::dispatch::in_app::InApp;
 use crate::engine::catalog::{Catalog, Kind, Sending, TriggerState};
-use crate::engine::customer::CustomerState;
+use crate::engine::customer::{CustomerState, EVIDENCE_BYTES_MAX};
 use crate::engine::id::{CustomerId, DecisionId};
 use crate::engine::input::Answer as ConsentAnswer;
 use crate::engine::slot::TriggerSlot;
@@ -73,7 +74,9 @@ impl Source for Answers {
     fn customer(&self, id: String) -> Answer<'_, CustomerPage> {
         Box::pin(async move {
             let page = self.workers.customer(&id).await.map_err(unanswered)?;
-            page.ok_or_else(|| nobody(&id))
+            let mut page = page.ok_or_else(|| nobody(&id))?;
+            page.suppressed = self.suppressed(&page.traits);
+            Ok(page)
         })
     }
 
@@ -85,7 +88,11 @@ impl Source for Answers {
                 Some(state) => story(shard, state, trigger.as_deref(), now),
                 None => Err(nobody(&id)),
             };
-            self.workers.inspect(&customer, look).await.map_err(unanswered)?
+            let mut told = self.workers.inspect(&customer, look).await.map_err(unanswered)??;
+            if let Some(page) = self.workers.customer(&customer).await.map_err(unanswered)? {
+                told.push_str(&self.suppressed_words(&page.traits));
+            }
+            Ok(told)
         })
     }
 
@@ -163,12 +170,13 @@ impl Source for Answers {
         limit: usize,
     ) -> Answer<'_, Page<TaskRecord>> {
         Box::pin(async move {
-            let TaskFilter { state, assigned_to, customer, only } = filter;
+            let TaskFilter { state, assigned_to, customer, team, only } = filter;
             let (shards, now) = ((self.shown)(), self.clock.now());
             let filter = store::tasks::TaskFilter {
                 state,
                 assigned_to,
                 customer,
+                team,
                 shards,
                 unassigned: only == Some(TaskOnly::Unassigned),
                 overdue_at: (only == Some(TaskOnly::Overdue)).then_some(now),
@@ -201,6 +209,18 @@ impl Source for Answers {
 
     fn operate(&self, order: OrderGiven) -> Answer<'_, OperationView> {
         Box::pin(self.give(order))
+    }
+
+    fn suppressions(
+        &self,
+        after: Option<String>,
+        limit: usize,
+    ) -> Answer<'_, Page<SuppressionView>> {
+        Box::pin(self.all_suppressions(after, limit))
+    }
+
+    fn suppress(&self, change: SuppressionChange) -> Answer<'_, SuppressionAnswer> {
+        Box::pin(self.change_suppressions(change))
     }
 
     fn erase(&self, customer: String) -> Answer<'_, ()> {
@@ -358,14 +378,27 @@ fn preferences(
     let purpose = known("purpose", change.purpose.as_deref(), purposes)?;
     let channels = policy.channels.iter().map(|channel| &*channel.name);
     let channel = known("channel", change.channel.as_deref(), channels)?;
+    let answer = |granted| if granted { ConsentAnswer::Granted } else { ConsentAnswer::Denied };
+    let source = change.source.as_deref().unwrap_or(CONSENT_SOURCE);
+    let evidence = change.evidence.as_deref();
+    if let Some(long) = evidence.filter(|evidence| EVIDENCE_BYTES_MAX < evidence.len()) {
+        let has = long.len();
+        return Err(Failure::Invalid(format!(
+            "`evidence` has {has} bytes, more than {EVIDENCE_BYTES_MAX}: name the proof, keep it elsewhere"
+        )));
+    }
     let mut preferences = Vec::new();
     if let Some(granted) = change.granted {
         preferences.push(PreferenceRecord::Consent {
             purpose,
             channel,
-            answer: if granted { ConsentAnswer::Granted } else { ConsentAnswer::Denied },
-            source: change.source.as_deref().unwrap_or(CONSENT_SOURCE),
+            answer: answer(granted),
+            source,
+            evidence,
         });
+    }
+    if let Some(granted) = change.profiling {
+        preferences.push(PreferenceRecord::Profiling { answer: answer(granted), source, evidence });
     }
     if let Some(text) = &change.pause_until {
         let until = Timestamp::parse(text).ok_or_else(|| {

@@ -4,13 +4,17 @@
 use std::time::Duration;
 
 use super::books::encoded;
+use super::home::Shown;
 use super::source::{Answers, not_durable};
 use crate::api::source::{Failure, TaskWish};
 use crate::decode::{Record, shard_of};
 use crate::engine::id::{DecisionId, stable_hash};
 use crate::engine::task::{Instruction, Refusal, Stage, Wish, allows};
 use crate::engine::time::Timestamp;
+use crate::store::Store;
 use crate::store::record::TaskRecord;
+use crate::store::tasks::TaskCounts;
+use crate::telemetry::TasksStand;
 
 /// How long it is waited for the owner to take a wish in.
 const TAKEN_IN_WAIT: Duration = Duration::from_secs(5);
@@ -85,4 +89,15 @@ fn answer(task: Option<TaskRecord>, name: &str) -> Option<Result<TaskRecord, Fai
     }
     let refused = task.refused.as_ref().filter(|refused| refused.id == name)?;
     Some(Err(Failure::Conflict(refused.why.clone())))
+}
+
+/// Shows how many tasks wait.
+pub(super) fn show(store: &Store, shown: &Shown, now: Timestamp) {
+    let Ok(teams) = store.task_counts(shown().as_ref(), now) else { return };
+    for (team, counts) in &teams {
+        let TaskCounts { open, acked, overdue } = *counts;
+        for (state, count) in [("open", open), ("acked", acked), ("overdue", overdue)] {
+            TasksStand { team, state, count }.emit();
+        }
+    }
 }

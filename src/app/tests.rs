@@ -3,6 +3,8 @@
 mod bench;
 mod hooks;
 mod orders;
+mod preferences;
+mod suppressions;
 mod unsubscribe;
 
 use std::time::Duration;

@@ -43,6 +43,7 @@ const fn letter(kind: Kind) -> u8 {
         Kind::Exposure => b'x',
         Kind::Funnel => b'f',
         Kind::Known => b'k',
+        Kind::Listed => b'l',
         Kind::Mark => b'm',
     }
 }
@@ -57,6 +58,7 @@ const fn kind(letter: u8) -> Option<Kind> {
         b'x' => Kind::Exposure,
         b'f' => Kind::Funnel,
         b'k' => Kind::Known,
+        b'l' => Kind::Listed,
         b'm' => Kind::Mark,
         _ => return None,
     })
@@ -77,6 +79,7 @@ mod tests {
             (Kind::Exposure, "ada\0cart", "x/ada\0cart"),
             (Kind::Funnel, "cart", "f/cart"),
             (Kind::Known, "sms\0id:SM1", "k/sms\0id:SM1"),
+            (Kind::Listed, "email\0\x000a", "l/email\0\x000a"),
             (Kind::Mark, "", "m"),
         ] {
             for value in [None, Some(b"{}".to_vec())] {

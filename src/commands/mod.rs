@@ -23,6 +23,7 @@ pub mod score;
 pub mod serve;
 pub mod service;
 mod signals;
+pub mod suppress;
 pub mod test;
 pub mod train;
 
@@ -65,6 +66,7 @@ enum Command {
     #[cfg(feature = "kafka")]
     Kafka(kafka::Args),
     Operations(operations::Args),
+    Suppress(suppress::Args),
     Dlq(dlq::Args),
     #[cfg(feature = "kafka")]
     Migrate(migrate::Args),
@@ -120,6 +122,7 @@ fn dispatch(command: Command, console: &mut Console) -> Result<Ending, Error> {
         #[cfg(feature = "kafka")]
         Command::Kafka(args) => kafka::run(&args, console),
         Command::Operations(args) => operations::run(&args, console),
+        Command::Suppress(args) => suppress::run(&args, console),
         Command::Dlq(args) => dlq::run(&args, console),
         #[cfg(feature = "kafka")]
         Command::Migrate(args) => migrate::run(&args, console),

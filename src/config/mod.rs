@@ -14,6 +14,7 @@ mod registry;
 mod role;
 mod smtp;
 mod source;
+mod suppressions;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -84,6 +85,8 @@ pub struct Config {
     pub kafka: Option<KafkaConfig>,
     /// The links by which customers ask for less.
     pub unsubscribe: UnsubscribeConfig,
+    /// What addresses of the suppression list are hashed with; without it, a key of the data folder.
+    pub suppressions_key: Option<SecretString>,
     /// Bounds of the HTTP server.
     pub limits: Limits,
     /// How long records are kept.
@@ -169,6 +172,7 @@ impl Default for Config {
             roles: Role::ALL.to_vec(),
             kafka: None,
             unsubscribe: UnsubscribeConfig::default(),
+            suppressions_key: None,
             limits: Limits { connections: 1024, request: Span::from_millis(30_000) },
             retention: Retention {
                 decisions: Span::DAY.times(90),
@@ -267,6 +271,9 @@ impl Config {
         }
         if let Some(node) = table.take("unsubscribe") {
             self.unsubscribe = unsubscribe::unsubscribe(node, reading);
+        }
+        if let Some(node) = table.take("suppressions") {
+            self.suppressions_key = suppressions::key(node, reading);
         }
         if let Some(node) = table.take("limits") {
             self.limits.read(node, reading);

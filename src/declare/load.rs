@@ -209,8 +209,7 @@ impl<'t> ReadFiles<'t> {
         list: &mut Vec<Fault>,
     ) -> Option<Loaded> {
         let base_text = Text::new("the built-in policy".into(), policy::BUILT_IN.into());
-        let base = policy::built_in(&base_text)?;
-        let base = policy::File { raw: base, text: &base_text };
+        let base = policy::File { raw: policy::built_in(&base_text)?, text: &base_text };
         let given = self.policy.as_ref();
         let given = given.map(|file| policy::File { raw: file.raw.clone(), text: file.text });
         let mut registry = self.registry(list);
@@ -224,7 +223,7 @@ impl<'t> ReadFiles<'t> {
         let human_only = Reserved::of(&base, given.as_ref(), &registry, list);
         let teams = super::team::build(given.as_ref(), &policy.zone, list);
         let mut texts = Texts::new();
-        let (triggers, idle) = {
+        let (mut triggers, idle) = {
             let mut context = Context {
                 registry: &registry,
                 human_only: &human_only,
@@ -256,6 +255,7 @@ impl<'t> ReadFiles<'t> {
             Sessions::Unused => idle,
         };
         let tables = symbols.finish();
+        super::profiles::mark(&mut triggers, &readers, &tables.properties, &tables.series);
         let readers = Readers::new(readers, tables.events.len());
         let task_events = TaskEvents::among(&tables.events);
         let catalog = Catalog {

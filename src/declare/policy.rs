@@ -12,16 +12,18 @@ use super::scalar::{Words, is_name, life_time, some_time};
 use super::symbols::Symbols;
 use super::words::policy::{
     BlackoutWords, CapWords, ChannelWords, ConsentWord, CountWord, FreezeWords, Policy as Raw,
-    PurposeWords, QuietWord, QuietWords, TogetherWord, WeekdayWord, WithholdWord, ZoneWord,
+    ProfilingWord, PurposeWords, QuietWord, QuietWords, TogetherWord, WeekdayWord, WithholdWord,
+    ZoneWord,
 };
 use super::words::trigger::OnCapWord;
 use super::{hash, yaml};
 use crate::engine::policy::{
     AT_MOST_MAX, Blackout, Cap, CapLimit, CapRule, CapScope, Channel, ConsentRule, FreezeRule,
-    HandledBy, HoldoutRule, OnCap, Period, Policy, Purpose, QuietHours, QuietRule, Together,
-    UnknownZone,
+    HandledBy, HoldoutRule, OnCap, Period, Policy, ProfilingRule, Purpose, QuietHours, QuietRule,
+    Together, UnknownZone,
 };
 use crate::engine::slot::PurposeSlot;
+use crate::engine::step::CONSENT_WORDS;
 use crate::engine::time::{Span, Zone};
 
 /// The policy in force without a file.
@@ -71,6 +73,9 @@ fn names<T>(entries: &Entries<T>, faults: &mut Faults<'_>) -> Vec<Arc<str>> {
         if !is_name(&key.text) {
             let help = "use lower-case letters, digits, `-`, `_` and `.`".to_owned();
             faults.error("E005", key.extent, format!("`{}` cannot be a name", key.text), help);
+        } else if CONSENT_WORDS.contains(&&*key.text) {
+            let message = format!("`{}` has a meaning of its own in the trait `consent`", key.text);
+            faults.error("E100", key.extent, message, "choose another name".to_owned());
         }
     }
     entries.0.iter().map(|(key, _)| Arc::from(&*key.text)).collect()
@@ -147,6 +152,12 @@ impl Building<'_, '_> {
             consent: match words.consent.0 {
                 Some(ConsentWord::OptOut) => ConsentRule::OptOut,
                 Some(ConsentWord::OptIn) | None => ConsentRule::OptIn,
+            },
+            profiling: match (words.profiling, words.caps) {
+                (Some(ProfilingWord::Ignore), _) | (None, Some(CountWord::Exempt)) => {
+                    ProfilingRule::Ignored
+                }
+                (Some(ProfilingWord::Heed), _) | (None, _) => ProfilingRule::Heeded,
             },
             quiet: quiet(words.quiet_hours),
             capped: match words.caps {

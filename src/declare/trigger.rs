@@ -17,7 +17,7 @@ use super::symbols::Symbols;
 use super::template::{Known, Names};
 use super::when;
 use super::words::trigger::{KindWord, Suppress, Trigger as Raw};
-use crate::engine::catalog::{Kind, Suppression, Trigger, TriggerState, When};
+use crate::engine::catalog::{Kind, Profiles, Suppression, Trigger, TriggerState, When};
 use crate::engine::condition::{Condition, Place};
 use crate::engine::drift;
 use crate::engine::id::TriggerId;
@@ -106,6 +106,8 @@ pub(crate) fn build(
         when: when.when,
         per: when.per,
         conditions,
+        // Known once all files are read.
+        profiles: Profiles::No,
         action: action.action,
         once_per: once_per(raw, faults),
         suppress,

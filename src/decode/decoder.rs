@@ -13,6 +13,7 @@ use super::refusal::{Refusal, Refused};
 use super::table::{Filling, Tree, Wanted, relend};
 use super::traits::{Single, Singles, Traits};
 use crate::engine::catalog::Catalog;
+use crate::engine::customer::bounded_evidence;
 use crate::engine::input::{Body, Input, Preference, Reach, Receipt, View};
 use crate::engine::names::Names;
 use crate::engine::slot::{ChannelSlot, EventSlot, PurposeSlot, ScoreSlot, TraitSlot};
@@ -158,6 +159,10 @@ impl Decoder {
             Record::Preference { preference, .. } => Body::Preference(self.preference(preference)?),
             Record::Erasure { .. } => Body::Erasure,
             Record::Operation(operation) => Body::Operation(operation.clone()),
+            Record::Listing(_) => {
+                let what = "an address that is not written to is nothing that customers hear of";
+                return Err(Refusal::new(Refused::BadRecord, what));
+            }
         };
         let subject = record.subject();
         let (occurred_at, note) = (None, NO_NOTE);
@@ -340,10 +345,15 @@ impl Decoder {
             find(&self.channels, name).map(ChannelSlot).ok_or_else(|| not_declared("channel", name))
         };
         Ok(match *preference {
-            PreferenceRecord::Consent { purpose: on, channel: by, answer, source } => {
+            PreferenceRecord::Consent { purpose: on, channel: by, answer, source, evidence } => {
                 let purpose = on.map(purpose).transpose()?;
                 let channel = by.map(channel).transpose()?;
-                Preference::Consent { purpose, channel, answer, source: source.into() }
+                let evidence = evidence.and_then(bounded_evidence);
+                Preference::Consent { purpose, channel, answer, source: source.into(), evidence }
+            }
+            PreferenceRecord::Profiling { answer, source, evidence } => {
+                let evidence = evidence.and_then(bounded_evidence);
+                Preference::Profiling { answer, source: source.into(), evidence }
             }
             PreferenceRecord::PauseUntil(until) => Preference::PauseUntil(until),
             PreferenceRecord::PreferredChannel(by) => {

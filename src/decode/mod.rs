@@ -34,8 +34,8 @@ pub use group::Group;
 pub use judge::{Arrival, EVENT_BYTES_MAX, FUTURE_MAX, NAME_BYTES_MAX, Received};
 pub use partition::{Partition, shard_of};
 pub use record::{
-    Call, EventRecord, Freshness, KnownAs, PreferenceRecord, ReceiptRecord, Record, ScoreRecord,
-    Shape, Subject,
+    Call, EventRecord, Freshness, KnownAs, ListingRecord, PreferenceRecord, ReceiptRecord, Record,
+    ScoreRecord, Shape, Subject,
 };
 pub use refusal::{Refusal, Refused};
 

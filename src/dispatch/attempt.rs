@@ -5,6 +5,7 @@
 //! is not known, never a call that nobody knows of.
 
 use crate::config::OnUnknown;
+use crate::engine::decision::Reason;
 use crate::engine::id::DecisionId;
 use crate::engine::input::Delivery;
 use crate::engine::planted::{Fault, is_planted};
@@ -146,10 +147,10 @@ pub fn needs_recheck(row: &OutboxRow, now: Timestamp) -> bool {
 }
 
 /// The end of a row that the governor refuses at the last moment.
-pub fn refuse(held: &Held, reason: crate::engine::decision::Reason) -> Delivery {
+pub fn refuse(held: &Held, reason: Reason, detail: Option<Box<str>>) -> Delivery {
     match held.doubt {
-        Doubt::None => Delivery::Refused { reason },
-        Doubt::Earlier => in_doubt(reason.sentence()),
+        Doubt::None => Delivery::Refused { reason, detail },
+        Doubt::Earlier => in_doubt(detail.as_deref().unwrap_or(reason.sentence())),
     }
 }
 
@@ -212,7 +213,6 @@ fn in_doubt(why: &str) -> Delivery {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::decision::Reason;
 
     const DECIDED: i64 = 1_772_366_400_000;
 
@@ -321,10 +321,10 @@ mod tests {
     #[test]
     fn nothing_in_doubt_ends_as_not_sent() {
         assert_eq!(
-            refuse(&held(1, Doubt::None), Reason::OptedOut),
-            Delivery::Refused { reason: Reason::OptedOut }
+            refuse(&held(1, Doubt::None), Reason::OptedOut, None),
+            Delivery::Refused { reason: Reason::OptedOut, detail: None }
         );
-        let delivery = refuse(&held(2, Doubt::Earlier), Reason::OptedOut);
+        let delivery = refuse(&held(2, Doubt::Earlier), Reason::OptedOut, None);
         assert!(matches!(delivery, Delivery::Unknown { .. }), "{delivery:?}");
     }
 

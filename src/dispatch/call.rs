@@ -13,6 +13,7 @@ use super::seam::{Gate, Known, Ledger, Saved, Trouble};
 use crate::clock::{Shared as Clock, Stopwatch};
 use crate::config::{Hears, OnUnknown};
 use crate::engine::catalog::Sending;
+use crate::engine::decision::Reason;
 use crate::engine::id::DecisionId;
 use crate::engine::input::Delivery;
 use crate::engine::time::{Span, Timestamp};
@@ -77,6 +78,15 @@ pub(super) enum End {
     Left,
 }
 
+/// Where a row goes about which nobody could be asked.
+fn in_trouble(trouble: &Trouble, id: DecisionId, item: Item) -> End {
+    match trouble {
+        Trouble::Later(_) => End::Again(item),
+        Trouble::Elsewhere => End::Gone(id),
+        Trouble::Over(_) => End::Left,
+    }
+}
+
 impl Caller {
     /// Takes a row one step on.
     pub(super) async fn attempt(self: Arc<Self>, item: Item) -> Done {
@@ -88,7 +98,12 @@ impl Caller {
     async fn drive(&self, item: Item) -> (Health, End) {
         let Item { id, row, seen } = item.clone();
         if row.dry_run || self.sending == Sending::DryRun {
-            let end = self.finish(id, &row, &Delivery::Delivered, "dry_run").await;
+            let (delivery, word) = match self.gate.listed(&row) {
+                Ok(None) => (Delivery::Delivered, "dry_run"),
+                Ok(detail) => (Delivery::Refused { reason: Reason::Listed, detail }, "refused"),
+                Err(trouble) => return (Health::NotCalled, in_trouble(&trouble, id, item)),
+            };
+            let end = self.finish(id, &row, &delivery, word).await;
             return (Health::NotCalled, end);
         }
         let held = Held { row, doubt: Doubt::None };
@@ -122,16 +137,22 @@ impl Caller {
         now: Timestamp,
         item: Item,
     ) -> Option<End> {
+        match self.gate.listed(&held.row) {
+            Ok(None) => {}
+            Ok(detail) => {
+                let delivery = attempt::refuse(held, Reason::Listed, detail);
+                return Some(self.finish(id, &held.row, &delivery, word(&delivery)).await);
+            }
+            Err(trouble) => return Some(in_trouble(&trouble, id, item)),
+        }
         if attempt::needs_recheck(&held.row, now) {
             match self.gate.recheck(&held.row, now).await {
                 Ok(None) => {}
                 Ok(Some(reason)) => {
-                    let delivery = attempt::refuse(held, reason);
+                    let delivery = attempt::refuse(held, reason, None);
                     return Some(self.finish(id, &held.row, &delivery, word(&delivery)).await);
                 }
-                Err(Trouble::Later(_)) => return Some(End::Again(item)),
-                Err(Trouble::Elsewhere) => return Some(End::Gone(id)),
-                Err(Trouble::Over(_)) => return Some(End::Left),
+                Err(trouble) => return Some(in_trouble(&trouble, id, item)),
             }
         }
         if begun == Begun::Now {

@@ -72,4 +72,11 @@ pub trait Gate: Send + Sync + std::fmt::Debug {
         row: &'a OutboxRow,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Option<Reason>, Trouble>>;
+
+    /// Why the address of a row is not written to, in a sentence, if it is not: asked before every call,
+    /// however early.
+    ///
+    /// # Errors
+    /// When it cannot be known now.
+    fn listed(&self, row: &OutboxRow) -> Result<Option<Box<str>>, Trouble>;
 }

@@ -57,6 +57,7 @@ mod whole {
         answers: Mutex<VecDeque<Answer>>,
         refusal: Mutex<Option<Reason>>,
         /// Channels whose calls wait for a permit.
+        listed: Mutex<Vec<String>>,
         gates: Mutex<BTreeMap<String, Arc<Semaphore>>>,
         /// Rows stay in the outbox after their end, as until the log is applied.
         slow_log: bool,
@@ -110,6 +111,11 @@ mod whole {
         ) -> BoxFuture<'a, Result<Option<Reason>, Trouble>> {
             let refusal = *self.refusal.lock().unwrap();
             Box::pin(std::future::ready(Ok(refusal)))
+        }
+
+        fn listed(&self, row: &OutboxRow) -> Result<Option<Box<str>>, Trouble> {
+            let is_listed = self.listed.lock().unwrap().contains(&row.customer);
+            Ok(is_listed.then(|| "since then".into()))
         }
     }
 
@@ -224,6 +230,19 @@ mod whole {
         let rig = Rig::started(World::default());
         rig.decide(row());
         assert_eq!(rig.outcomes(1).await, [(row().decision, 1, "Delivered".to_owned())]);
+        assert_eq!(rig.world.calls.lock().unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_address_on_the_list_is_not_called_however_early() {
+        let rig = Rig::started(World::default());
+        rig.world.listed.lock().unwrap().push("c2".to_owned());
+        rig.decide(numbered(2));
+        rig.decide(numbered(3));
+        let mut outcomes = rig.outcomes(2).await;
+        outcomes.sort();
+        let told: Vec<_> = outcomes.iter().map(|(_, _, delivery)| &**delivery).collect();
+        assert_eq!(told, ["Refused", "Delivered"]);
         assert_eq!(rig.world.calls.lock().unwrap().len(), 1);
     }
 

@@ -155,6 +155,8 @@ pub struct Trigger {
     pub per: Option<PropertySlot>,
     /// For whom: all must hold when it matches, and again when a deferred outreach is released.
     pub conditions: Box<[Condition]>,
+    /// Whether a score, or what a model read in a text, decides about it.
+    pub profiles: Profiles,
     /// What to do.
     pub action: Action,
     /// At most once in this time, per customer and object.
@@ -193,6 +195,16 @@ pub enum TriggerState {
     Enabled,
     /// Evaluated; its decisions are suppressed as disabled.
     Disabled,
+}
+
+/// Whether a trigger looks at scores, or at what a model read in a text, when it fires, asks for whom, or
+/// chooses what to offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profiles {
+    /// It does.
+    Yes,
+    /// It does not.
+    No,
 }
 
 /// What makes a trigger match.

@@ -36,6 +36,8 @@ pub const WAITING_MAX: usize = 64;
 pub const LEDGER_MAX: usize = 512;
 /// Addresses remembered from which messages came back.
 pub const BOUNCED_MAX: usize = 16;
+/// Bytes kept of what proves an answer.
+pub const EVIDENCE_BYTES_MAX: usize = 256;
 
 /// State of one customer. Vectors are thin because most are empty for most customers. It fills two
 /// cache lines, where it is kept in large blocks; to ask for that alignment here would make the
@@ -75,6 +77,8 @@ pub struct Rare {
     /// Consent given and refused, one entry per purpose, channel and answer: a yes that a later no
     /// overrules stays as evidence.
     pub consents: ThinVec<Consent>,
+    /// Whether the customer lets scores decide about what is written to them; `None` when nobody said.
+    pub profiling: Option<Box<Profiling>>,
     /// Nothing but exempt purposes until then.
     pub paused_until: Option<Timestamp>,
     /// The channel tried first.
@@ -104,6 +108,7 @@ pub struct Rare {
 /// What nearly everybody has of it.
 static NOTHING_RARE: Rare = Rare {
     consents: ThinVec::new(),
+    profiling: None,
     paused_until: None,
     preferred_channel: None,
     waiting: ThinVec::new(),
@@ -176,6 +181,29 @@ pub struct Consent {
     pub at: Timestamp,
     /// Where it was given.
     pub source: Box<str>,
+    /// What proves it (a form's version, the hash of an IP address, the id of a double opt-in), at most
+    /// [`EVIDENCE_BYTES_MAX`] bytes.
+    pub evidence: Option<Box<str>>,
+}
+
+/// What the customer said to being profiled.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Profiling {
+    /// Yes or no.
+    pub answer: Answer,
+    /// When.
+    pub at: Timestamp,
+    /// Where it was said.
+    pub source: Box<str>,
+    /// What proves it, bounded as for [`Consent`].
+    pub evidence: Option<Box<str>>,
+}
+
+/// What is kept of a text that proves an answer: its first bytes, up to whole characters.
+pub fn bounded_evidence(text: &str) -> Option<Box<str>> {
+    let text = text.trim();
+    let kept = text.get(..text.floor_char_boundary(EVIDENCE_BYTES_MAX)).unwrap_or_default();
+    (!kept.is_empty()).then(|| kept.into())
 }
 
 /// What one trigger remembers of one customer (and, with `per`, of one object).

@@ -255,6 +255,8 @@ reasons! {
     Unanswered = "unanswered", "messages before it stayed without an answer, and a person takes over";
     Ramp = "ramp", "the trigger comes to everybody little by little, and not to this customer yet";
     HumanOnly = "human_only", "only a person may take this up with the customer";
+    Listed = "listed", "the address is on the suppression list";
+    Profiling = "profiling", "the customer does not want scores to decide, and the trigger looks at one";
 }
 
 /// A condition and what it saw.
@@ -376,6 +378,13 @@ pub enum Detail {
         purpose: PurposeSlot,
         /// What is known.
         known: Option<super::input::Answer>,
+    },
+    /// The customer said no to being profiled.
+    Refused {
+        /// When.
+        at: Timestamp,
+        /// Where.
+        source: Box<str>,
     },
     /// The channel chosen, or none.
     Channel(Option<ChannelSlot>),

@@ -148,6 +148,8 @@ pub enum Delivery {
     Refused {
         /// Why.
         reason: super::decision::Reason,
+        /// What it looked at, in a sentence.
+        detail: Option<Box<str>>,
     },
 }
 
@@ -265,8 +267,19 @@ pub enum Preference {
         channel: Option<ChannelSlot>,
         /// The answer.
         answer: Answer,
-        /// Where it was given (`unsubscribe link`, `import`, ...): evidence.
+        /// Where it was given (`unsubscribe link`, `import`, ...).
         source: Box<str>,
+        /// What proves it.
+        evidence: Option<Box<str>>,
+    },
+    /// Whether scores may decide about what is written to the customer.
+    Profiling {
+        /// The answer.
+        answer: Answer,
+        /// Where it was given.
+        source: Box<str>,
+        /// What proves it.
+        evidence: Option<Box<str>>,
     },
     /// Nothing but exempt purposes until then.
     PauseUntil(Option<Timestamp>),

@@ -107,6 +107,8 @@ pub struct Purpose {
     pub name: Arc<str>,
     /// Whether a recorded yes is needed; otherwise only a recorded no stops it.
     pub consent: ConsentRule,
+    /// Whether a customer's wish not to be profiled holds it, where a score would decide.
+    pub profiling: ProfilingRule,
     /// Whether quiet hours and blackouts hold it.
     pub quiet: QuietRule,
     /// Whether it counts against caps and is held by them.
@@ -130,6 +132,15 @@ pub enum ConsentRule {
     OptIn,
     /// A recorded no stops it.
     OptOut,
+}
+
+/// Whether the wish not to be profiled holds a purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProfilingRule {
+    /// It does, where a score would decide.
+    Heeded,
+    /// It does not.
+    Ignored,
 }
 
 /// Whether quiet hours and blackouts hold a purpose.

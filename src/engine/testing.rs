@@ -5,8 +5,8 @@ use std::sync::Arc;
 use jiff::civil;
 
 use super::catalog::{
-    Absence, AbsenceScope, Action, Catalog, EventClause, Kind, KnownTraits, Message, SendAction,
-    Sending, TaskAction, TaskPriority, Trigger, TriggerState, When,
+    Absence, AbsenceScope, Action, Catalog, EventClause, Kind, KnownTraits, Message, Profiles,
+    SendAction, Sending, TaskAction, TaskPriority, Trigger, TriggerState, When,
 };
 use super::condition::{Condition, Expr, Place};
 use super::customer::{Cause, Consent, CustomerState};
@@ -16,8 +16,8 @@ use super::input::Answer;
 use super::message::Texts;
 use super::policy::{
     Blackout, Cap, CapLimit, CapRule, CapScope, Channel, ConsentRule, FreezeRule, HandledBy,
-    HoldoutRule, OnCap, Period, Policy, Purpose, QuietHours, QuietRule, Share, Together,
-    UnknownZone,
+    HoldoutRule, OnCap, Period, Policy, ProfilingRule, Purpose, QuietHours, QuietRule, Share,
+    Together, UnknownZone,
 };
 use super::slot::{
     ChannelSlot, EventSlot, PropertySlot, PurposeSlot, TagSlot, TraitSlot, TriggerSlot,
@@ -112,6 +112,7 @@ pub(crate) fn shop() -> Shop {
                 purpose("marketing", ConsentRule::OptIn, UnknownZone::Refuse, Together::FirstOnly),
                 purpose("service", ConsentRule::OptOut, UnknownZone::Assume, Together::All),
                 Purpose {
+                    profiling: ProfilingRule::Ignored,
                     quiet: QuietRule::Broken,
                     capped: CapRule::Exempt,
                     holdout: HoldoutRule::Exempt,
@@ -158,6 +159,7 @@ impl Shop {
             when: When::Event(Box::new([clause(PING)])),
             per: None,
             conditions: Box::default(),
+            profiles: Profiles::No,
             action: send(MARKETING, &[EMAIL]),
             once_per: None,
             suppress: None,
@@ -294,6 +296,7 @@ fn purpose(
     Purpose {
         name: name.into(),
         consent,
+        profiling: ProfilingRule::Heeded,
         quiet: QuietRule::Kept,
         capped: CapRule::Counted,
         holdout: HoldoutRule::Withheld,
@@ -411,7 +414,7 @@ pub(crate) fn answer(
     answer: Answer,
     when: &str,
 ) -> Consent {
-    Consent { purpose, channel, answer, at: at(when), source: "test".into() }
+    Consent { purpose, channel, answer, at: at(when), source: "test".into(), evidence: None }
 }
 
 /// A cause that occurred at an instant, about an object or none.

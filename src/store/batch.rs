@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::listed::{Listed, Listing};
 use super::operations::StoredOperation;
 use super::record::{DeadLetter, DecisionRecord, ExposureRecord, KnownSend, OutboxRow, TaskRecord};
 use super::view::{Funnel, NamedScore};
@@ -32,6 +33,10 @@ pub struct Batch {
     pub settled: Vec<DecisionId>,
     /// By what providers know sends of which they tell more later.
     pub known: Vec<KnownSend>,
+    /// Changes of the list of addresses that are not written to.
+    pub listings: Vec<Listing>,
+    /// The entries that they changed: the commit finds them.
+    pub listed: Vec<Listed>,
     /// Sends to customers who are forgotten: the commit finds them, and their rows go with it.
     pub withdrawn: Vec<DecisionId>,
     /// New tasks.
@@ -222,6 +227,7 @@ impl Batch {
             && self.errands.is_empty()
             && self.unwanted.is_empty()
             && self.exposures.is_empty()
+            && self.listings.is_empty()
             && self.forgotten.is_empty())
     }
 
@@ -249,6 +255,7 @@ impl Batch {
             forgotten: self.forgotten,
             errands: self.errands,
             unwanted: self.unwanted,
+            listed: self.listed,
         })
     }
 }
@@ -285,6 +292,8 @@ pub struct Committed {
     pub errands: Vec<Errand>,
     /// What customers did not want of triggers.
     pub unwanted: Vec<(String, Told)>,
+    /// Addresses that are not written to any more, or are again.
+    pub listed: Vec<Listed>,
 }
 
 impl Mark {

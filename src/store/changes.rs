@@ -27,6 +27,9 @@ pub enum Kind {
     Funnel,
     /// By what a provider knows a send, by channel, a zero byte, and name.
     Known,
+    /// An address that is not written to, by channel, a zero byte, purpose, a zero byte, and its hash. Each
+    /// shard has a copy of all that it was told of.
+    Listed,
     /// How far the shard has come. There is one, without an id.
     Mark,
 }

@@ -104,6 +104,7 @@ impl Store {
             write.remove(&spaces.outbox, id);
         }
         self.write_known(write, &batch.known)?;
+        batch.listed = self.write_listings(write, &batch.listings, &batch.known)?;
         for task in &batch.tasks {
             tasks::write(spaces, write, task)?;
             pending.tasks.put(task);

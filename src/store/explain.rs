@@ -1,6 +1,7 @@
 //! Says in words why a trigger has or has not reached out to a customer: the text behind
 //! `heedful explain` and the API.
 
+mod consents;
 mod tasks;
 mod waits;
 
@@ -64,6 +65,7 @@ impl<'a> Explainer<'a> {
             text.push_str(&format!("  {:<10}  {}{band}\n", model.name, score.value));
             self.reasons(model, &mut text);
         }
+        self.consents(&mut text);
         self.tasks(&mut text);
         text
     }

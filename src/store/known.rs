@@ -24,6 +24,18 @@ impl Store {
         value.map(|value| from_json("the send's name", &key, &value)).transpose()
     }
 
+    /// The address to which a send went, where it is known.
+    pub(super) fn sent_to(&self, customer: &str, decision: &str) -> Result<Option<String>, Error> {
+        for guard in self.spaces.known_sends.prefix(of_customer(customer)) {
+            let (key, value) = guard.into_inner()?;
+            let known: KnownSend = from_json("the send's name", &key, &value)?;
+            if known.decision == decision && known.address.is_some() {
+                return Ok(known.address);
+            }
+        }
+        Ok(None)
+    }
+
     /// All of them.
     pub(super) fn known_sends(&self) -> impl Iterator<Item = Result<KnownSend, Error>> + '_ {
         self.spaces.known_sends.iter().filter_map(|guard| {

@@ -20,6 +20,7 @@ pub mod funnel;
 pub mod inbox;
 mod keys;
 mod known;
+pub mod listed;
 pub mod open;
 pub mod operations;
 pub mod outbox;

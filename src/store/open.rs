@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
 use super::dead_letters::DeadLetterEnds;
+use super::listed::AddressKey;
 use super::{Error, keys};
 
 /// Version of the layout of keys and values; a newer one is refused.
@@ -52,6 +53,8 @@ pub struct Store {
     pub(super) dead_letters: Mutex<DeadLetterEnds>,
     /// Taken by whoever changes a row that may be gone by now: outbox rows, tasks.
     pub(super) changing: Mutex<()>,
+    /// What addresses are hashed with.
+    pub(super) addresses: OnceLock<AddressKey>,
     dir: PathBuf,
     shards: u16,
     instance: String,
@@ -91,6 +94,8 @@ pub(super) struct Spaces {
     pub(super) exposures: Keyspace,
     /// Channel and name there to send, and customer, channel and name to nothing.
     pub(super) known_sends: Keyspace,
+    /// Channel, purpose and hashed address to why it is not written to.
+    pub(super) listed: Keyspace,
     /// Everything there is one of.
     pub(super) meta: Keyspace,
 }
@@ -110,12 +115,13 @@ impl Spaces {
             dead_letters: open("dead_letters")?,
             exposures: open("exposures")?,
             known_sends: open("known_sends")?,
+            listed: open("listed")?,
             meta: open("meta")?,
         })
     }
 
     /// All of them with their names.
-    pub(super) fn all(&self) -> [(&'static str, &Keyspace); 12] {
+    pub(super) fn all(&self) -> [(&'static str, &Keyspace); 13] {
         [
             ("customers", &self.customers),
             ("decisions", &self.decisions),
@@ -128,6 +134,7 @@ impl Spaces {
             ("dead_letters", &self.dead_letters),
             ("exposures", &self.exposures),
             ("known_sends", &self.known_sends),
+            ("listed", &self.listed),
             ("meta", &self.meta),
         ]
     }
@@ -206,6 +213,7 @@ impl Store {
             spaces,
             dead_letters,
             changing: Mutex::new(()),
+            addresses: OnceLock::new(),
             dir: dir.to_owned(),
             shards,
             instance,

@@ -124,6 +124,7 @@ impl Store {
             }
             (Kind::Funnel, None) => write.remove(&spaces.meta, keys::funnel(shard, id)),
             (Kind::Known, value) => self.take_in_known(write, id, value.as_deref())?,
+            (Kind::Listed, value) => self.take_in_listed(write, id, value.as_deref())?,
             (Kind::Mark, Some(value)) => {
                 write.insert(&spaces.meta, keys::mark(shard), value.as_slice());
             }
@@ -237,6 +238,10 @@ impl Store {
                 take(change(Kind::Exposure, &exposures::key(&exposure), Some(value)))
             }
         })?;
+        for listed in self.all_listed() {
+            let listed = listed?;
+            take(change(Kind::Listed, &super::listed::id_of(&listed), Some(json(&listed)?)))?;
+        }
         for (trigger, funnel) in self.funnels_of(shard)? {
             take(change(Kind::Funnel, &trigger, Some(json(&funnel)?)))?;
         }

@@ -14,6 +14,20 @@ use crate::engine::id::DecisionId;
 use crate::engine::task::{Stage, TaskTurn};
 use crate::engine::time::Timestamp;
 
+/// Tasks looked at when they are counted, the newest first.
+const COUNTED_MAX: usize = 100_000;
+
+/// How many tasks of a team there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TaskCounts {
+    /// Nobody has acknowledged them.
+    pub open: u64,
+    /// Somebody is at them.
+    pub acked: u64,
+    /// Of both, those that should be done by now.
+    pub overdue: u64,
+}
+
 /// Which tasks to list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TaskFilter {
@@ -23,6 +37,8 @@ pub struct TaskFilter {
     pub assigned_to: Option<String>,
     /// About this customer.
     pub customer: Option<String>,
+    /// Of this team.
+    pub team: Option<String>,
     /// About customers of these shards; about all without.
     pub shards: Option<BTreeSet<u16>>,
     /// Only those that nobody has.
@@ -56,11 +72,55 @@ impl Store {
             let mut found = None;
             if passes(&value, filter, self.shards()) {
                 let id = DecisionId::from_bytes(keys::id_of(&place)).to_string();
-                found = self.task(&id)?;
+                // Lines of older versions do not tell the team.
+                let is_theirs =
+                    |task: &TaskRecord| filter.team.is_none() || filter.team == task.team;
+                found = self.task(&id)?.filter(is_theirs);
             }
             collector.look(place, found);
         }
         Ok(collector.last())
+    }
+
+    /// How many tasks of each team are open, acknowledged and overdue, of the newest that are looked at.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn task_counts(
+        &self,
+        shards: Option<&BTreeSet<u16>>,
+        now: Timestamp,
+    ) -> Result<BTreeMap<String, TaskCounts>, Error> {
+        let mut teams: BTreeMap<String, TaskCounts> = BTreeMap::new();
+        for guard in self.spaces.tasks_by_time.iter().take(COUNTED_MAX) {
+            let (key, value) = guard.into_inner()?;
+            let text = String::from_utf8_lossy(&value);
+            let parts: Vec<&str> = text.split('\0').collect();
+            let [customer, state, _, due, ..] = *parts else { continue };
+            let stage = Stage::parse(state).filter(|stage| stage.is_open());
+            let team = match (parts.get(4), stage) {
+                (Some(team), _) => (*team).to_owned(),
+                // A line of an older version.
+                (None, Some(_)) => self.team_of(&key)?,
+                (None, None) => continue,
+            };
+            // A team of which nothing is left is told, too.
+            let counts = teams.entry(team).or_default();
+            match stage.filter(|_| is_in(shards, customer, self.shards())) {
+                Some(Stage::Acked) => counts.acked += 1,
+                Some(_) => counts.open += 1,
+                None => continue,
+            }
+            let due = due.parse().ok().map(Timestamp::from_millis);
+            counts.overdue += u64::from(due.is_some_and(|due| due <= now));
+        }
+        Ok(teams)
+    }
+
+    fn team_of(&self, key: &[u8]) -> Result<String, Error> {
+        let Some(place) = keys::place_of(key) else { return Ok(String::new()) };
+        let id = DecisionId::from_bytes(keys::id_of(&place)).to_string();
+        Ok(self.task(&id)?.and_then(|task| task.team).unwrap_or_default())
     }
 
     /// One task, by its decision's id.
@@ -136,12 +196,13 @@ pub(super) fn place(task: &TaskRecord) -> keys::Place {
     keys::place(Timestamp::parse(&task.created_at).unwrap_or_default(), &id)
 }
 
-/// What a filter looks at: customer, state, who has it, and when it is due in milliseconds.
+/// What a filter looks at: customer, state, who has it, when it is due in milliseconds, and the team.
 fn line(task: &TaskRecord) -> Vec<u8> {
     let assigned_to = task.assigned_to.as_deref().unwrap_or_default();
     let due = task.due_at.as_deref().and_then(Timestamp::parse);
     let due = due.map_or_else(String::new, |due| due.as_millis().to_string());
-    [&*task.customer, &*task.state, assigned_to, &*due].join("\0").into_bytes()
+    let team = task.team.as_deref().unwrap_or_default();
+    [&*task.customer, &*task.state, assigned_to, &*due, team].join("\0").into_bytes()
 }
 
 /// Whether a line is of a customer.
@@ -158,12 +219,14 @@ fn passes(line: &[u8], filter: &TaskFilter, shards: u16) -> bool {
     let mut parts = text.split('\0').skip(1);
     let mut part = || parts.next().unwrap_or_default();
     let (state, assigned_to, due) = (part(), part(), part());
+    let team = parts.next();
     let is = |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|w| w == found);
     let is_open = Stage::parse(state).is_some_and(Stage::is_open);
     let due = due.parse().ok().map(Timestamp::from_millis);
     is(&filter.customer, customer)
         && is(&filter.state, state)
         && is(&filter.assigned_to, assigned_to)
+        && team.is_none_or(|team| is(&filter.team, team))
         && (!filter.unassigned || (assigned_to.is_empty() && is_open))
         && filter.overdue_at.is_none_or(|now| is_open && due.is_some_and(|due| due <= now))
 }

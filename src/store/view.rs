@@ -72,6 +72,12 @@ pub struct CustomerPage {
     pub challengers: Vec<NamedScore>,
     /// Consent and preferences.
     pub consents: Vec<ConsentView>,
+    /// Which of their addresses are on the suppression list.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suppressed: Vec<SuppressionView>,
+    /// Whether scores may decide about what is written to the customer; absent when nobody said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profiling: Option<ProfilingView>,
     /// No outreach but exempt purposes until then (RFC 3339).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paused_until: Option<String>,
@@ -128,6 +134,41 @@ pub struct ConsentView {
     pub at: String,
     /// Where it was given.
     pub source: String,
+    /// What proves it, where that was told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<String>,
+}
+
+/// An address that is not written to, whoever has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SuppressionView {
+    /// The channel.
+    pub channel: String,
+    /// The purpose; absent for all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
+    /// The address, hashed.
+    pub hash: String,
+    /// `unsubscribed`, `bounced`, `complained` or `added`.
+    pub cause: String,
+    /// Who said so: a decision, an operator.
+    pub by: String,
+    /// Since when (RFC 3339).
+    pub since: String,
+}
+
+/// What a customer said to being profiled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ProfilingView {
+    /// Whether scores may decide about what is written to them.
+    pub granted: bool,
+    /// When (RFC 3339).
+    pub at: String,
+    /// Where it was said.
+    pub source: String,
+    /// What proves it, where that was told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<String>,
 }
 
 /// How much of a cap is used.

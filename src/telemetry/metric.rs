@@ -12,6 +12,7 @@ pub(super) const DECISIONS: &str = "heedful_decisions_total";
 pub(super) const FUNNEL: &str = "heedful_funnel";
 pub(super) const IMBALANCE: &str = "heedful_funnel_imbalance";
 pub(super) const TASKS: &str = "heedful_task_changes_total";
+pub(super) const TASKS_NOW: &str = "heedful_tasks";
 pub(super) const TASK_ACK: &str = "heedful_task_ack_seconds";
 pub(super) const APPLIED: &str = "heedful_inputs_applied_total";
 pub(super) const LAG: &str = "heedful_lag_seconds";
@@ -74,6 +75,10 @@ pub(super) fn describe() {
         "Matches minus the sum over all verdicts: anything but 0 is a defect"
     );
     describe_counter!(TASKS, "Changes of tasks, by trigger and what happened");
+    describe_gauge!(
+        TASKS_NOW,
+        "Tasks that are not done, by team and whether they are open, acked, or either and overdue"
+    );
     describe_histogram!(TASK_ACK, Unit::Seconds, "Time until a task was acknowledged");
     describe_counter!(APPLIED, "Inputs applied to customers, by shard");
     describe_gauge!(

@@ -7,6 +7,7 @@ mod facts;
 mod metric;
 mod orders;
 mod receipts;
+mod tasks;
 
 use std::io::{self, IsTerminal};
 use std::sync::OnceLock;
@@ -19,6 +20,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 pub use facts::*;
 pub use orders::OrderStands;
 pub use receipts::ReceiptTaken;
+pub use tasks::TasksStand;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

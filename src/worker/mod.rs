@@ -10,6 +10,7 @@ pub mod committer;
 pub mod customers;
 pub mod gate;
 mod hearing;
+mod listing;
 pub mod message;
 mod open_batch;
 pub mod page;

@@ -15,6 +15,7 @@ use crate::engine::task::{TaskTurn, What};
 use crate::engine::time::Timestamp;
 use crate::store::batch::{RefusedInput, Scored};
 use crate::store::format::Error;
+use crate::store::listed::Listing;
 use crate::store::record::KnownSend;
 use crate::store::{Batch, record_of};
 use crate::telemetry;
@@ -255,6 +256,11 @@ impl OpenBatch {
             at_ms: at.as_millis(),
             address: known_as.address.map(str::to_owned),
         }));
+    }
+
+    /// Notes changes of the list of addresses that are not written to.
+    pub(super) fn list(&mut self, listings: Vec<Listing>) {
+        self.batch.listings.extend(listings);
     }
 
     /// Notes a customer who changed.

@@ -17,7 +17,7 @@ use crate::engine::timer::TimerKind;
 use crate::store::record_of::{self, Teller};
 use crate::store::view::{
     CapView, ConsentView, ContributionView, CustomerFilter, CustomerLine, CustomerPage, DayValue,
-    NamedScore, Upcoming,
+    NamedScore, ProfilingView, Upcoming,
 };
 
 /// Reasons shown in a line.
@@ -168,6 +168,8 @@ pub fn page(shard: &Shard, id: &str, now: Timestamp) -> Option<CustomerPage> {
             .collect(),
         challengers: state.rare.rivals.iter().filter_map(|own| rival(catalog, own)).collect(),
         consents: consents(state, &teller),
+        suppressed: Vec::new(),
+        profiling: profiling(state),
         paused_until: state.rare.paused_until.filter(|until| now < *until).map(|at| at.to_string()),
         timeline: state
             .recent
@@ -229,8 +231,19 @@ fn consents(state: &CustomerState, teller: &Teller<'_>) -> Vec<ConsentView> {
         granted: consent.answer == Answer::Granted,
         at: consent.at.to_string(),
         source: consent.source.to_string(),
+        evidence: consent.evidence.as_deref().map(str::to_owned),
     })
     .collect()
+}
+
+fn profiling(state: &CustomerState) -> Option<ProfilingView> {
+    let said = state.rare.profiling.as_ref()?;
+    Some(ProfilingView {
+        granted: said.answer == Answer::Granted,
+        at: said.at.to_string(),
+        source: said.source.to_string(),
+        evidence: said.evidence.as_deref().map(str::to_owned),
+    })
 }
 
 fn caps(catalog: &Catalog, state: &CustomerState, now: Timestamp) -> Vec<CapView> {

@@ -109,7 +109,14 @@ impl Desk {
         state.traits.sort_by_key(|(slot, _)| *slot);
         let (purpose, channel) = (PurposeSlot(0), None);
         let (answer, at, source) = (Answer::Granted, now - Span::DAY.times(60), "bench".into());
-        state.rare.consents.push(Consent { purpose: Some(purpose), channel, answer, at, source });
+        state.rare.consents.push(Consent {
+            purpose: Some(purpose),
+            channel,
+            answer,
+            at,
+            source,
+            evidence: None,
+        });
         for number in 0..CONTACTS {
             state.ledger.push(Contact {
                 at: now - Span::HOUR.times(28 * (CONTACTS - number)),

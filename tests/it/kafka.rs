@@ -14,6 +14,7 @@ mod migrate;
 mod network;
 mod nodes;
 mod owned;
+mod people;
 mod proxy;
 mod refuse;
 #[cfg(feature = "schema-registry")]

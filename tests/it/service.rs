@@ -301,11 +301,22 @@ pub(crate) fn exchange(
     path: &str,
     body: &[u8],
 ) -> Option<(u16, Vec<u8>)> {
+    exchange_as(address, (method, path), None, body)
+}
+
+/// The same with a token.
+pub(crate) fn exchange_as(
+    address: SocketAddr,
+    (method, path): (&str, &str),
+    token: Option<&str>,
+    body: &[u8],
+) -> Option<(u16, Vec<u8>)> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(SILENCE_MAX)).ok()?;
     stream.set_write_timeout(Some(SILENCE_MAX)).ok()?;
+    let token = token.map_or(String::new(), |t| format!("authorization: Bearer {t}\r\n"));
     let head = format!(
-        "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
+        "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{token}\
          content-type: application/json\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );

@@ -231,6 +231,7 @@ impl World {
             channel: channel.map(|slot| CHANNELS[slot.index()]),
             answer,
             source: "storm",
+            evidence: None,
         };
         self.prefer(customer, preference, Deed::Consent { purpose, channel, answer });
     }
@@ -437,7 +438,7 @@ impl World {
                 return Ok(());
             };
             if let Some(reason) = asked {
-                let delivery = attempt::refuse(&held, reason);
+                let delivery = attempt::refuse(&held, reason, None);
                 self.finish(id, &held.row, delivery);
                 return Ok(());
             }
@@ -521,7 +522,7 @@ impl World {
             Delivery::Rejected { .. } => Ended::Rejected,
             Delivery::Unknown { .. } => Ended::Unknown,
             Delivery::Expired => Ended::Expired,
-            Delivery::Refused { reason } => Ended::Refused(*reason),
+            Delivery::Refused { reason, .. } => Ended::Refused(*reason),
         };
         let outcome = Outcome {
             decision: DecisionId::parse(&id).unwrap(),

@@ -206,6 +206,15 @@ impl Move<'_> {
         let to = |customer: &str| shard_of(customer, self.partitions);
         let (shard, value) = match kind {
             Kind::Mark => return Ok(()),
+            // Each shard of the store tells all: once is enough, to each that there will be.
+            Kind::Listed if shard != 0 => return Ok(()),
+            Kind::Listed => {
+                for shard in 0..self.partitions {
+                    let (id, value) = (id.clone(), Some(value.clone()));
+                    send_change(target, names, &Change { shard, kind, id, value }, &[])?;
+                }
+                return Ok(());
+            }
             Kind::Funnel => return funnels.add(shard, &value),
             Kind::Customer => {
                 tally.customers += 1;

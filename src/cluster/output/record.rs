@@ -86,7 +86,7 @@ impl Writer {
             Delivery::Rejected { why } => ("rejected", Some(&**why)),
             Delivery::Unknown { why } => ("unknown", Some(&**why)),
             Delivery::Expired => ("expired", None),
-            Delivery::Refused { reason } => ("refused", Some(reason.as_str())),
+            Delivery::Refused { reason, .. } => ("refused", Some(reason.as_str())),
         };
         let (decision, at) = (outcome.decision.to_string(), at.to_string());
         let id = format!("{decision}/{}/{result}", outcome.attempt);

@@ -16,6 +16,9 @@ pub(super) enum Meaning {
     Id,
     /// The answer to a purpose (`consent_marketing`), also on one channel (`consent.marketing.sms`).
     Consent(Vec<String>),
+    /// What proves the answers (`consent_evidence`), those of one purpose (`consent.marketing.evidence`),
+    /// or where they were given (`consent_source`).
+    Proof(Vec<String>),
     /// A trait of the customer or a property of the event, by its path.
     Value(Vec<String>),
     /// A heading without a name.
@@ -74,6 +77,9 @@ const TEXTS: &[&str] = &[
     "email",
     "push_token",
 ];
+
+/// Last parts of headings that say what proves an answer.
+const PROOFS: &[&str] = &["evidence", "source"];
 
 /// Reads the headings. `told` gives the meaning of headings by name (`customer=KDNR`).
 ///
@@ -141,9 +147,14 @@ fn meaning_of(heading: &str, table: Table) -> Meaning {
     match (path.split_first(), table) {
         (None, _) => Meaning::Nothing,
         (Some((first, rest)), Table::Customers) if first == "consent" && !rest.is_empty() => {
-            Meaning::Consent(rest.to_vec())
+            if rest.last().is_some_and(|last| PROOFS.contains(&&**last)) {
+                Meaning::Proof(rest.to_vec())
+            } else {
+                Meaning::Consent(rest.to_vec())
+            }
         }
         (Some((first, [])), Table::Customers) => match first.strip_prefix("consent_") {
+            Some(proof) if PROOFS.contains(&proof) => Meaning::Proof(vec![proof.to_owned()]),
             Some(purpose) if !purpose.is_empty() => Meaning::Consent(vec![purpose.to_owned()]),
             _ => Meaning::Value(path),
         },

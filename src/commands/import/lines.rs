@@ -138,6 +138,9 @@ fn described(rows: &Rows) -> Vec<String> {
         Meaning::Consent(path) => {
             Some(format!("{} (consent to {})", column.heading, path.join(".")))
         }
+        Meaning::Proof(path) => {
+            Some(format!("{} (proof of consent, {})", column.heading, path.join(".")))
+        }
         Meaning::Value(path) => Some(format!("{} ({})", path.join("."), column.kind().as_str())),
         Meaning::Nothing => None,
     };

@@ -88,7 +88,12 @@ impl Rows {
                 let answer = Value::Bool(answer.ok_or_else(what)?);
                 let whole: Vec<&str> =
                     std::iter::once("consent").chain(path.iter().map(String::as_str)).collect();
-                put(&mut row.values, &whole, answer)?;
+                put_consent(&mut row.values, &whole, answer)?;
+            }
+            Meaning::Proof(path) => {
+                let whole: Vec<&str> =
+                    std::iter::once("consent").chain(path.iter().map(String::as_str)).collect();
+                put_consent(&mut row.values, &whole, Value::String(cell.to_owned()))?;
             }
             Meaning::Value(path) => {
                 // A cell of another kind than its column cannot be: the kind was made to fit all.
@@ -156,9 +161,59 @@ fn put(object: &mut Map<String, Value>, path: &[&str], value: Value) -> Result<(
     }
 }
 
+/// Puts an answer, or what proves it, into the trait `consent`: where both are about one purpose, the
+/// answer becomes the member `granted` beside the other.
+fn put_consent(object: &mut Map<String, Value>, path: &[&str], value: Value) -> Result<(), String> {
+    let Some((first, rest)) = path.split_first() else { return Ok(()) };
+    match (object.get_mut(*first), rest) {
+        (Some(Value::Object(inner)), []) => {
+            inner.insert("granted".to_owned(), value);
+            Ok(())
+        }
+        (Some(Value::Object(inner)), rest) => put_consent(inner, rest, value),
+        (Some(answer), [_, ..]) => {
+            let granted = std::mem::take(answer);
+            let mut inner = Map::from_iter([("granted".to_owned(), granted)]);
+            put_consent(&mut inner, rest, value)?;
+            *answer = Value::Object(inner);
+            Ok(())
+        }
+        (None, _) | (Some(_), []) => put(object, path, value),
+    }
+}
+
 /// A row as it was, to be mended and imported again.
 fn joined(record: &csv::ByteRecord) -> String {
     let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
     let written = writer.write_byte_record(record).ok().and_then(|()| writer.into_inner().ok());
     String::from_utf8_lossy(written.unwrap_or_default().trim_ascii_end()).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::import::columns;
+
+    #[test]
+    fn what_proves_an_answer_stands_beside_it_in_whatever_order() {
+        for headings in [
+            "id,consent_marketing,consent.marketing.evidence,consent_source",
+            "id,consent.marketing.evidence,consent_marketing,consent_source",
+        ] {
+            let headings: Vec<String> = headings.split(',').map(str::to_owned).collect();
+            let (table, columns) = columns::read(&headings, &[]).unwrap();
+            let rows = Rows { table, columns, zone: TimeZone::UTC, origin: "a.csv".into() };
+            let cells = headings.iter().map(|heading| match &**heading {
+                "id" => "ada",
+                "consent_marketing" => "yes",
+                "consent_source" => "shop",
+                _ => "doi-9",
+            });
+            let row = rows.row(&cells.collect::<Vec<_>>().into(), 1).ok().unwrap();
+            let row: Value = serde_json::from_str(&row).unwrap();
+            let marketing = json!({"granted": true, "evidence": "doi-9"});
+            let wanted = json!({"consent": {"marketing": marketing, "source": "shop"}});
+            assert_eq!(row["traits"], wanted);
+        }
+    }
 }

@@ -45,7 +45,7 @@ use super::symbols::Symbols;
 use crate::engine::condition::{Condition, Expr};
 
 pub(crate) use check::{Kind, Sight};
-pub(crate) use walk::{properties, series};
+pub(crate) use walk::{has_part, properties, series};
 
 /// Compiles a condition.
 pub(crate) fn condition(

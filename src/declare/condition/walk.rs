@@ -34,6 +34,13 @@ pub(crate) fn series(expr: &Expr, found: &mut BTreeSet<SeriesSlot>) {
     });
 }
 
+/// Whether anything in an expression is such that this says yes.
+pub(crate) fn has_part(expr: &Expr, is_it: &dyn Fn(&Expr) -> bool) -> bool {
+    let mut found = false;
+    visit(expr, &mut |expr| found = found || is_it(expr));
+    found
+}
+
 /// How much work an expression is, in rough units: `&&` and `||` try what is cheap first.
 pub(super) fn cost(expr: &Expr) -> u32 {
     let mut total = 0_u32;

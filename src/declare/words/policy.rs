@@ -52,6 +52,9 @@ record! {
     PurposeWords {
         /// `opt_in` (a recorded yes is needed) or `opt_out` (only a recorded no stops it).
         consent: Need<ConsentWord>,
+        /// Whether the wish of a customer not to be profiled holds what a score decides: `heed` or
+        /// `ignore`. Default `heed`, and `ignore` where `caps` says `exempt`.
+        profiling: Option<ProfilingWord>,
         /// Whether quiet hours and blackouts hold it: `keep` or `break`. Default `keep`.
         quiet_hours: Option<QuietWord>,
         /// Whether it counts against caps and is held by them: `count` or `exempt`.
@@ -163,6 +166,14 @@ choice! {
         OptIn = "opt_in",
         /// A no stops it.
         OptOut = "opt_out",
+    }
+
+    /// Whether the wish not to be profiled holds.
+    ProfilingWord {
+        /// It does.
+        Heed = "heed",
+        /// It does not.
+        Ignore = "ignore",
     }
 
     /// Whether quiet hours hold.

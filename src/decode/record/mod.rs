@@ -68,6 +68,8 @@ pub enum Record<'a> {
     },
     /// An order of an operator: every shard has a copy.
     Operation(Operation),
+    /// An address that is not written to any more, or is again.
+    Listing(ListingRecord<'a>),
 }
 
 /// An event: what was judged when it came, and the sender's bytes.
@@ -125,6 +127,25 @@ pub struct ReceiptRecord<'a> {
     pub text: &'a str,
 }
 
+/// An address that is not written to any more, or is again; by its hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListingRecord<'a> {
+    /// The channel.
+    pub channel: &'a str,
+    /// The purpose; `None` for all.
+    pub purpose: Option<&'a str>,
+    /// The address, hashed.
+    pub hash: &'a str,
+    /// Why.
+    pub cause: &'a str,
+    /// Who says so.
+    pub by: &'a str,
+    /// Since when.
+    pub at: Timestamp,
+    /// Whether it is taken off.
+    pub off: bool,
+}
+
 /// A score computed elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ScoreRecord<'a> {
@@ -151,6 +172,17 @@ pub enum PreferenceRecord<'a> {
         answer: Answer,
         /// Where it was given.
         source: &'a str,
+        /// What proves it.
+        evidence: Option<&'a str>,
+    },
+    /// Whether scores may decide about what is written to the customer.
+    Profiling {
+        /// The answer.
+        answer: Answer,
+        /// Where it was given.
+        source: &'a str,
+        /// What proves it.
+        evidence: Option<&'a str>,
     },
     /// Nothing but exempt purposes until then; `None` ends the pause.
     PauseUntil(Option<Timestamp>),
@@ -255,6 +287,8 @@ stored! {
         Desk = 7,
         /// [`Record::Receipt`].
         Receipt = 8,
+        /// [`Record::Listing`].
+        Listing = 11,
     }
 }
 /// Keys of the header. Never reuse a number.
@@ -293,6 +327,8 @@ mod key {
     pub(super) const ADDRESS: u8 = 41;
     pub(super) const TOLD: u8 = 42;
     pub(super) const TEXT: u8 = 43;
+    pub(super) const EVIDENCE: u8 = 60;
+    pub(super) const DETAIL: u8 = 61;
 }
 
 /// Codes of `Delivery`.
@@ -309,6 +345,7 @@ mod preference {
     pub(super) const CONSENT: u8 = 0;
     pub(super) const PAUSE: u8 = 1;
     pub(super) const PREFERRED_CHANNEL: u8 = 2;
+    pub(super) const PROFILING: u8 = 3;
 }
 impl<'a> Record<'a> {
     /// Whose it is.
@@ -322,7 +359,7 @@ impl<'a> Record<'a> {
             | Self::Preference { customer, .. }
             | Self::Erasure { customer } => Subject::Customer(customer),
             Self::Desk { desk, .. } => Subject::Customer(desk),
-            Self::Operation(_) => Subject::Everyone,
+            Self::Operation(_) | Self::Listing(_) => Subject::Everyone,
         }
     }
 
@@ -337,6 +374,7 @@ impl<'a> Record<'a> {
             | Self::Desk { .. }
             | Self::Preference { .. }
             | Self::Operation(_)
+            | Self::Listing(_)
             | Self::Erasure { .. } => None,
         }
     }

@@ -3,8 +3,8 @@
 use minicbor::Decoder;
 
 use super::{
-    Call, EventRecord, Freshness, Kind, KnownAs, PreferenceRecord, ReceiptRecord, Record,
-    ScoreRecord, Shape, Subject, key, preference, result, unknown,
+    Call, EventRecord, Freshness, Kind, KnownAs, ListingRecord, PreferenceRecord, ReceiptRecord,
+    Record, ScoreRecord, Shape, Subject, key, preference, result, unknown,
 };
 use crate::decode::json;
 use crate::decode::refusal::Refusal;
@@ -48,6 +48,8 @@ struct Fields<'a> {
     address: Option<&'a str>,
     told: Option<u8>,
     text: Option<&'a str>,
+    evidence: Option<&'a str>,
+    detail: Option<&'a str>,
     order: Option<&'a str>,
     scope: Option<&'a str>,
     by: Option<&'a str>,
@@ -105,6 +107,8 @@ impl<'a> Fields<'a> {
             key::ADDRESS => self.address = Some(decoder.str()?),
             key::TOLD => self.told = Some(decoder.u8()?),
             key::TEXT => self.text = Some(decoder.str()?),
+            key::EVIDENCE => self.evidence = Some(decoder.str()?),
+            key::DETAIL => self.detail = Some(decoder.str()?),
             key::ORDER => self.order = Some(decoder.str()?),
             key::SCOPE => self.scope = Some(decoder.str()?),
             key::BY => self.by = Some(decoder.str()?),
@@ -147,6 +151,15 @@ impl<'a> Fields<'a> {
             Kind::Desk => Record::Desk { desk: must(self.customer)?, note: self.into_note()? },
             Kind::Erasure => Record::Erasure { customer: must(self.customer)? },
             Kind::Operation => Record::Operation(self.into_operation()?),
+            Kind::Listing => Record::Listing(ListingRecord {
+                channel: must(self.channel)?,
+                purpose: self.purpose,
+                hash: must(self.id)?,
+                cause: must(self.why)?,
+                by: self.source.unwrap_or_default(),
+                at: Timestamp::from_millis(must(self.occurred_ms)?),
+                off: self.granted == Some(1),
+            }),
         })
     }
 
@@ -177,6 +190,7 @@ impl<'a> Fields<'a> {
             result::REFUSED => Delivery::Refused {
                 reason: Reason::parse(must(self.why)?)
                     .ok_or_else(|| unknown("the reason is not known to this version"))?,
+                detail: self.detail.map(Into::into),
             },
             _ => return Err(unknown("the result is not known to this version")),
         };
@@ -267,16 +281,26 @@ impl<'a> Fields<'a> {
         })
     }
 
+    fn answer(&self) -> Result<Answer, Refusal> {
+        Ok(match must(self.granted)? {
+            1 => Answer::Granted,
+            _ => Answer::Denied,
+        })
+    }
+
     fn into_preference(self) -> Result<PreferenceRecord<'a>, Refusal> {
         Ok(match must(self.preference)? {
             preference::CONSENT => PreferenceRecord::Consent {
                 purpose: self.purpose,
                 channel: self.channel,
-                answer: match must(self.granted)? {
-                    1 => Answer::Granted,
-                    _ => Answer::Denied,
-                },
+                answer: self.answer()?,
                 source: self.source.unwrap_or_default(),
+                evidence: self.evidence,
+            },
+            preference::PROFILING => PreferenceRecord::Profiling {
+                answer: self.answer()?,
+                source: self.source.unwrap_or_default(),
+                evidence: self.evidence,
             },
             preference::PAUSE => {
                 PreferenceRecord::PauseUntil(self.until_ms.map(Timestamp::from_millis))

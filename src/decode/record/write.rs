@@ -6,8 +6,8 @@ use minicbor::Encoder;
 use minicbor::encode::Error;
 
 use super::{
-    EventRecord, Freshness, Kind, KnownAs, PreferenceRecord, ReceiptRecord, Record, Subject, key,
-    preference, result,
+    EventRecord, Freshness, Kind, KnownAs, ListingRecord, PreferenceRecord, ReceiptRecord, Record,
+    Subject, key, preference, result,
 };
 use crate::engine::desk::{DeskNote, Said};
 use crate::engine::input::{Answer, Delivery, Outcome};
@@ -45,6 +45,7 @@ impl Header<'_> {
                 self.begin(Kind::Erasure, 2, Subject::Customer(customer))
             }
             Record::Operation(operation) => self.operation(operation),
+            Record::Listing(listing) => self.listing(listing),
         }
     }
 
@@ -83,17 +84,22 @@ impl Header<'_> {
             Delivery::Rejected { why } => (result::REJECTED, Some(&**why)),
             Delivery::Unknown { why } => (result::UNKNOWN, Some(&**why)),
             Delivery::Expired => (result::EXPIRED, None),
-            Delivery::Refused { reason } => (result::REFUSED, Some(reason.as_str())),
+            Delivery::Refused { reason, .. } => (result::REFUSED, Some(reason.as_str())),
         };
         let known = known_as.map_or(0, |known| {
             2 + u64::from(known.id.is_some()) + u64::from(known.address.is_some())
         });
-        let fields = 5 + u64::from(why.is_some()) + known;
+        let detail = match &outcome.result {
+            Delivery::Refused { detail, .. } => detail.as_deref(),
+            _ => None,
+        };
+        let fields = 5 + u64::from(why.is_some()) + u64::from(detail.is_some()) + known;
         self.begin(Kind::Outcome, fields, Subject::Customer(customer))?;
         self.0.u8(key::DECISION)?.bytes(outcome.decision.as_bytes())?;
         self.0.u8(key::ATTEMPT)?.u32(outcome.attempt)?;
         self.code(key::RESULT, result)?;
         self.optional(key::WHY, why)?;
+        self.optional(key::DETAIL, detail)?;
         let Some(known) = known_as else { return Ok(()) };
         self.text(key::CHANNEL, known.channel)?;
         self.text(key::PURPOSE, known.purpose)?;
@@ -168,14 +174,24 @@ impl Header<'_> {
     fn preference(&mut self, customer: &str, preference: &PreferenceRecord<'_>) -> Written {
         let subject = Subject::Customer(customer);
         match *preference {
-            PreferenceRecord::Consent { purpose, channel, answer, source } => {
-                let optional = u64::from(purpose.is_some()) + u64::from(channel.is_some());
+            PreferenceRecord::Consent { purpose, channel, answer, source, evidence } => {
+                let optional = [purpose, channel, evidence];
+                let optional =
+                    optional.into_iter().map(|one| u64::from(one.is_some())).sum::<u64>();
                 self.begin(Kind::Preference, 5 + optional, subject)?;
                 self.code(key::PREFERENCE, preference::CONSENT)?;
                 self.optional(key::PURPOSE, purpose)?;
                 self.optional(key::CHANNEL, channel)?;
                 self.code(key::GRANTED, u8::from(answer == Answer::Granted))?;
-                self.text(key::SOURCE, source)
+                self.text(key::SOURCE, source)?;
+                self.optional(key::EVIDENCE, evidence)
+            }
+            PreferenceRecord::Profiling { answer, source, evidence } => {
+                self.begin(Kind::Preference, 5 + u64::from(evidence.is_some()), subject)?;
+                self.code(key::PREFERENCE, preference::PROFILING)?;
+                self.code(key::GRANTED, u8::from(answer == Answer::Granted))?;
+                self.text(key::SOURCE, source)?;
+                self.optional(key::EVIDENCE, evidence)
             }
             PreferenceRecord::PauseUntil(until) => {
                 self.begin(Kind::Preference, 3 + u64::from(until.is_some()), subject)?;
@@ -202,6 +218,18 @@ impl Header<'_> {
         self.0.u8(key::UNTIL_MS)?.i64(until.as_millis())?;
         self.text(key::SOURCE, by)?;
         self.text(key::WHY, why)
+    }
+
+    fn listing(&mut self, listing: &ListingRecord<'_>) -> Written {
+        let ListingRecord { channel, purpose, hash, cause, by, at, off } = *listing;
+        self.begin(Kind::Listing, 7 + u64::from(purpose.is_some()), Subject::Everyone)?;
+        self.text(key::CHANNEL, channel)?;
+        self.optional(key::PURPOSE, purpose)?;
+        self.text(key::ID, hash)?;
+        self.text(key::WHY, cause)?;
+        self.text(key::SOURCE, by)?;
+        self.0.u8(key::OCCURRED_MS)?.i64(at.as_millis())?;
+        self.code(key::GRANTED, u8::from(off))
     }
 
     fn code(&mut self, key: u8, code: u8) -> Written {

@@ -40,18 +40,20 @@ fn every_record_is_read_back_as_it_was_written() {
         outcome(Delivery::Rejected { why: "no such mailbox".into() }),
         outcome(Delivery::Unknown { why: "timed out".into() }),
         outcome(Delivery::Expired),
-        outcome(Delivery::Refused { reason: Reason::OptedOut }),
+        outcome(Delivery::Refused { reason: Reason::OptedOut, detail: None }),
         preference(PreferenceRecord::Consent {
             purpose: Some("marketing"),
             channel: None,
             answer: Answer::Denied,
             source: "page",
+            evidence: Some("form-7"),
         }),
         preference(PreferenceRecord::Consent {
             purpose: None,
             channel: Some("email"),
             answer: Answer::Granted,
             source: "",
+            evidence: None,
         }),
         preference(PreferenceRecord::PauseUntil(Some(noon()))),
         preference(PreferenceRecord::PauseUntil(None)),
@@ -65,6 +67,48 @@ fn every_record_is_read_back_as_it_was_written() {
             until: Timestamp::from_millis(1_772_366_400_000),
             by: "ann".into(),
             why: "a wrong price".into(),
+        }),
+    ];
+    check_all(&records);
+}
+
+#[test]
+fn what_is_said_of_profiles_and_addresses_is_read_back_as_it_was_written() {
+    let outcome = |result| Record::Outcome {
+        customer: "c",
+        outcome: Outcome { decision: DecisionId::from_bytes([7; 16]), attempt: 3, result },
+        known_as: None,
+    };
+    let preference = |preference| Record::Preference { customer: "c", preference };
+    let records = [
+        outcome(Delivery::Refused { reason: Reason::Listed, detail: Some("since then".into()) }),
+        preference(PreferenceRecord::Profiling {
+            answer: Answer::Denied,
+            source: "page",
+            evidence: None,
+        }),
+        preference(PreferenceRecord::Profiling {
+            answer: Answer::Granted,
+            source: "page",
+            evidence: Some("click 3"),
+        }),
+        Record::Listing(ListingRecord {
+            channel: "email",
+            purpose: Some("marketing"),
+            hash: "0a",
+            cause: "added",
+            by: "ops",
+            at: noon(),
+            off: true,
+        }),
+        Record::Listing(ListingRecord {
+            channel: "email",
+            purpose: None,
+            hash: "0b",
+            cause: "bounced",
+            by: "",
+            at: noon(),
+            off: false,
         }),
     ];
     check_all(&records);

@@ -1,6 +1,7 @@
 //! Consent and preference: what the customer said yes and no to, and whether they asked for a pause.
 
 use super::case::{Case, Course, Message, Passage};
+use super::profiling;
 use crate::engine::customer::{Consent, CustomerState};
 use crate::engine::decision::{Detail, Hold, Reason, Rule};
 use crate::engine::input::Answer;
@@ -79,6 +80,7 @@ pub(super) fn check(case: &Case<'_>, course: &mut Course<'_>) -> Passage {
         let detail = Detail::Consent { purpose: message.slot, known };
         return course.suppress(Rule::Consent, reason, detail);
     }
+    profiling::check(case, course)?;
     match paused(case, case.now) {
         Hold::Until(until) => {
             let detail = Detail::Freeze { by: "the customer".into(), until: Some(until) };

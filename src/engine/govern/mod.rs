@@ -13,6 +13,7 @@ mod ledger;
 mod loop_guard;
 mod once_per;
 mod operations;
+pub mod profiling;
 mod quiet_hours;
 mod ramp;
 mod standing;

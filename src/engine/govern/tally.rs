@@ -5,6 +5,7 @@ use std::cell::OnceCell;
 use jiff::civil;
 use smallvec::SmallVec;
 
+use super::cap::looks_back;
 use super::case::{Case, ZoneFor};
 use crate::engine::catalog::{Catalog, Sending};
 use crate::engine::customer::{Contact, ContactKind};
@@ -23,9 +24,8 @@ pub(super) struct Tally<'a, 'c> {
     case: &'c Case<'a>,
     /// Oldest first.
     contacts: SmallVec<[&'a Contact; CONTACTS]>,
-    /// The days of all of them on the customer's wall clock, and the periods around the present:
-    /// calendar caps ask again and again.
-    days: OnceCell<(SmallVec<[Day; CONTACTS]>, Option<Today>)>,
+    /// The days of all of them on the customer's wall clock: calendar caps ask again and again.
+    days: OnceCell<SmallVec<[Day; CONTACTS]>>,
 }
 
 /// Whether ghosts count: among those of the global holdout they do, so that these are held by the
@@ -34,29 +34,6 @@ pub(super) struct Tally<'a, 'c> {
 enum Ghosts {
     Counted,
     Ignored,
-}
-
-/// The periods around the present.
-#[derive(Clone, Copy, Debug)]
-struct Today {
-    day: Days,
-    week: Days,
-    month: Days,
-}
-
-impl Today {
-    fn of(today: Day) -> Self {
-        let around = |period: Period| period.around(today);
-        Self { day: around(Period::Day), week: around(Period::Week), month: around(Period::Month) }
-    }
-
-    const fn days(&self, period: Period) -> Days {
-        match period {
-            Period::Day => self.day,
-            Period::Week => self.week,
-            Period::Month => self.month,
-        }
-    }
 }
 
 impl<'a, 'c> Tally<'a, 'c> {
@@ -73,13 +50,27 @@ impl<'a, 'c> Tally<'a, 'c> {
             };
             real && is_counted(catalog, contact)
         };
-        let contacts = case.ledger.iter().filter(counted).collect();
+        let contacts: SmallVec<_> = case.ledger.iter().filter(counted).collect();
+        debug_assert!(contacts.is_sorted_by_key(|contact: &&Contact| contact.at), "oldest first");
         Self { case, contacts, days: OnceCell::new() }
     }
 
     /// The contacts that a cap counts, oldest first.
     fn counted(&self, cap: &Cap) -> impl DoubleEndedIterator<Item = &'a Contact> {
         self.contacts.iter().copied().filter(|contact| in_scope(cap.scope, contact))
+    }
+
+    /// Those of them that were made after an instant, newest first.
+    fn newest(&self, cap: &Cap, after: Timestamp) -> impl Iterator<Item = &'a Contact> {
+        let newest = self.contacts.iter().copied().rev();
+        newest
+            .take_while(move |contact| after < contact.at)
+            .filter(|contact| in_scope(cap.scope, contact))
+    }
+
+    /// The last of as many as a cap allows.
+    fn nth(mut contacts: impl Iterator<Item = &'a Contact>, at_most: u32) -> Option<&'a Contact> {
+        contacts.nth(usize::try_from(at_most.checked_sub(1)?).unwrap_or(usize::MAX))
     }
 
     /// How long a cap holds one more contact from an instant on. Without a zone a calendar says
@@ -91,16 +82,15 @@ impl<'a, 'c> Tally<'a, 'c> {
             }
             // Free as soon as the n-th newest has left the window.
             CapLimit::Rolling { at_most, window } => {
-                let newer = usize::try_from(at_most - 1).unwrap_or(usize::MAX);
                 let early = is_planted(Fault::WindowEndsEarly);
                 let early = if early { Span::MINUTE } else { Span::ZERO };
-                self.counted(cap).nth_back(newer).map(|contact| contact.at + window - early)
+                let last = Self::nth(self.newest(cap, at - window), at_most);
+                last.map(|contact| contact.at + window - early)
             }
             CapLimit::Gap { gap } => self.counted(cap).next_back().map(|last| last.at + gap),
-            CapLimit::Calendar { at_most, period } => match self.zone() {
-                Some(zone) => return self.calendar_hold(cap, (at_most, period), at, zone),
-                None => None,
-            },
+            CapLimit::Calendar { at_most, period } => {
+                return self.calendar_hold(cap, at_most, period, at);
+            }
         };
         match until {
             Some(until) if at < until => Hold::Until(until),
@@ -108,22 +98,14 @@ impl<'a, 'c> Tally<'a, 'c> {
         }
     }
 
-    fn calendar_hold(
-        &self,
-        cap: &Cap,
-        (at_most, period): (u32, Period),
-        at: Timestamp,
-        zone: &Zone,
-    ) -> Hold {
-        let is_full = |days: Days| {
-            let used = self.counted_in(cap, days).count();
-            usize::try_from(at_most).is_ok_and(|at_most| at_most <= used)
-        };
-        // Mostly there is room now, and nobody has to walk the wall clock.
-        let today = self.days(zone).1.filter(|_| at == self.case.now);
-        if today.is_some_and(|today| !is_full(today.days(period))) {
+    fn calendar_hold(&self, cap: &Cap, at_most: u32, period: Period, at: Timestamp) -> Hold {
+        // Mostly there were not as many in as long as a period may be, and nobody has to look at the
+        // wall clock.
+        if Self::nth(self.newest(cap, at - looks_back(cap)), at_most).is_none() {
             return Hold::Free;
         }
+        let Some(zone) = self.zone() else { return Hold::Free };
+        let is_full = |days| Self::nth(self.counted_in(cap, days), at_most).is_some();
         let utc = Zone::utc();
         let zone = if is_planted(Fault::CalendarOfUtc) { &utc } else { zone };
         let free = zone.first_outside(at, |local| {
@@ -140,22 +122,19 @@ impl<'a, 'c> Tally<'a, 'c> {
 
     /// The contacts counted in a period.
     fn counted_in(&self, cap: &Cap, days: Days) -> impl Iterator<Item = &'a Contact> {
-        let zone = self.zone();
-        let known = zone.map_or(&[][..], |zone| &self.days(zone).0);
-        let contacts = self.contacts.iter().copied().zip(known);
+        let contacts = self.contacts.iter().copied().zip(self.days());
         contacts
             .filter(move |(contact, day)| days.have(**day) && in_scope(cap.scope, contact))
             .map(|(contact, _)| contact)
     }
 
-    fn days(&self, zone: &Zone) -> &(SmallVec<[Day; CONTACTS]>, Option<Today>) {
+    /// Without a zone there are none.
+    fn days(&self) -> &[Day] {
         self.days.get_or_init(|| {
             let utc = Zone::utc();
+            let Some(zone) = self.zone() else { return SmallVec::new() };
             let zone = if is_planted(Fault::CalendarOfUtc) { &utc } else { zone };
-            let contacts = self.contacts.iter().map(|contact| contact.at);
-            let mut days: SmallVec<_> = zone.days(contacts.chain([self.case.now])).collect();
-            let today = days.pop().map(Today::of);
-            (days, today)
+            zone.days(self.contacts.iter().map(|contact| contact.at)).collect()
         })
     }
 

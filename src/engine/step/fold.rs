@@ -1,16 +1,17 @@
 //! Folds an event into what is known of the customer: traits, consent, history, timeline, session.
 
 use super::super::catalog::{Catalog, Measure, SessionEdge};
-use super::super::customer::{Consent, CustomerState, Session, spare_room};
+use super::super::customer::{Consent, CustomerState, Profiling, Session, spare_room};
 use super::super::decision::Truth;
 use super::super::evaluate;
-use super::super::govern::{consent, suppression};
-use super::super::input::{Answer, Event, Preference, Reach};
+use super::super::govern::{consent, profiling, suppression};
+use super::super::input::{Event, Preference, Reach};
 use super::super::series::Series;
 use super::super::slot::{ChannelSlot, PurposeSlot, SeriesSlot, TraitSlot};
 use super::super::time::Timestamp;
 use super::super::timer::TimerKind;
 use super::super::value::{Value, ValueRef};
+use super::consent_trait::{self, About};
 use super::{Step, timers};
 
 impl Step<'_> {
@@ -69,8 +70,7 @@ impl Step<'_> {
         }
     }
 
-    /// Takes over the answers of the `consent` trait that differ from what it said before: a copy
-    /// sent again by another system must not overrule an unsubscription made since.
+    /// Takes over the answers of the `consent` trait that differ from what it said before.
     fn fold_consent(
         &mut self,
         old: Option<&Value>,
@@ -78,31 +78,18 @@ impl Step<'_> {
         at: Timestamp,
         source: &str,
     ) {
-        let before = old.map_or(ValueRef::Missing, Value::as_ref);
-        let mut set = |purpose, channel, answer| {
-            let source = source.into();
-            consent::record(self.state, Consent { purpose, channel, answer, at, source });
-        };
         let Some(new) = new else { return };
-        if let Some(answer) = answer_of(new) {
-            set(None, None, answer);
-        }
-        let Value::Map(purposes) = new else { return };
-        for (name, said) in purposes {
-            let Some(purpose) = find_purpose(self.catalog, name) else { continue };
-            let before = before.member(name);
-            if let Some(answer) = answer_of(said)
-                && before != said.as_ref()
-            {
-                set(Some(purpose), None, answer);
-            }
-            let Value::Map(channels) = said else { continue };
-            for (name, said) in channels {
-                if let Some(channel) = find_channel(self.catalog, name)
-                    && let Some(answer) = answer_of(said)
-                    && before.member(name) != said.as_ref()
-                {
-                    set(Some(purpose), Some(channel), answer);
+        let before = old.map_or(ValueRef::Missing, Value::as_ref);
+        for answer in consent_trait::changed(self.catalog, before, new) {
+            let consent_trait::Answered { about, answer, source: told, evidence } = answer;
+            let source = told.unwrap_or(source).into();
+            match about {
+                About::Messages(purpose, channel) => consent::record(
+                    self.state,
+                    Consent { purpose, channel, answer, at, source, evidence },
+                ),
+                About::Profiling => {
+                    profiling::record(self.state, Profiling { answer, at, source, evidence });
                 }
             }
         }
@@ -192,45 +179,26 @@ impl Step<'_> {
 /// A change of consent or preference made outside the `consent` trait.
 pub(super) fn preference(state: &mut CustomerState, preference: &Preference, at: Timestamp) {
     match preference {
-        Preference::Consent { purpose, channel, answer, source } => {
+        Preference::Consent { purpose, channel, answer, source, evidence } => {
             let (purpose, channel, answer) = (*purpose, *channel, *answer);
-            consent::record(
-                state,
-                Consent { purpose, channel, answer, at, source: source.clone() },
-            );
+            let (source, evidence) = (source.clone(), evidence.clone());
+            consent::record(state, Consent { purpose, channel, answer, at, source, evidence });
+        }
+        Preference::Profiling { answer, source, evidence } => {
+            let (answer, source, evidence) = (*answer, source.clone(), evidence.clone());
+            profiling::record(state, Profiling { answer, at, source, evidence });
         }
         Preference::PauseUntil(until) => state.rare.paused_until = *until,
         Preference::PreferredChannel(channel) => state.rare.preferred_channel = *channel,
     }
 }
 
-fn find_purpose(catalog: &Catalog, name: &str) -> Option<PurposeSlot> {
+pub(super) fn find_purpose(catalog: &Catalog, name: &str) -> Option<PurposeSlot> {
     let index = catalog.policy.purposes.iter().position(|purpose| *purpose.name == *name)?;
     u16::try_from(index).ok().map(PurposeSlot)
 }
 
-fn find_channel(catalog: &Catalog, name: &str) -> Option<ChannelSlot> {
+pub(super) fn find_channel(catalog: &Catalog, name: &str) -> Option<ChannelSlot> {
     let index = catalog.policy.channels.iter().position(|channel| *channel.name == *name)?;
     u16::try_from(index).ok().map(ChannelSlot)
 }
-
-/// What a value of the `consent` trait answers. Forms and tables send a yes and a no as a text or a
-/// number too, and a no must not be overheard; anything else answers nothing.
-fn answer_of(value: &Value) -> Option<Answer> {
-    let said =
-        |text: &str, words: &[&str]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
-    match value {
-        Value::Bool(true) => Some(Answer::Granted),
-        Value::Bool(false) => Some(Answer::Denied),
-        Value::Num(number) if number.total_cmp(&1.0).is_eq() => Some(Answer::Granted),
-        Value::Num(number) if number.abs().total_cmp(&0.0).is_eq() => Some(Answer::Denied),
-        Value::Str(text) if said(text.trim(), &YES) => Some(Answer::Granted),
-        Value::Str(text) if said(text.trim(), &NO) => Some(Answer::Denied),
-        Value::Num(_) | Value::Str(_) | Value::List(_) | Value::Map(_) => None,
-    }
-}
-
-/// Texts that say yes.
-const YES: [&str; 6] = ["true", "yes", "1", "granted", "opted_in", "subscribed"];
-/// Texts that say no.
-const NO: [&str; 6] = ["false", "no", "0", "denied", "opted_out", "unsubscribed"];

@@ -9,6 +9,7 @@ mod answers;
 mod audit;
 mod behavior;
 mod bind;
+mod consent_trait;
 mod content;
 mod desk;
 mod erase;
@@ -29,6 +30,7 @@ mod tests;
 
 pub use behavior::concerns;
 pub use bind::bind;
+pub use consent_trait::WORDS as CONSENT_WORDS;
 pub(super) use fire::{properties_of, trace_all};
 pub use roster::Roster;
 

@@ -1,7 +1,7 @@
 //! What became of a send or a task, entered into the ledger and on record.
 
 use super::super::customer::{Contact, ContactKind};
-use super::super::decision::{Reason, Ruling, Verdict, VerdictKind};
+use super::super::decision::{Detail, Finding, Passed, Reason, Rule, Ruling, Verdict, VerdictKind};
 use super::super::govern;
 use super::super::id::DecisionId;
 use super::super::input::{Delivery, Outcome};
@@ -31,11 +31,17 @@ impl Step<'_> {
             }
             Delivery::Delivered => return,
             Delivery::Rejected { .. } => Verdict::Suppress { reason: Reason::Rejected },
-            Delivery::Refused { reason } => refused(*reason),
+            Delivery::Refused { reason, .. } => refused(*reason),
             Delivery::Expired => Verdict::Expire { reason: Reason::Expired },
             Delivery::Unknown { .. } => Verdict::Unknown { reason: Reason::OutcomeUnknown },
         };
         self.replace((outcome.decision, &contact), replaced, verdict, now);
+        if let Delivery::Refused { detail: Some(detail), .. } = result
+            && let Some(ruling) = self.decision.rulings.last_mut()
+        {
+            let detail = Detail::Text(detail.clone());
+            ruling.findings.push(Finding { rule: Rule::Channel, passed: Passed::No, detail });
+        }
     }
 
     /// Another verdict stands for a decision whose contact is in the ledger.

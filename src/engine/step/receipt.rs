@@ -92,5 +92,6 @@ fn refuse(
     at: Timestamp,
 ) {
     let source = source.into();
-    consent::record(state, Consent { purpose, channel, answer: Answer::Denied, at, source });
+    let (answer, evidence) = (Answer::Denied, None);
+    consent::record(state, Consent { purpose, channel, answer, at, source, evidence });
 }

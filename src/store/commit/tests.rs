@@ -10,7 +10,7 @@ use crate::engine::time::Span;
 use crate::store::Options;
 use crate::store::decisions::DecisionFilter;
 use crate::store::record::{ExposureRecord, InboxRow, OutboxRow, TaskRecord, Versions};
-use crate::store::tasks::TaskFilter;
+use crate::store::tasks::{TaskCounts, TaskFilter};
 use crate::store::view::Funnel;
 
 fn start() -> Timestamp {
@@ -406,6 +406,43 @@ fn tasks_are_listed_and_changed() {
     let due = vec![TaskRecord { due_at: due, ..task(4, "c", 4, None) }];
     store.commit(&mut [Batch { tasks: due, ..Batch::default() }]).unwrap();
     assert_eq!((titles(&late(59)).len(), titles(&late(60))), (0, vec!["04".to_owned()]));
+}
+
+#[test]
+fn tasks_are_listed_and_counted_by_team() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let due = TaskRecord { due_at: Some(at(60).to_string()), ..task(4, "c", 4, None) };
+    let tasks = vec![task(1, "a", 1, Some("ann")), due];
+    store.commit(&mut [Batch { tasks, ..Batch::default() }]).unwrap();
+    let ids = |filter: &TaskFilter| {
+        let page = store.tasks(filter, None, 9).unwrap();
+        page.items
+            .into_iter()
+            .map(|task| task.id.chars().take(2).collect::<String>())
+            .collect::<Vec<_>>()
+    };
+    let of = |team: &str| TaskFilter { team: Some(team.to_owned()), ..TaskFilter::default() };
+    let team = Some("care".to_owned());
+    let acked = TaskRecord { state: "acked".to_owned(), team, ..task(5, "c", 5, None) };
+    store.commit(&mut [Batch { tasks: vec![acked], ..Batch::default() }]).unwrap();
+    assert_eq!((ids(&of("care")), ids(&of("sales")).len()), (vec!["05".to_owned()], 0));
+    let counts = store.task_counts(None, at(60)).unwrap();
+    let told = |team: &str| (counts[team].open, counts[team].acked, counts[team].overdue);
+    assert_eq!((told(""), told("care")), ((2, 0, 1), (0, 1, 0)));
+    let elsewhere = store.task_counts(Some(&BTreeSet::new()), at(60)).unwrap();
+    assert_eq!(elsewhere["care"], TaskCounts::default());
+    // A line that an older version wrote does not tell the team.
+    let (key, line) = store
+        .spaces
+        .tasks_by_time
+        .iter()
+        .map(|g| g.into_inner().unwrap())
+        .find(|(_, line)| line.ends_with(b"care"))
+        .unwrap();
+    store.spaces.tasks_by_time.insert(key, &line[..line.len() - 5]).unwrap();
+    assert_eq!((ids(&of("care")), ids(&of("sales")).len()), (vec!["05".to_owned()], 0));
+    assert_eq!(store.task_counts(None, at(60)).unwrap(), counts);
 }
 
 pub(in crate::store) fn message(number: u8, customer: &str) -> InboxRow {

@@ -58,6 +58,7 @@ pub(super) mod field {
     pub(crate) const BOUNCED: u32 = 22;
     pub(crate) const ANSWERED_AT: u32 = 23;
     pub(crate) const HANDED_OVER_AT: u32 = 24;
+    pub(crate) const PROFILING: u32 = 30;
 }
 
 /// Writes and reads states bound to one catalog.

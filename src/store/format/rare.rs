@@ -1,14 +1,23 @@
-//! What few customers have, written and read: the session that runs, and tasks about them.
+//! What few customers have, written and read: what they said to being profiled, the session that runs, and
+//! tasks about them.
 
 use thin_vec::ThinVec;
 
 use super::read::{Read, Reader};
 use super::write::{Kind, Writer, Written};
-use crate::engine::customer::Session;
+use crate::engine::customer::{Profiling, Session};
+use crate::engine::input::Answer;
 use crate::engine::task::{CHAIN_MAX, Stage, TaskOutcome, TaskState};
 use crate::engine::time::{Span, Timestamp};
 
 impl Writer<'_> {
+    pub(super) fn profiling(&mut self, said: &Profiling) -> Written {
+        self.to.array(4)?.bool(said.answer == Answer::Granted)?;
+        self.instant(said.at)?;
+        self.to.str(&said.source)?;
+        self.text_or_null(said.evidence.as_deref())
+    }
+
     pub(super) fn session(&mut self, session: &Session) -> Written {
         self.to.array(3)?;
         self.instant(session.started_at)?;
@@ -58,6 +67,19 @@ impl Writer<'_> {
 }
 
 impl Reader<'_, '_> {
+    pub(super) fn profiling(&mut self) -> Read<Profiling> {
+        let members = self.length()?;
+        let answer = if self.from.bool()? { Answer::Granted } else { Answer::Denied };
+        let said = Profiling {
+            answer,
+            at: self.instant()?,
+            source: self.from.str()?.into(),
+            evidence: self.or_null(|reader| reader.from.str())?.map(Into::into),
+        };
+        self.skip_rest(members, 4)?;
+        Ok(said)
+    }
+
     pub(super) fn session(&mut self) -> Read<Session> {
         let members = self.length()?;
         let session = Session {

@@ -142,6 +142,7 @@ impl<'b> Reader<'_, 'b> {
             field::APPLIED => state.applied = self.from.u64()?,
             field::TRAITS => state.traits = self.traits()?,
             field::CONSENTS => state.rare.consents = self.list(Self::consent)?,
+            field::PROFILING => state.rare.profiling = Some(Box::new(self.profiling()?)),
             field::PAUSED_UNTIL => state.rare.paused_until = Some(self.instant()?),
             field::PREFERRED_CHANNEL => {
                 state.rare.preferred_channel = Some(ChannelSlot(self.channel()?));
@@ -235,8 +236,10 @@ impl<'b> Reader<'_, 'b> {
         let answer = if self.from.bool()? { Answer::Granted } else { Answer::Denied };
         let at = self.instant()?;
         let source = self.from.str()?.into();
-        self.skip_rest(members, 5)?;
-        Ok(Consent { purpose, channel, answer, at, source })
+        // Older states hold no evidence.
+        let evidence = if 5 < members { Some(self.from.str()?.into()) } else { None };
+        self.skip_rest(members, 5 + usize::from(evidence.is_some()))?;
+        Ok(Consent { purpose, channel, answer, at, source, evidence })
     }
 
     fn all_series(&mut self) -> Read<ThinVec<(SeriesSlot, Series)>> {

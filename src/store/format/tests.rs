@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::engine::classifier::Case;
 use crate::engine::customer::{
-    Bounced, Cause, Consent, Contact, ContactKind, Daily, Latch, Progress, ScoreState, Session,
-    Waiting,
+    Bounced, Cause, Consent, Contact, ContactKind, Daily, Latch, Profiling, Progress, ScoreState,
+    Session, Waiting,
 };
 use crate::engine::decision::Reason;
 use crate::engine::desk::{Desk, Held, Request, Waits};
@@ -328,6 +328,16 @@ impl Dice {
             answer: if self.below(2) == 0 { Answer::Granted } else { Answer::Denied },
             at: self.instant(),
             source: self.text(),
+            evidence: self.maybe(Self::text),
+        }
+    }
+
+    fn profiling(&mut self) -> Profiling {
+        Profiling {
+            answer: if self.below(2) == 0 { Answer::Granted } else { Answer::Denied },
+            at: self.instant(),
+            source: self.text(),
+            evidence: self.maybe(Self::text),
         }
     }
 
@@ -396,6 +406,7 @@ impl Dice {
             let kind = TimerKind::Task { decision: task.id };
             state.timers.push(Timer { due: task.opened_at, kind });
         }
+        state.rare.profiling = self.maybe(Self::profiling).map(Box::new);
         state.rare.desk = self.maybe(|dice| Box::new(dice.desk()));
         if state.rare.desk.is_some() {
             state.timers.push(Timer { due: self.instant(), kind: TimerKind::Desk });
@@ -563,6 +574,7 @@ fn the_golden_bytes_of_format_1_are_read_and_written() {
     then.ledger.iter_mut().for_each(|contact| contact.told = Told::Nothing);
     then.rare.tasks.clear();
     then.rare.desk = None;
+    then.rare.profiling = None;
     then.timers.retain(|timer| !matches!(timer.kind, TimerKind::Task { .. } | TimerKind::Desk));
     assert_eq!(back, then, "the state that was written then");
     assert_eq!(encoded(&names, &back), golden);

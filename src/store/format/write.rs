@@ -116,6 +116,10 @@ impl Writer<'_> {
         self.instant(state.last_seen)?;
         self.traits(state)?;
         self.list(field::CONSENTS, &state.rare.consents, Self::consent)?;
+        if let Some(said) = &state.rare.profiling {
+            self.to.u32(field::PROFILING)?;
+            self.profiling(said)?;
+        }
         if let Some(until) = state.rare.paused_until {
             self.to.u32(field::PAUSED_UNTIL)?;
             self.instant(until)?;
@@ -211,12 +215,15 @@ impl Writer<'_> {
     }
 
     fn consent(&mut self, consent: &Consent) -> Written {
-        self.to.array(5)?;
+        self.to.array(if consent.evidence.is_some() { 6 } else { 5 })?;
         self.name_or_null(Kind::Purpose, consent.purpose.map(|slot| slot.0))?;
         self.name_or_null(Kind::Channel, consent.channel.map(|slot| slot.0))?;
         self.to.bool(consent.answer == Answer::Granted)?;
         self.instant(consent.at)?;
         self.to.str(&consent.source)?;
+        if let Some(evidence) = &consent.evidence {
+            self.to.str(evidence)?;
+        }
         Ok(())
     }
 
@@ -468,6 +475,7 @@ fn count_fields(state: &CustomerState) -> u64 {
     let optional = [
         !state.traits.is_empty(),
         !state.rare.consents.is_empty(),
+        state.rare.profiling.is_some(),
         state.rare.paused_until.is_some(),
         state.rare.preferred_channel.is_some(),
         !state.series.is_empty(),

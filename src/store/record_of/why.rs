@@ -150,6 +150,10 @@ impl Teller<'_> {
                     None => format!("no answer is known for `{purpose}`"),
                 }
             }
+            Detail::Refused { at, source } => {
+                let at = clock.say(*at);
+                format!("the customer asked {at} that no score decides (from `{source}`)")
+            }
             Detail::Channel(Some(channel)) => format!("reachable on `{}`", self.channel(*channel)),
             Detail::Channel(None) => "no channel of the trigger reaches the customer".to_owned(),
             Detail::Arm(arm) => format!("in `{arm}`"),
@@ -229,6 +233,7 @@ const fn is_told_by_its_details(reason: Reason) -> bool {
         Reason::NoConsent
             | Reason::OptedOut
             | Reason::Paused
+            | Reason::Profiling
             | Reason::OncePer
             | Reason::Capped
             | Reason::QuietHours
@@ -245,6 +250,7 @@ fn tells_time(finding: &Finding) -> bool {
             Detail::Quiet { .. }
             | Detail::Cap { .. }
             | Detail::Unanswered { .. }
+            | Detail::Refused { .. }
             | Detail::Ramp { .. } => true,
             Detail::None
             | Detail::Text(_)

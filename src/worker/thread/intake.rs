@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
+use super::super::listing;
 use super::super::open_batch::Then;
 use super::super::shard::Stepped;
 use super::{Busy, Error, Parts, Running};
@@ -128,6 +129,7 @@ impl Running {
     }
 
     fn hear_outcome(&mut self, record: &Record<'_>, at: Timestamp) {
+        self.open.list(listing::heard(&self.shard, record, at));
         let Record::Outcome { customer, outcome, known_as } = record else { return };
         self.open.settle(outcome.decision);
         if let Some(known_as) = known_as {

@@ -233,7 +233,7 @@ fn a_certain_failure_frees_the_cap_and_the_rest_and_an_unknown_outcome_does_not(
             t.once_per = Some(span("1d"));
         }))
     };
-    let refused = Delivery::Refused { reason: Reason::OptedOut };
+    let refused = Delivery::Refused { reason: Reason::OptedOut, detail: None };
     for delivery in [rejected(), Delivery::Expired, refused] {
         let mut desk = build();
         assert_eq!(desk.ask("promo", NOON), "sent email");

@@ -151,6 +151,7 @@ impl Desk {
                 format!("{by} until {}", until.map_or("further notice".into(), short))
             }
             Detail::Consent { known, .. } => format!("{known:?}"),
+            Detail::Refused { at, source } => format!("{} {source}", short(*at)),
             Detail::Channel(channel) => format!("{channel:?}"),
             Detail::Arm(arm) => arm.to_string(),
             Detail::Winner(winner) => name(*winner).to_owned(),

@@ -1,9 +1,12 @@
 //! Each rule alone, with the reason it gives.
 
 use super::desk::{Desk, arm};
-use crate::engine::catalog::{Arm, ArmOffer, Experiment, Suppression, TriggerState, Unit, When};
+use crate::engine::catalog::{
+    Arm, ArmOffer, Experiment, Profiles, Suppression, TriggerState, Unit, When,
+};
+use crate::engine::customer::Profiling;
 use crate::engine::decision::{Passed, Reason, Rule};
-use crate::engine::govern::{consent, suppression};
+use crate::engine::govern::{consent, profiling, suppression};
 use crate::engine::input::Answer::{Denied, Granted};
 use crate::engine::policy::{CapScope, Share};
 use crate::engine::slot::ChannelSlot;
@@ -528,43 +531,38 @@ fn a_policy_freeze_holds_while_its_condition_does() {
 }
 
 #[test]
-fn a_trigger_comes_to_a_customer_when_its_ramp_does_and_stays() {
-    let steps = [(Share(1), span("1d")), (Share(9_999), span("1d"))];
-    let ramp = crate::engine::ramp::Ramp::new("promo", at(NOON), &steps);
-    let mut desk = Desk::new(shop().trigger("promo", |t| t.ramp = Some(ramp)));
-    let none = desk.findings("promo", "2026-03-01T12:00");
-    assert_eq!(desk.why(&none), ["ramp: 0 from 2026-03-03T12:00"]);
-    assert_eq!(desk.ask("promo", NOON), "suppressed ramp");
-    let one = desk.findings("promo", NOON);
-    assert_eq!(desk.why(&one), ["ramp: 1 from 2026-03-03T12:00"]);
-    assert_eq!(desk.ask("promo", "2026-03-03T12:00"), "sent email");
-    assert_eq!(desk.recheck("promo", "2026-03-03T12:00", "2026-03-03T12:00"), None);
-    let over = desk.findings("promo", "2026-03-04T12:00");
-    assert!(over.iter().all(|finding| finding.rule != Rule::Ramp), "it is over");
-}
-
-#[test]
-fn whoever_is_compared_as_one_comes_in_as_one() {
-    let steps = [(Share(5_000), span("1d"))];
-    let ramp = crate::engine::ramp::Ramp::new("promo", at(NOON), &steps);
-    let mut inside = Vec::new();
-    for name in ["acme", "umbrella", "initech", "hooli", "globex", "soylent"] {
-        let mut desk = Desk::new(shop().trigger("promo", |t| {
-            t.ramp = Some(ramp.clone());
-            t.experiment = Some(Experiment {
-                key: "promo".into(),
-                unit: Unit::Account,
-                holdout: Share(0),
-                arms: Box::default(),
-                goal: None,
-                guardrails: Box::default(),
-                read_at: None,
-            });
-        }));
-        set(&mut desk.state, ACCOUNT, name);
-        let said = desk.ask("promo", NOON);
-        assert_eq!(said == "sent email", ramp.has(name, at(NOON)), "{name}: {said}");
-        inside.push(said == "sent email");
+fn what_a_score_decides_does_not_go_to_whoever_will_not_be_profiled() {
+    let scored = |t: &mut crate::engine::catalog::Trigger| t.profiles = Profiles::Yes;
+    let shop = shop()
+        .trigger("promo", |_| {})
+        .trigger("risk", scored)
+        .trigger("receipt", |t| {
+            scored(t);
+            t.action = send(TRANSACTIONAL, &[EMAIL]);
+        })
+        .trigger("call", |t| {
+            scored(t);
+            t.action = task();
+        });
+    let mut desk = Desk::new(shop);
+    let said = |answer, when: &str| Profiling {
+        answer,
+        at: at(when),
+        source: "page".into(),
+        evidence: None,
+    };
+    assert_eq!(desk.ask("risk", "2026-03-01T12:00"), "sent email");
+    profiling::record(&mut desk.state, said(Denied, "2026-03-01T13:00"));
+    assert_eq!(desk.recheck("risk", "2026-03-01T12:00", NOON), Some(Reason::Profiling));
+    assert_eq!(desk.ask("risk", NOON), "suppressed profiling");
+    let findings = desk.findings("risk", NOON);
+    assert_eq!(desk.why(&findings), ["consent: 2026-03-01T13:00 page"]);
+    for (other, told) in [("promo", "sent email"), ("receipt", "sent email"), ("call", "task")] {
+        assert_eq!(desk.ask(other, NOON), told, "{other}");
     }
-    assert!(inside.contains(&true) && inside.contains(&false), "the names are chosen so");
+    // What was said before comes too late; a yes lifts it.
+    profiling::record(&mut desk.state, said(Granted, "2026-02-01T00:00"));
+    assert_eq!(desk.ask("risk", NOON), "suppressed profiling");
+    profiling::record(&mut desk.state, said(Granted, "2026-03-02T00:00"));
+    assert_eq!(desk.ask("risk", NOON), "sent email");
 }

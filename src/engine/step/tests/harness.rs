@@ -181,7 +181,8 @@ impl<'a> World<'a> {
             "consent" => {
                 let answer = if rest == "yes" { Answer::Granted } else { Answer::Denied };
                 let (purpose, channel, source) = (Some(PurposeSlot(0)), None, "test".into());
-                let preference = Preference::Consent { purpose, channel, answer, source };
+                let evidence = None;
+                let preference = Preference::Consent { purpose, channel, answer, source, evidence };
                 self.apply(name, at, position, Body::Preference(preference))
             }
             "pause" => {
@@ -314,8 +315,8 @@ impl<'a> World<'a> {
             "rejected" => Delivery::Rejected { why },
             "unknown" => Delivery::Unknown { why },
             "expired" => Delivery::Expired,
-            "refused" => Delivery::Refused { reason: Reason::OptedOut },
-            "contradicted" => Delivery::Refused { reason: Reason::Contradicted },
+            "refused" => Delivery::Refused { reason: Reason::OptedOut, detail: None },
+            "contradicted" => Delivery::Refused { reason: Reason::Contradicted, detail: None },
             _ => panic!("no outcome `{what}`"),
         };
         let outcome = Outcome { decision, attempt: 1, result };
