@@ -25,6 +25,7 @@ pub mod learn;
 pub mod links;
 pub mod log;
 pub mod rehearse;
+pub mod sheet;
 pub mod signing;
 pub mod stats;
 pub mod store;

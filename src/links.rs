@@ -20,6 +20,8 @@ const VERSION: u8 = 1;
 /// The layout of a token that goes to a provider and comes back with its receipts: it is no
 /// customer's, and does nothing that a customer's does.
 const REFERENCE: u8 = 2;
+/// The layout of a token that opens a customer's inbox: it asks for nothing else.
+const INBOX: u8 = 3;
 /// Length of a signature.
 const TAG_BYTES: usize = 32;
 /// Longest token that is looked at.
@@ -112,6 +114,21 @@ impl Links {
             expires_at: decided_at + self.life,
         };
         self.token(REFERENCE, &claim)
+    }
+
+    /// What opens a customer's inbox to a page until then.
+    pub fn inbox(&self, customer: &str, expires_at: Timestamp) -> String {
+        let (purpose, channel, decision) = (String::new(), String::new(), String::new());
+        let customer = customer.to_owned();
+        self.token(INBOX, &Claim { customer, purpose, channel, decision, expires_at })
+    }
+
+    /// Whose inbox a token opens, if it is ours and still good.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub fn read_inbox(&self, token: &str, now: Timestamp) -> Result<String, Refusal> {
+        self.read_as(INBOX, token, now).map(|claim| claim.customer)
     }
 
     /// Where a provider tells what became of a message.
@@ -234,6 +251,18 @@ mod tests {
         let silent = Links::new(&[1; 32], None, Span::DAY).unwrap();
         assert_eq!(silent.unsubscribe(("ada", "m", "e", "0"), at(0)), None);
         assert!(silent.read(&token, at(0)).is_ok());
+    }
+
+    #[test]
+    fn what_opens_an_inbox_opens_nothing_else_and_nothing_else_opens_it() {
+        let links = links(1);
+        let inbox = links.inbox("ada", at(9));
+        assert_eq!(links.read_inbox(&inbox, at(8)), Ok("ada".to_owned()));
+        assert_eq!(links.read_inbox(&inbox, at(9)), Err(Refusal::Expired));
+        assert_eq!(links.read(&inbox, at(8)), Err(Refusal::Forged));
+        assert_eq!(links.read_reference(&inbox, at(8)), Err(Refusal::Forged));
+        let other = token(&links, "ada");
+        assert_eq!(links.read_inbox(&other, at(0)), Err(Refusal::Forged));
     }
 
     #[test]

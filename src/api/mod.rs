@@ -6,6 +6,7 @@ mod customers;
 mod decisions;
 mod error;
 pub mod html;
+pub mod in_app;
 mod inbox;
 mod live;
 mod operations;
@@ -25,6 +26,8 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::clock::Shared as Clock;
+use crate::links::Links;
 use source::Source;
 
 /// The source, shared by all handlers.
@@ -50,6 +53,14 @@ pub type Shared = Arc<dyn Source>;
     )
 )]
 struct Document;
+
+/// What customers reach by a signed token of their own: the page behind links in messages, and their
+/// inbox.
+pub fn customers_own(source: &Shared, links: &Arc<Links>, clock: &Clock) -> Router {
+    let one = || (Arc::clone(source), Arc::clone(links), Arc::clone(clock));
+    let ((pages, keys, now), (inbox, links, clock)) = (one(), one());
+    unsubscribe::routes(pages, keys, now).merge(in_app::routes(inbox, links, clock))
+}
 
 /// Routes under `/api/v1`, and `/openapi.json` that describes them.
 pub fn routes(source: Shared) -> Router {

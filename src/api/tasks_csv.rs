@@ -5,6 +5,7 @@ use axum::extract::{Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
+use crate::sheet::cell;
 use crate::store::record::TaskRecord;
 
 use super::Shared;
@@ -18,8 +19,6 @@ const TASKS_MAX: usize = 10_000;
 /// The columns.
 const HEAD: &str = "id,customer,name,trigger,list,team,assigned_to,state,priority,title,created_at,ack_by,due_at,\
                     acked_at,closed_at,escalations,outcome,desk\r\n";
-/// How cells begin that spreadsheets take for formulas.
-const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 
 /// Tasks as CSV, newest first, at most 10,000. A text that a spreadsheet would take for a formula
 /// has an apostrophe before it.
@@ -77,34 +76,12 @@ fn push(text: &mut String, task: &TaskRecord) {
     text.push_str("\r\n");
 }
 
-fn cell(text: &str) -> String {
-    let guard = if text.starts_with(FORMULA) { "'" } else { "" };
-    if text.contains([',', '"', '\n', '\r']) || !guard.is_empty() {
-        return format!("\"{guard}{}\"", text.replace('"', "\"\""));
-    }
-    text.to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn nothing_a_customer_typed_becomes_a_formula_or_another_cell() {
-        for (text, wanted) in [
-            ("Ada", "Ada"),
-            ("", ""),
-            ("Lovelace, Ada", "\"Lovelace, Ada\""),
-            ("the \"first\"", "\"the \"\"first\"\"\""),
-            ("two\nlines", "\"two\nlines\""),
-            ("=cmd|' /C calc'!A0", "\"'=cmd|' /C calc'!A0\""),
-            ("+31 6", "\"'+31 6\""),
-            ("-1", "\"'-1\""),
-            ("@SUM(A1)", "\"'@SUM(A1)\""),
-            ("\t=1", "\"'\t=1\""),
-        ] {
-            assert_eq!(cell(text), wanted);
-        }
+    fn every_column_has_its_cell() {
         let mut text = String::new();
         push(&mut text, &TaskRecord { name: Some("=1+1".into()), ..TaskRecord::default() });
         assert_eq!(text.matches(',').count(), HEAD.matches(',').count());

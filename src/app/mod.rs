@@ -496,12 +496,9 @@ impl Built {
         };
         let reading = from_fn_with_state(Arc::clone(&guard), guard::readers);
         let answers: api::Shared = Arc::new(answers);
-        let customers = api::unsubscribe::routes(
-            Arc::clone(&answers),
-            Arc::clone(&self.links),
-            Arc::clone(clock),
-        );
-        let api = self.home.shown_the_way(api::routes(answers));
+        let customers = api::customers_own(&answers, &self.links, clock);
+        let tokens = api::in_app::tokens(Arc::clone(&self.links), Arc::clone(clock));
+        let api = self.home.shown_the_way(api::routes(answers)).merge(tokens);
         let readers = match config.roles.contains(&Role::Api) {
             true => api.merge(pages).route_layer(reading.clone()),
             false => Router::new(),

@@ -79,7 +79,7 @@ mod tests {
             (Kind::Exposure, "ada\0cart", "x/ada\0cart"),
             (Kind::Funnel, "cart", "f/cart"),
             (Kind::Known, "sms\0id:SM1", "k/sms\0id:SM1"),
-            (Kind::Listed, "email\0\x000a", "l/email\0\x000a"),
+            (Kind::Listed, "email\0\0fa", "l/email\0\0fa"),
             (Kind::Mark, "", "m"),
         ] {
             for value in [None, Some(b"{}".to_vec())] {

@@ -5,11 +5,13 @@ use std::str::FromStr;
 
 use secrecy::SecretString;
 
+use super::csv::{self, CsvConfig};
 use super::http::{self, HttpConfig};
 use super::node::{Kind, Node};
 use super::receipts::{self, ReceiptsConfig};
 use super::smtp::{self, SmtpConfig};
 use super::table::{Reading, Table};
+use super::topic::{self, TopicConfig};
 use crate::engine::time::Span;
 
 /// Calls of one channel that may run at a time, unless the file says otherwise.
@@ -53,6 +55,10 @@ pub enum ChannelKind {
     Http(Box<HttpConfig>),
     /// A mail server.
     Smtp(Box<SmtpConfig>),
+    /// A topic of Kafka.
+    Kafka(Box<TopicConfig>),
+    /// A folder of tables.
+    Csv(CsvConfig),
 }
 
 impl ChannelConfig {
@@ -64,6 +70,8 @@ impl ChannelConfig {
             ChannelKind::Console
             | ChannelKind::InApp
             | ChannelKind::Webhook(_)
+            | ChannelKind::Kafka(_)
+            | ChannelKind::Csv(_)
             | ChannelKind::Smtp(_) => None,
         }
     }
@@ -146,6 +154,8 @@ enum Word {
     Webhook,
     Http,
     Smtp,
+    Kafka,
+    Csv,
 }
 
 /// Reads `channels:`.
@@ -172,6 +182,8 @@ fn channel(
         ("webhook", Word::Webhook),
         ("http", Word::Http),
         ("smtp", Word::Smtp),
+        ("kafka", Word::Kafka),
+        ("csv", Word::Csv),
     ];
     let word = table.need("type", reading).and_then(|node| reading.word(&node, &words));
     if matches!(word, Some(Word::Http)) {
@@ -193,6 +205,10 @@ fn channel(
         Some(Word::Smtp) => {
             smtp::smtp(&mut table, reading).map(|smtp| ChannelKind::Smtp(Box::new(smtp)))
         }
+        Some(Word::Kafka) => {
+            topic::topic(&mut table, reading).map(|topic| ChannelKind::Kafka(Box::new(topic)))
+        }
+        Some(Word::Csv) => csv::csv(&mut table, reading).map(ChannelKind::Csv),
         // Its other keys cannot be judged before its type is known.
         None => return None,
     };
@@ -236,6 +252,8 @@ fn asks(kind: &ChannelKind) -> Option<Span> {
         ChannelKind::Smtp(_)
         | ChannelKind::Console
         | ChannelKind::InApp
+        | ChannelKind::Kafka(_)
+        | ChannelKind::Csv(_)
         | ChannelKind::Webhook(_) => None,
     }
 }
@@ -251,6 +269,8 @@ fn unsaid(kind: &ChannelKind) -> OnUnknown {
         ChannelKind::Http(_)
         | ChannelKind::Console
         | ChannelKind::InApp
+        | ChannelKind::Kafka(_)
+        | ChannelKind::Csv(_)
         | ChannelKind::Webhook(_) => OnUnknown::Retry,
     }
 }

@@ -20,6 +20,12 @@ const METHODS: &[(&str, Method)] =
 /// When the other side is asked about a call whose result was lost, unless the file says otherwise:
 /// the call may still be on its way.
 const ASK_AFTER_DEFAULT: Span = Span::from_millis(30_000);
+/// How often it is asked whether somebody confirmed a message, unless the file says otherwise.
+const CONFIRM_EVERY_DEFAULT: Span = Span::MINUTE.times(30);
+/// The most often that a file may ask for.
+const CONFIRM_EVERY_MIN: Span = Span::from_millis(10_000);
+/// For how long it is asked, unless the file says otherwise.
+const CONFIRM_WITHIN_DEFAULT: Span = Span::DAY.times(3);
 /// Longest message that a file may allow, in characters or bytes.
 const MESSAGE_LENGTH_MAX: usize = 1024 * 1024;
 
@@ -34,6 +40,8 @@ pub struct HttpConfig {
     pub headers: Vec<(String, SecretString)>,
     /// A file with a token that somebody else keeps fresh.
     pub bearer_file: Option<PathBuf>,
+    /// The same, for templates that put it elsewhere: they know it as `token`.
+    pub token_file: Option<PathBuf>,
     /// What is sent.
     pub body: HttpBody,
     /// Values that the templates know as `with.<name>`.
@@ -48,6 +56,8 @@ pub struct HttpConfig {
     pub idempotency: Option<Idempotency>,
     /// How it is asked what became of a call whose result was lost.
     pub probe: Option<ProbeConfig>,
+    /// How it is asked whether a person confirmed what was taken; without it what is taken is sent.
+    pub confirm: Option<ConfirmConfig>,
     /// How long it may take to answer.
     pub timeout: Span,
     /// Which addresses it may be sent to.
@@ -93,6 +103,15 @@ pub struct AnswerConfig {
     pub reason: Option<String>,
 }
 
+/// A question whether somebody confirmed what the other side took.
+#[derive(Clone, Debug)]
+pub struct ConfirmConfig {
+    /// The question; it was found when it was sent, absent when it never will be.
+    pub asked: ProbeConfig,
+    /// For how long it is asked.
+    pub within: Span,
+}
+
 /// A question about a call whose result was lost.
 #[derive(Clone, Debug)]
 pub struct ProbeConfig {
@@ -102,6 +121,8 @@ pub struct ProbeConfig {
     pub url: SecretString,
     /// Headers.
     pub headers: Vec<(String, SecretString)>,
+    /// What is sent along, as JSON.
+    pub body: Option<SecretString>,
     /// It took the call.
     pub found_when: String,
     /// It knows of none.
@@ -186,6 +207,7 @@ pub(super) fn http(table: &mut Table, reading: &mut Reading<'_>) -> Option<HttpC
     let url = table.need("url", reading).and_then(|node| reading.secret(&node));
     let headers = secrets(table, "headers", reading);
     let bearer_file = table.take("bearer_file").and_then(|node| reading.text(&node));
+    let token_file = table.take("token_file").and_then(|node| reading.text(&node));
     let body = body(table, reading);
     let with = secrets(table, "with", reading);
     let message = table.take("message").and_then(|node| reading.secret(&node));
@@ -201,7 +223,19 @@ pub(super) fn http(table: &mut Table, reading: &mut Reading<'_>) -> Option<HttpC
         reason: expression("reason"),
     };
     let idempotency = idempotency(table, reading);
-    let probe = table.take("probe").and_then(|node| probe(node, reading));
+    let probe = table.take("probe").and_then(|node| {
+        let mut keys = reading.table(node);
+        let probe = probe(&mut keys, ("found_when", "absent_when"), reading);
+        keys.end(reading);
+        probe
+    });
+    let confirm = table.take("confirm").and_then(|node| {
+        if answer.external_id.is_none() {
+            let help = "say where the answer has it: `external_id: body.msgid`".to_owned();
+            reading.fault(&node, "what is confirmed later needs a name", Some(help));
+        }
+        confirm(node, reading)
+    });
     Some(HttpConfig {
         timeout: timeout(table, reading),
         egress: egress(table, reading),
@@ -209,6 +243,7 @@ pub(super) fn http(table: &mut Table, reading: &mut Reading<'_>) -> Option<HttpC
         url: url?,
         headers,
         bearer_file: bearer_file.map(PathBuf::from),
+        token_file: token_file.map(PathBuf::from),
         body: body?,
         with,
         message: message.unwrap_or_else(|| SecretString::from(MESSAGE_DEFAULT)),
@@ -216,6 +251,7 @@ pub(super) fn http(table: &mut Table, reading: &mut Reading<'_>) -> Option<HttpC
         answer,
         idempotency,
         probe,
+        confirm,
     })
 }
 
@@ -231,25 +267,48 @@ fn body(table: &mut Table, reading: &mut Reading<'_>) -> Option<HttpBody> {
     }
 }
 
-fn probe(node: Node, reading: &mut Reading<'_>) -> Option<ProbeConfig> {
-    let mut table = reading.table(node);
+/// A question, and by which keys it says what its answers mean.
+fn probe(
+    table: &mut Table,
+    (found, absent): (&'static str, &'static str),
+    reading: &mut Reading<'_>,
+) -> Option<ProbeConfig> {
     let method = table.take("method").and_then(|node| reading.word(&node, METHODS));
     let url = table.need("url", reading).and_then(|node| reading.secret(&node));
-    let headers = secrets(&mut table, "headers", reading);
-    let found_when = table.need("found_when", reading).and_then(|node| reading.text(&node));
-    let absent_when = table.need("absent_when", reading).and_then(|node| reading.text(&node));
+    let headers = secrets(table, "headers", reading);
+    let body = table.take("body").and_then(|node| reading.secret(&node));
+    let found_when = table.need(found, reading).and_then(|node| reading.text(&node));
+    let absent_when = table.need(absent, reading).and_then(|node| reading.text(&node));
     let external_id = table.take("external_id").and_then(|node| reading.text(&node));
     let after = table.take("after").and_then(|node| reading.span(&node));
-    table.end(reading);
     Some(ProbeConfig {
         method: method.unwrap_or(Method::Get),
         url: url?,
         headers,
+        body,
         found_when: found_when?,
         absent_when: absent_when?,
         external_id,
         after: after.unwrap_or(ASK_AFTER_DEFAULT),
     })
+}
+
+fn confirm(node: Node, reading: &mut Reading<'_>) -> Option<ConfirmConfig> {
+    let mut table = reading.table(node);
+    let every = table.take("every").and_then(|node| {
+        let span = reading.span(&node)?;
+        if CONFIRM_EVERY_MIN <= span {
+            return Some(span);
+        }
+        reading.fault(&node, format!("it is asked every {CONFIRM_EVERY_MIN} at most"), None);
+        None
+    });
+    let within = table.take("within").and_then(|node| reading.span(&node));
+    let asked = probe(&mut table, ("sent_when", "not_sent_when"), reading);
+    table.end(reading);
+    let after = every.unwrap_or(CONFIRM_EVERY_DEFAULT);
+    let within = within.unwrap_or(CONFIRM_WITHIN_DEFAULT);
+    Some(ConfirmConfig { asked: ProbeConfig { after, ..asked? }, within })
 }
 
 fn idempotency(table: &mut Table, reading: &mut Reading<'_>) -> Option<Idempotency> {
@@ -344,6 +403,18 @@ mod tests {
             (
                 "a: {type: http, url: x, probe: {url: y, found_when: z}}\n",
                 "`absent_when` is missing",
+            ),
+            (
+                "a: {type: http, url: x, confirm: {url: y, sent_when: a, not_sent_when: b}}\n",
+                "needs a name",
+            ),
+            (
+                "a: {type: http, url: x, external_id: z, confirm: {url: y, sent_when: a, not_sent_when: b, every: 1s}}\n",
+                "every 10s at most",
+            ),
+            (
+                "a: {type: http, url: x, external_id: z, confirm: {url: y, sent_when: a}}\n",
+                "`not_sent_when` is missing",
             ),
             ("a: {type: webhook, preset: slack, url: x, secret: y}\n", "`preset` is not known"),
         ] {

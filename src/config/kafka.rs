@@ -168,7 +168,7 @@ pub(super) fn topic_name(node: &Node, reading: &mut Reading<'_>) -> Option<Strin
     None
 }
 
-fn brokers(node: &Node, reading: &mut Reading<'_>) -> Option<String> {
+pub(super) fn brokers(node: &Node, reading: &mut Reading<'_>) -> Option<String> {
     let all = match &node.kind {
         Kind::List(items) => items
             .iter()
@@ -209,7 +209,7 @@ fn commit_every(node: &Node, reading: &mut Reading<'_>) -> Option<Span> {
     None
 }
 
-fn properties(node: Node, reading: &mut Reading<'_>) -> Vec<(String, SecretString)> {
+pub(super) fn properties(node: Node, reading: &mut Reading<'_>) -> Vec<(String, SecretString)> {
     let mut table = reading.table(node);
     let mut properties = Vec::new();
     for (name, key, value) in table.take_rest() {

@@ -4,6 +4,7 @@
 //! works, and everything that is wrong is reported at once.
 
 mod channel;
+mod csv;
 mod fault;
 mod http;
 mod kafka;
@@ -18,6 +19,7 @@ mod suppressions;
 mod table;
 #[cfg(test)]
 mod tests;
+mod topic;
 mod unsubscribe;
 
 use std::fs;
@@ -30,14 +32,18 @@ pub use channel::{
     CONCURRENCY_DEFAULT, ChannelConfig, ChannelKind, Egress, OnUnknown, Rate,
     WEBHOOK_TIMEOUT_DEFAULT, WebhookConfig,
 };
+pub use csv::CsvConfig;
 pub use fault::{Fault, Faults};
-pub use http::{AnswerConfig, HttpBody, HttpConfig, Idempotency, Length, Method, ProbeConfig};
+pub use http::{
+    AnswerConfig, ConfirmConfig, HttpBody, HttpConfig, Idempotency, Length, Method, ProbeConfig,
+};
 pub use kafka::KafkaConfig;
 pub use receipts::{Hears, Proof, ReceiptShape, ReceiptsConfig};
 pub use registry::{Login, RegistryConfig};
 pub use role::Role;
 pub use smtp::{SmtpConfig, SmtpTls};
 pub use source::{Naming, Place, SourceConfig, SourceFormat};
+pub use topic::TopicConfig;
 
 pub use unsubscribe::UnsubscribeConfig;
 
@@ -269,6 +275,7 @@ impl Config {
         if let Some(node) = table.take("kafka") {
             self.kafka = kafka::kafka(node, reading);
         }
+        self.lend_to_channels(folder, reading);
         if let Some(node) = table.take("unsubscribe") {
             self.unsubscribe = unsubscribe::unsubscribe(node, reading);
         }
@@ -282,6 +289,24 @@ impl Config {
             self.retention.read(node, reading);
         }
         table.end(reading);
+    }
+
+    /// Gives channels what stands elsewhere in the file, or follows from where it is.
+    fn lend_to_channels(&mut self, folder: &Path, reading: &mut Reading<'_>) {
+        for channel in &mut self.channels {
+            match &mut channel.kind {
+                ChannelKind::Csv(csv) => csv.folder = folder.join(&csv.folder),
+                ChannelKind::Kafka(topic) if topic.kafka.is_none() => {
+                    topic.kafka.clone_from(&self.kafka);
+                    if topic.kafka.is_none() {
+                        let fault = Fault::of(&channel.place, "this channel has no brokers");
+                        let help = "name `brokers` here, or in the block `kafka:`".to_owned();
+                        reading.faults.push(fault.help(help));
+                    }
+                }
+                _ => {}
+            }
+        }
     }
 
     fn read_secrets(&mut self, env: &dyn Env, faults: &mut Faults) {

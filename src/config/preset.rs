@@ -5,6 +5,7 @@
 pub(super) const PRESETS: &[(&str, &str)] = &[
     ("slack", include_str!("presets/slack.yaml")),
     ("wecom_robot", include_str!("presets/wecom_robot.yaml")),
+    ("wecom_customer", include_str!("presets/wecom_customer.yaml")),
     ("dingtalk", include_str!("presets/dingtalk.yaml")),
     ("feishu", include_str!("presets/feishu.yaml")),
     ("twilio", include_str!("presets/twilio.yaml")),

@@ -206,3 +206,31 @@ fn the_example_names_every_key_with_its_default() {
     let ChannelKind::Webhook(webhook) = &email.kind else { panic!("{email:?}") };
     assert_eq!(webhook.timeout, WEBHOOK_TIMEOUT_DEFAULT);
 }
+
+/// The channels of a block `channels:`, and what is wrong with it.
+pub(super) fn read_channels(text: &str) -> (Vec<ChannelConfig>, Vec<String>) {
+    let env = |_: &str| None;
+    let root = Node::parse("heedful.yaml", text).unwrap();
+    let mut reading =
+        Reading { origin: "heedful.yaml", text, env: &env, faults: Faults::default() };
+    let channels = channel::channels(root, &mut reading);
+    (channels, reading.faults.iter().map(ToString::to_string).collect())
+}
+
+#[test]
+fn channels_are_lent_what_stands_elsewhere() {
+    let yaml = "channels:\n  bus: {type: kafka, topic: out}\n  own: {type: kafka, topic: out, brokers: 'b:2'}\n  \
+                list: {type: csv, folder: lists}\n";
+    let told = faults(yaml);
+    assert!(told.contains("has no brokers") && told.contains("2:3"), "{told}");
+    let config =
+        load(&format!("{yaml}kafka: {{brokers: 'a:1'}}\n"), &[], Flags::default()).unwrap();
+    let brokers = |channel: &ChannelConfig| match &channel.kind {
+        ChannelKind::Kafka(topic) => topic.kafka.clone().map(|kafka| kafka.brokers),
+        _ => None,
+    };
+    let all: Vec<_> = config.channels.iter().filter_map(brokers).collect();
+    assert_eq!(all, ["a:1", "b:2"]);
+    let ChannelKind::Csv(csv) = &config.channels[2].kind else { panic!("{:?}", config.channels) };
+    assert!(csv.folder.is_absolute() && csv.folder.ends_with("lists"), "{csv:?}");
+}

@@ -10,9 +10,11 @@ use super::scalar::{Line, Whole, Words, life_time, some_time};
 use super::template::{Compiler, Names};
 use super::trigger::{Context, LINES_MAX, text_name};
 use super::words::trigger::{
-    OfferLine, OnCapWord, Send, Task, Trigger as Raw, UrgencyWord, Variant,
+    FallBackWord, OfferLine, OnCapWord, Send, Task, Trigger as Raw, UrgencyWord, Variant,
 };
-use crate::engine::catalog::{Action, Due, Message, Offer, SendAction, TaskAction, TaskPriority};
+use crate::engine::catalog::{
+    Action, Due, FallBack, Message, Offer, SendAction, TaskAction, TaskPriority,
+};
 use crate::engine::condition::Expr;
 use crate::engine::policy::OnCap;
 use crate::engine::slot::PropertySlot;
@@ -95,6 +97,7 @@ impl Building<'_, '_, '_> {
         let spread_over = raw.spread_over.as_ref();
         let spread_over = spread_over.map(|span| some_time(span, self.faults));
         let message = raw.message.0.as_ref().and_then(|message| self.message(message));
+        let fall_back = self.fall_back(raw, via.len());
         Some(SendAction {
             purpose: purpose?,
             via: via.into_iter().collect::<Option<_>>()?,
@@ -108,7 +111,33 @@ impl Building<'_, '_, '_> {
                 OnCapWord::NextChannel => OnCap::NextChannel,
                 OnCapWord::ReplaceLower => OnCap::ReplaceLower,
             }),
+            fall_back: fall_back.map_or(Some(None), |found| found.map(Some))?,
         })
+    }
+
+    /// What takes it to its next channel; `None` when nothing does.
+    fn fall_back(&mut self, raw: &Send, channels: usize) -> Option<Option<FallBack>> {
+        let after = raw.fall_back_after.as_ref();
+        let found = match (after, raw.fall_back) {
+            (Some(after), _) => some_time(after, self.faults).map(FallBack::Silent),
+            (None, Some(FallBackWord::Refused)) => Some(FallBack::Refused),
+            (None, None) => return None,
+        };
+        if channels < 2 {
+            let help = "name the channels in their order: `via: [in_app, email]`".to_owned();
+            let message = "there is no other channel to go to";
+            self.faults.lacks(raw, "E090", message, help);
+            return Some(None);
+        }
+        if let (Some(after), Some(expires)) = (after, &raw.expires_after)
+            && expires.value <= after.value
+        {
+            let help = "make it shorter than `expires_after`".to_owned();
+            let message = "it expires before it could go to the next channel";
+            self.faults.error("E091", after.extent, message, help);
+            return Some(None);
+        }
+        Some(found)
     }
 
     fn offers(&mut self, lines: Option<&OneOrMany<OfferLine>>) -> Option<Box<[Offer]>> {

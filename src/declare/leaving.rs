@@ -1,6 +1,6 @@
 //! Mail that needs a yes carries the way to take it back.
 
-use super::fault::{Fault, Severity};
+use super::fault::Fault;
 use super::load::ReadFiles;
 use super::read::Faults;
 use super::words::trigger::UnsubscribeWord;
@@ -22,9 +22,6 @@ pub(super) fn check(
     files: &ReadFiles<'_>,
     list: &mut Vec<Fault>,
 ) {
-    if list.iter().any(|fault| fault.severity == Severity::Error) {
-        return;
-    }
     for trigger in triggers {
         let Action::Send(send) = &trigger.action else { continue };
         let purpose = policy.purposes.get(send.purpose.index());

@@ -209,12 +209,10 @@ impl<'t> ReadFiles<'t> {
         list: &mut Vec<Fault>,
     ) -> Option<Loaded> {
         let base_text = Text::new("the built-in policy".into(), policy::BUILT_IN.into());
-        let base = policy::File { raw: policy::built_in(&base_text)?, text: &base_text };
-        let given = self.policy.as_ref();
-        let given = given.map(|file| policy::File { raw: file.raw.clone(), text: file.text });
-        let mut registry = self.registry(list);
-        policy::register(&base, given.as_ref(), &mut registry, list);
-        registry.teams = super::team::names(given.as_ref());
+        let base = policy::built_in(&base_text)?;
+        let base = policy::File { raw: base, text: &base_text };
+        let given = self.given_policy();
+        let registry = self.registry_with(&base, given.as_ref(), list);
         let mut symbols = Symbols::default();
         let known = symbols.known_traits();
         symbols.task_events();
@@ -241,13 +239,15 @@ impl<'t> ReadFiles<'t> {
         let readers = self.readers(learning, &mut symbols, list);
         let tests = self.tests(&registry, &symbols, list);
         warn(&policy, &triggers, self, list);
-        super::short_message::check(&policy, &triggers, self, list);
-        super::loop_guard::check(&policy, given.as_ref(), &triggers, list);
-        super::leaving::check(&policy, &triggers, &texts, self, list);
+        if !is_broken(list) {
+            super::short_message::check(&policy, &triggers, self, list);
+            super::loop_guard::check(&policy, given.as_ref(), &triggers, list);
+            super::leaving::check(&policy, &triggers, &texts, self, list);
+        }
         if let Some(table) = symbols.full {
             list.push(nowhere("E070", format!("the files together use too many {table}")));
         }
-        if list.iter().any(|fault| fault.severity == Severity::Error) {
+        if is_broken(list) {
             return None;
         }
         let session_idle = match symbols.sessions {
@@ -278,6 +278,24 @@ impl<'t> ReadFiles<'t> {
             sending,
         };
         Some(Loaded { catalog, tests, warnings: Vec::new() })
+    }
+
+    fn given_policy(&self) -> Option<policy::File<'_>> {
+        let given = self.policy.as_ref();
+        given.map(|file| policy::File { raw: file.raw.clone(), text: file.text })
+    }
+
+    /// All names that files may refer to.
+    fn registry_with(
+        &self,
+        base: &policy::File<'_>,
+        given: Option<&policy::File<'_>>,
+        list: &mut Vec<Fault>,
+    ) -> Registry {
+        let mut registry = self.registry(list);
+        policy::register(base, given, &mut registry, list);
+        registry.teams = super::team::names(given);
+        registry
     }
 
     /// Names of triggers and their tags; each trigger once.
@@ -492,6 +510,10 @@ fn follow_cards(scores: &mut [Score]) {
             stand_in.follow(every, &inputs);
         }
     }
+}
+
+fn is_broken(list: &[Fault]) -> bool {
+    list.iter().any(|fault| fault.severity == Severity::Error)
 }
 
 /// What looks wrong without being so.

@@ -1,6 +1,6 @@
 //! From `loop_guard:` to when a person takes over, and whether any trigger hands the customer over.
 
-use super::fault::{Fault, Severity};
+use super::fault::Fault;
 use super::policy::File;
 use super::read::Faults;
 use super::registry::Registry;
@@ -48,8 +48,7 @@ pub(crate) fn check(
 ) {
     let Some((guard, file)) = policy.loop_guard.as_ref().zip(given) else { return };
     let Some(words) = &file.raw.loop_guard else { return };
-    let broken = list.iter().any(|fault| fault.severity == Severity::Error);
-    if broken || words.then == Some(ThenWord::Stop) {
+    if words.then == Some(ThenWord::Stop) {
         return;
     }
     let hears = |trigger: &&Trigger| match (&trigger.when, &trigger.action) {

@@ -1,7 +1,7 @@
 //! Short messages that take more than three parts: each costs as much as a message, and they may
 //! arrive in any order.
 
-use super::fault::{Fault, Severity};
+use super::fault::Fault;
 use super::load::ReadFiles;
 use super::read::Faults;
 use crate::engine::catalog::{Action, Trigger};
@@ -21,9 +21,6 @@ pub(super) fn check(
     files: &ReadFiles<'_>,
     list: &mut Vec<Fault>,
 ) {
-    if list.iter().any(|fault| fault.severity == Severity::Error) {
-        return;
-    }
     for trigger in triggers {
         let Action::Send(send) = &trigger.action else { continue };
         let mut via = send.via.iter().filter_map(|slot| policy.channels.get(slot.index()));

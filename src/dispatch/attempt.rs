@@ -10,7 +10,7 @@ use crate::engine::id::DecisionId;
 use crate::engine::input::Delivery;
 use crate::engine::planted::{Fault, is_planted};
 use crate::engine::time::{Span, Timestamp};
-use crate::store::record::OutboxRow;
+use crate::store::record::{Confirming, OutboxRow};
 
 use super::backoff;
 use super::outcome::{Answer, CallResult};
@@ -70,12 +70,20 @@ pub enum Next {
 /// The next thing to do with a row.
 pub fn next(held: &Held, seen: Seen, on_unknown: OnUnknown, now: Timestamp) -> Next {
     let row = &held.row;
+    if let Some(confirming) = &row.confirming {
+        return confirm(row, confirming, seen, now);
+    }
     match seen {
         Seen::Fresh if is_over(row, now) => Next::Finish(Delivery::Expired),
         Seen::Fresh => Next::Call,
         Seen::Found => found(row, on_unknown, now),
         Seen::Called(CallResult::Delivered | CallResult::DeliveredAs { .. }) => {
             Next::Finish(Delivery::Delivered)
+        }
+        Seen::Called(CallResult::Accepted { name, every, within }) => {
+            let (every_ms, until_ms) = (every.as_millis(), (now + within).as_millis());
+            let confirming = Some(Confirming { name, every_ms, until_ms });
+            ask_at(&OutboxRow { confirming, ..row.clone() }, 1, now + every)
         }
         Seen::Called(CallResult::Rejected { why }) => Next::Finish(match held.doubt {
             Doubt::None => Delivery::Rejected { why: why.into() },
@@ -102,6 +110,26 @@ pub fn next(held: &Held, seen: Seen, on_unknown: OnUnknown, now: Timestamp) -> N
             let at = backoff::next(&id_of(row), asks, now, None, now + Span::DAY);
             ask_at(row, asks, at.unwrap_or(now))
         }
+    }
+}
+
+/// The next thing to do with a row that somebody on the other side has yet to confirm. It is never
+/// called again.
+fn confirm(row: &OutboxRow, confirming: &Confirming, seen: Seen, now: Timestamp) -> Next {
+    match seen {
+        Seen::Asked(Answer::Taken { .. }) => Next::Finish(Delivery::Delivered),
+        Seen::Asked(Answer::Absent) => {
+            Next::Finish(Delivery::Rejected { why: "it was not confirmed".into() })
+        }
+        Seen::Asked(Answer::Unclear { why }) if confirming.until_ms <= now.as_millis() => {
+            let why = format!("nobody said in time whether it is confirmed; at last: {why}");
+            Next::Finish(Delivery::Unknown { why: why.into() })
+        }
+        Seen::Asked(Answer::Unclear { .. }) => {
+            let every = Span::from_millis(confirming.every_ms.max(1));
+            ask_at(row, row.asks.saturating_add(1), now + every)
+        }
+        Seen::Fresh | Seen::Found | Seen::Called(_) => Next::Ask,
     }
 }
 
@@ -316,6 +344,41 @@ mod tests {
         {
             assert_eq!(step(&held, seen, on_unknown, seconds), expected, "case {number}");
         }
+    }
+
+    #[test]
+    fn what_a_person_has_to_confirm_is_asked_about_and_never_called_again() {
+        use OnUnknown::{Hold, Retry};
+        let hours = |hours| Span::HOUR.times(hours);
+        let accepted = || {
+            let (every, within) = (hours(1), hours(72));
+            Seen::Called(CallResult::Accepted { name: "m1".to_owned(), every, within })
+        };
+        let Next::Wait(row) = next(&held(1, Doubt::None), accepted(), Hold, at(0)) else {
+            panic!("it is waited for")
+        };
+        assert_eq!(row.next_at_ms, at(3_600).as_millis());
+        assert_eq!(row.confirming.as_ref().map(|known| &*known.name), Some("m1"));
+        let held = Held { row, doubt: Doubt::None };
+        let unclear = || Seen::Asked(Answer::Unclear { why: "not yet".to_owned() });
+        let day = 86_400;
+        for (seen, seconds, expected) in [
+            // After a restart, too, and long after it would be too late to send.
+            (Seen::Found, 3_600, "ask"),
+            (Seen::Found, day, "ask"),
+            (unclear(), 3_600, "wait 1 in_flight=true"),
+            (unclear(), 3 * day - 1, "wait 1 in_flight=true"),
+            (unclear(), 3 * day, "Unknown"),
+            (Seen::Asked(Answer::Taken { name: None }), day, "Delivered"),
+            (Seen::Asked(Answer::Absent), day, "Rejected"),
+        ] {
+            for on_unknown in [Hold, Retry] {
+                let told = format!("{seen:?} at {seconds}");
+                assert_eq!(step(&held, seen.clone(), on_unknown, seconds), expected, "{told}");
+            }
+        }
+        let Next::Wait(again) = next(&held, unclear(), Hold, at(7_200)) else { panic!("again") };
+        assert_eq!(again.next_at_ms, at(10_800).as_millis());
     }
 
     #[test]

@@ -216,11 +216,16 @@ impl Caller {
         let (attempt, took) = (row.attempt, watch.elapsed());
         Called { channel, decision, attempt, result, why, took }.emit();
         let known = match (&answer, self.hears) {
-            (Answer::Taken { name }, Hears::Receipts) => Some(Known { id: name.clone() }),
+            (Answer::Taken { name }, Hears::Receipts) => {
+                let accepted = row.confirming.as_ref().map(|known| known.name.clone());
+                Some(Known { id: name.clone().or(accepted) })
+            }
             _ => None,
         };
         let health = match &answer {
             Answer::Taken { .. } | Answer::Absent => Health::Answered,
+            // That a person takes their time says nothing of the channel.
+            Answer::Unclear { .. } if row.confirming.is_some() => Health::NotCalled,
             Answer::Unclear { why } => Health::Failed { why: why.clone(), not_before: None },
         };
         let now = self.clock.now();
@@ -295,6 +300,7 @@ fn health(result: &CallResult) -> Health {
     match result {
         CallResult::Delivered
         | CallResult::DeliveredAs { .. }
+        | CallResult::Accepted { .. }
         | CallResult::PutOff { .. }
         | CallResult::Rejected { .. } => Health::Answered,
         CallResult::NotSent { why, not_before } => {

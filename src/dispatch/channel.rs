@@ -14,6 +14,9 @@ use super::http::Http;
 use super::in_app::InApp;
 use super::outcome::{Answer, CallResult};
 use super::smtp::Smtp;
+use super::tables::Tables;
+#[cfg(feature = "kafka")]
+use super::topic::Topic;
 use super::webhook::Webhook;
 
 /// A way to reach a customer. One call is one attempt; trying again is not its concern.
@@ -63,5 +66,14 @@ pub(super) fn make(
         }
         ChannelKind::Http(http) => Arc::new(Http::new(http).map_err(unusable)?.heard(links)),
         ChannelKind::Smtp(smtp) => Arc::new(Smtp::new(smtp).map_err(unusable)?),
+        #[cfg(feature = "kafka")]
+        ChannelKind::Kafka(topic) => {
+            Arc::new(Topic::new(&config.name, topic, links).map_err(unusable)?)
+        }
+        #[cfg(not(feature = "kafka"))]
+        ChannelKind::Kafka(_) => {
+            return Err(unusable("this build knows no Kafka (feature `kafka`)".to_owned()));
+        }
+        ChannelKind::Csv(csv) => Arc::new(Tables::new(&config.name, csv).map_err(unusable)?),
     })
 }

@@ -24,8 +24,11 @@ mod seam;
 #[cfg(test)]
 mod sink;
 pub mod smtp;
+pub mod tables;
 #[cfg(test)]
 pub(crate) mod tests;
+#[cfg(feature = "kafka")]
+pub mod topic;
 pub mod webhook;
 
 use std::collections::BTreeMap;

@@ -15,6 +15,15 @@ pub enum CallResult {
         /// The name.
         name: String,
     },
+    /// The channel took it, and it goes out when a person confirms it.
+    Accepted {
+        /// By what name the channel knows it.
+        name: String,
+        /// How often it is to be asked whether they did.
+        every: Span,
+        /// For how long.
+        within: Span,
+    },
     /// The channel refused it for good: trying again cannot help.
     Rejected {
         /// Why, in a sentence.
@@ -61,6 +70,7 @@ impl CallResult {
     pub const fn word(&self) -> &'static str {
         match self {
             Self::Delivered | Self::DeliveredAs { .. } => "delivered",
+            Self::Accepted { .. } => "accepted",
             Self::Rejected { .. } => "rejected",
             Self::NotSent { .. } | Self::PutOff { .. } => "retry",
             Self::Unknown { .. } => "unknown",
@@ -70,7 +80,7 @@ impl CallResult {
     /// Why, in a sentence; empty when it was delivered.
     pub fn why(&self) -> &str {
         match self {
-            Self::Delivered | Self::DeliveredAs { .. } => "",
+            Self::Delivered | Self::DeliveredAs { .. } | Self::Accepted { .. } => "",
             Self::Rejected { why }
             | Self::NotSent { why, .. }
             | Self::PutOff { why }

@@ -22,6 +22,7 @@ pub(crate) fn row() -> OutboxRow {
         attempt: 1,
         in_flight: true,
         asks: 0,
+        confirming: None,
         next_at_ms: 1_772_366_400_000,
         dry_run: false,
     }

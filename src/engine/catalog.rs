@@ -378,6 +378,17 @@ pub struct SendAction {
     pub message: Message,
     /// What a cap does to it, where the file says otherwise than the cap.
     pub on_cap: Option<super::policy::OnCap>,
+    /// When it goes to the next channel; `None`: never.
+    pub fall_back: Option<FallBack>,
+}
+
+/// What makes an outreach go to the next of its channels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FallBack {
+    /// A channel certainly did not deliver it.
+    Refused,
+    /// The same, or no sign came in this time that it arrived.
+    Silent(Span),
 }
 
 /// One line of `offer:`.

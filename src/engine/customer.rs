@@ -34,6 +34,8 @@ pub const OBJECTS_MAX: usize = 512;
 pub const WAITING_MAX: usize = 64;
 /// Contacts kept in the ledger however long the windows are.
 pub const LEDGER_MAX: usize = 512;
+/// Outreaches that may yet go to another channel; past it the one that expires first is forgotten.
+pub const RUNGS_MAX: usize = 64;
 /// Addresses remembered from which messages came back.
 pub const BOUNCED_MAX: usize = 16;
 /// Bytes kept of what proves an answer.
@@ -103,6 +105,8 @@ pub struct Rare {
     pub answered_at: Option<Timestamp>,
     /// When the customer was last handed over because messages stayed without an answer.
     pub handed_over_at: Option<Timestamp>,
+    /// Outreaches that may yet go to another channel, in the order in which they were decided.
+    pub rungs: ThinVec<Rung>,
 }
 
 /// What nearly everybody has of it.
@@ -121,6 +125,7 @@ static NOTHING_RARE: Rare = Rare {
     desk: None,
     answered_at: None,
     handed_over_at: None,
+    rungs: ThinVec::new(),
 };
 
 /// The rare part of a state. To change it makes it, so ask first whether there is something to
@@ -287,6 +292,32 @@ pub struct Waiting {
     pub expires_at: Timestamp,
     /// Why it waits.
     pub reason: Reason,
+}
+
+/// One decision of an outreach that goes from channel to channel, as long as another is left.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rung {
+    /// The decision that stands now.
+    pub decision: DecisionId,
+    /// The first decision of the outreach.
+    pub first: DecisionId,
+    /// How often it has gone on.
+    pub number: u8,
+    /// The trigger.
+    pub trigger: TriggerSlot,
+    /// Its cause.
+    pub cause: Box<Cause>,
+    /// When it was first decided, on the first channel.
+    pub decided_at: Timestamp,
+    /// After this it goes on no more.
+    pub expires_at: Timestamp,
+    /// The channel that was tried last.
+    pub on: ChannelSlot,
+    /// When the contact on it was made, if it stands though the outreach goes on: it was sent, and
+    /// nothing was heard of it.
+    pub stands: Option<Timestamp>,
+    /// Channels that were not tried.
+    pub left: ThinVec<ChannelSlot>,
 }
 
 /// A contact in the ledger.

@@ -252,11 +252,11 @@ reasons! {
     Erased = "erased", "the customer was erased";
     Held = "held", "an operator holds it back";
     Stopped = "stopped", "an operator stopped it";
+    Listed = "listed", "the address is on the suppression list";
+    Profiling = "profiling", "the customer does not want scores to decide, and the trigger looks at one";
     Unanswered = "unanswered", "messages before it stayed without an answer, and a person takes over";
     Ramp = "ramp", "the trigger comes to everybody little by little, and not to this customer yet";
     HumanOnly = "human_only", "only a person may take this up with the customer";
-    Listed = "listed", "the address is on the suppression list";
-    Profiling = "profiling", "the customer does not want scores to decide, and the trigger looks at one";
 }
 
 /// A condition and what it saw.

@@ -201,6 +201,7 @@ fn latest_cause(state: &CustomerState, slot: TriggerSlot) -> Option<&Cause> {
         | TimerKind::SessionEnd
         | TimerKind::Task { .. }
         | TimerKind::Desk
+        | TimerKind::Rung { .. }
         | TimerKind::Rescore { .. } => None,
     });
     armed.chain(waiting.map(|waiting| &*waiting.cause)).max_by_key(|cause| cause.at)

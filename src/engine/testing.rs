@@ -321,6 +321,7 @@ pub(crate) fn send(purpose: PurposeSlot, via: &[ChannelSlot]) -> Action {
         offers: Box::default(),
         message: Message::default(),
         on_cap: None,
+        fall_back: None,
     })
 }
 

@@ -54,6 +54,11 @@ pub enum TimerKind {
     },
     /// When the desk of a team may give out what had to wait.
     Desk,
+    /// When an outreach goes to the next channel, or will do so no more.
+    Rung {
+        /// Its decision.
+        decision: DecisionId,
+    },
     /// When a scorecard is computed again.
     Rescore {
         /// Which.

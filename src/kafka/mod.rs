@@ -8,6 +8,7 @@ pub mod client;
 mod delivery;
 pub mod doctor;
 pub mod event;
+pub mod outlet;
 pub mod reading;
 pub mod settings;
 pub mod topics;

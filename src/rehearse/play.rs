@@ -278,7 +278,10 @@ impl<'a> Cast<'a> {
             TimerKind::Date { trigger, .. } | TimerKind::Schedule { trigger } => {
                 silence && *trigger == self.trigger
             }
-            TimerKind::Task { .. } | TimerKind::Desk | TimerKind::Rescore { .. } => false,
+            TimerKind::Task { .. }
+            | TimerKind::Desk
+            | TimerKind::Rung { .. }
+            | TimerKind::Rescore { .. } => false,
         });
         let last = armed.map(|timer| timer.due).filter(|due| *due <= latest + FOLLOWED).max();
         last.unwrap_or(latest).max(latest + PATIENCE)

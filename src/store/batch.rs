@@ -254,8 +254,8 @@ impl Batch {
             tasks: as_they_stand(self.tasks, self.turned),
             forgotten: self.forgotten,
             errands: self.errands,
-            unwanted: self.unwanted,
             listed: self.listed,
+            unwanted: self.unwanted,
         })
     }
 }
@@ -290,10 +290,10 @@ pub struct Committed {
     pub forgotten: Vec<CustomerId>,
     /// What subjects have to tell others, by way of the log.
     pub errands: Vec<Errand>,
-    /// What customers did not want of triggers.
-    pub unwanted: Vec<(String, Told)>,
     /// Addresses that are not written to any more, or are again.
     pub listed: Vec<Listed>,
+    /// What customers did not want of triggers.
+    pub unwanted: Vec<(String, Told)>,
 }
 
 impl Mark {

@@ -185,11 +185,25 @@ pub struct OutboxRow {
     /// How often the other side was asked, or is about to be, whether that attempt arrived.
     #[serde(default)]
     pub asks: u32,
+    /// What the other side took and a person has yet to confirm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirming: Option<Confirming>,
     /// Not before this, in milliseconds since the epoch (retry schedule).
     pub next_at_ms: i64,
     /// Whether it was decided while sending was off: it never leaves, also when sending is on now.
     #[serde(default)]
     pub dry_run: bool,
+}
+
+/// A send that goes out when a person on the other side confirms it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirming {
+    /// By what name the other side knows it.
+    pub name: String,
+    /// How often it is asked, in milliseconds.
+    pub every_ms: i64,
+    /// Until when, in milliseconds since the epoch.
+    pub until_ms: i64,
 }
 
 /// An event on a timeline.

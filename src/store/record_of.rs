@@ -134,6 +134,7 @@ impl<'a> Teller<'a> {
             attempt: 1,
             in_flight: true,
             asks: 0,
+            confirming: None,
             next_at_ms: outreach.decided_at.as_millis(),
             dry_run: self.catalog.sending == Sending::DryRun,
         }

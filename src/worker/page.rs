@@ -70,6 +70,7 @@ fn trigger_of(kind: &TimerKind) -> Option<TriggerSlot> {
         | TimerKind::SessionEnd
         | TimerKind::Task { .. }
         | TimerKind::Desk
+        | TimerKind::Rung { .. }
         | TimerKind::Rescore { .. } => None,
     }
 }
@@ -285,6 +286,12 @@ fn upcoming(state: &CustomerState, teller: &Teller<'_>) -> Vec<Upcoming> {
             }
             TimerKind::Date { trigger, .. } => (*trigger, "a date of the customer".to_owned()),
             TimerKind::Schedule { trigger } => (*trigger, "its calendar".to_owned()),
+            TimerKind::Rung { decision } => {
+                let rung = state.rare.rungs.iter().find(|rung| rung.decision == *decision)?;
+                let next = rung.left.first().filter(|_| timer.due < rung.expires_at)?;
+                let (on, next) = (teller.channel(rung.on), teller.channel(*next));
+                (rung.trigger, format!("sent on `{on}`: goes on to `{next}` unless a sign comes"))
+            }
             TimerKind::Release { .. }
             | TimerKind::SessionEnd
             | TimerKind::Task { .. }

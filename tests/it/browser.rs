@@ -1,4 +1,5 @@
-//! The demo's page in a real browser: Chromium, driven over `WebDriver` by Debian's own packages.
+//! The demo's page, and messages on a page of somebody else, in a real browser: Chromium, driven
+//! over `WebDriver` by Debian's own packages.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -11,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::demo::Demo;
-use crate::service::{exchange, post, until};
+use crate::service::{Place, Sink, exchange, get, post, until};
 use crate::skip::skip;
 
 /// What Debian and others call it.
@@ -231,4 +232,90 @@ fn what_customers_typed_never_becomes_part_of_the_page() {
     browser.is_whole_at(390);
     drop(browser);
     assert_eq!(demo.close().code(), Some(0));
+}
+
+/// A trigger that writes into the app what customers typed.
+const HELLO: &str = "\
+trigger: hello
+kind: behavior
+about: A test.
+owner: ops@shop.example
+when: {event: Asked}
+send:
+  purpose: transactional
+  via: [in_app]
+  message:
+    en: {title: \"Hello {{ event.name }}\", body: \"{{ event.name }} asked.\", url: \"{{ event.url }}\", action: Look}
+";
+
+fn ask(at: SocketAddr, customer: &str, (id, url): (&str, &str)) {
+    let event = json!({"customer": customer, "event": "Asked", "id": id,
+                       "with": {"name": HOSTILE, "url": url}});
+    assert_eq!(post(at, "/events", event.to_string().as_bytes()).unwrap().0, 200);
+}
+
+fn unread(at: SocketAddr, customer: &str) -> usize {
+    let inbox = get(at, &format!("/api/v1/customers/{customer}/inbox")).unwrap_or_default();
+    let items = inbox["items"].as_array().cloned().unwrap_or_default();
+    items.iter().filter(|item| item["read_at"].is_null()).count()
+}
+
+#[test]
+fn a_page_of_somebody_shows_what_comes_into_the_inbox_of_its_customer() {
+    let Some(browser) = Browser::open() else {
+        return skip("messages on a page", "chromium and chromedriver are not there");
+    };
+    let place = Place::new(&Sink::start(0));
+    place.write("triggers/hello.yaml", HELLO);
+    let (process, at) = place.start();
+    ask(at, "ada", ("a1", "https://shop.example/help"));
+    until("it is in the inbox", || unread(at, "ada") == 1);
+    let (status, token) = post(at, "/api/v1/customers/ada/inbox/token", b"").unwrap();
+    assert_eq!(status, 200);
+    let token = token["token"].as_str().unwrap();
+
+    // The name makes it another origin; pages from elsewhere may not ask this machine at all.
+    browser.go(&format!("http://localhost:{}/", at.port()));
+    browser.run(&format!(
+        "const script = document.createElement('script');
+         Object.assign(script.dataset, {{ token: '{token}', close: 'Dicht' }});
+         script.src = 'http://{at}/in-app.js';
+         document.body.append(script)"
+    ));
+    let count = || browser.run("return document.querySelectorAll('.heedful-message').length");
+    until("what came before is shown", || count() == 1);
+    let text = browser.text(".heedful-message");
+    assert!(text.contains(&format!("Hello {HOSTILE}")), "{text}");
+    assert_eq!(browser.run("return document.images.length"), 0);
+    let room = browser.run(
+        "const room = document.querySelector('.heedful-messages');
+         return [room.getAttribute('aria-live'), room.getAttribute('aria-label'),
+           room.querySelector('a').href, room.querySelector('button').getAttribute('aria-label')]",
+    );
+    assert_eq!(room, json!(["polite", "Messages", "https://shop.example/help", "Dicht"]));
+
+    // One that comes now, with a link that would be code, and one that is another customer's.
+    ask(at, "bob", ("b1", "https://shop.example/"));
+    until("it is in the inbox of the other", || unread(at, "bob") == 1);
+    ask(at, "ada", ("a2", "javascript:document.title='taken'"));
+    until("what comes is shown", || count() == 2);
+    let links = "return document.querySelectorAll('.heedful-message a').length";
+    assert_eq!(browser.run(links), 1);
+    browser.click(".heedful-message button");
+    until("what was closed is read", || unread(at, "ada") == 1);
+    assert_eq!(count(), 1);
+    assert_eq!(browser.run("return document.title"), "Heedful");
+    assert_eq!(browser.complaints(), Vec::<Value>::new());
+
+    // Nobody else's token, and no token for anything else.
+    for (path, expected) in [
+        (format!("/in-app/{token}/messages"), 200),
+        (format!("/in-app/{}/messages", token.replace('A', "B")), 404),
+        (format!("/u/{token}"), 404),
+        (format!("/in-app/{token}/messages/{}/read", "07".repeat(16)), 405),
+    ] {
+        assert_eq!(exchange(at, "GET", &path, b"").unwrap().0, expected, "{path}");
+    }
+    drop(browser);
+    assert!(process.stop().success());
 }

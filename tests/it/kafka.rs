@@ -20,3 +20,4 @@ mod refuse;
 #[cfg(feature = "schema-registry")]
 mod schema;
 mod sources;
+mod topic;

@@ -14,7 +14,7 @@ const LAYERS: &[&[&str]] = &[
     &["cluster"],
     &["ingest", "worker", "dispatch", "api", "hooks"],
     &["log", "store", "catalog", "kafka"],
-    &["telemetry", "config", "clock", "links", "signing"],
+    &["telemetry", "config", "clock", "links", "sheet", "signing"],
     &["rehearse", "learn"],
     &["declare", "decode", "stats"],
     &["engine"],

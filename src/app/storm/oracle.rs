@@ -1,10 +1,12 @@
 //! What ought to happen, by definitions that anyone can read: nothing is indexed, pruned or computed
 //! ahead. Rules about time are asked minute by minute.
 
+mod ladder;
 mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ladder::Way;
 use rules::{IsOf, expires_at, is_held, one_effect_each};
 
 use super::shop::{ANSWER, Asks, Rules, TRIGGERS};
@@ -109,6 +111,7 @@ struct Person {
     acted: BTreeMap<usize, Timestamp>,
     held_back: Vec<(usize, Timestamp, Timestamp)>,
     pending: BTreeMap<String, Pending>,
+    ways: BTreeMap<String, Way>,
     current: BTreeMap<String, VerdictKind>,
     heard: BTreeSet<String>,
     history: Vec<String>,
@@ -118,6 +121,7 @@ struct Person {
 /// A proposal on trial.
 struct Trial<'a> {
     asks: &'a Asks,
+    via: &'a [ChannelSlot],
     by: usize,
     decided_at: Timestamp,
     now: Timestamp,
@@ -158,6 +162,7 @@ impl Oracle {
                 acted: BTreeMap::new(),
                 held_back: Vec::new(),
                 pending: BTreeMap::new(),
+                ways: BTreeMap::new(),
                 current: BTreeMap::new(),
                 heard: BTreeSet::new(),
                 history: Vec::new(),
@@ -237,7 +242,9 @@ impl Oracle {
         }
         person.clock = at;
         match deed {
-            Some(Deed::Outcome { decision: id, result }) => person.outcome(rulings, id, *result),
+            Some(Deed::Outcome { decision: id, result }) => {
+                person.outcome(&rules, rulings, (id, *result), at)
+            }
             Some(Deed::Order(operation)) => person.obey(&rules, rulings, operation, at),
             Some(Deed::Event { id, name, occurred_at }) => {
                 let first = person.heard.insert(id.clone());
@@ -279,7 +286,8 @@ impl Oracle {
         let Some(made) = person.made.iter().find(|made| made.id == id) else {
             return Err(("I4", format!("{id} is called and was never decided")));
         };
-        let trial = Trial { asks: &TRIGGERS[made.by], by: made.by, decided_at: made.at, now };
+        let (asks, by) = (&TRIGGERS[made.by], made.by);
+        let trial = Trial { asks, via: asks.via, by, decided_at: made.at, now };
         if expires_at <= now {
             return Err(("I5", format!("{id} is called at {now}, after its expiry")));
         }
@@ -366,47 +374,6 @@ impl Person {
         Ok(())
     }
 
-    fn outcome(&mut self, rulings: &[Ruling], id: &str, result: Ended) -> Result<(), Breach> {
-        let found = self.made.iter().position(|made| made.id == id);
-        let counts = found.map(|index| self.made[index].counts);
-        let wanted = match (counts, result) {
-            (Some(Counts::Reserved), Ended::Delivered) => {
-                self.made[found.unwrap()].counts = Counts::Sent;
-                None
-            }
-            (Some(Counts::Unknown), Ended::Delivered) => {
-                self.made[found.unwrap()].counts = Counts::Sent;
-                Some((VerdictKind::Send, None))
-            }
-            (Some(Counts::Reserved), Ended::Unknown) => {
-                self.made[found.unwrap()].counts = Counts::Unknown;
-                Some((VerdictKind::Unknown, Some(Reason::OutcomeUnknown)))
-            }
-            (Some(Counts::Reserved), gone) => {
-                let made = self.made.remove(found.unwrap());
-                if self.acted.get(&made.by) == Some(&made.at) {
-                    self.acted.remove(&made.by);
-                }
-                self.released.push(made);
-                Some(match gone {
-                    Ended::Expired => (VerdictKind::Expire, Some(Reason::Expired)),
-                    Ended::Refused(reason) => (VerdictKind::Suppress, Some(reason)),
-                    _ => (VerdictKind::Suppress, Some(Reason::Rejected)),
-                })
-            }
-            _ => None,
-        };
-        let told: Vec<_> =
-            rulings.iter().map(|ruling| (ruling.verdict.kind(), ruling.verdict.reason())).collect();
-        if told != wanted.into_iter().collect::<Vec<_>>() {
-            return Err(("I7", format!("{}: {id} came to {result:?}: {told:?}", self.name)));
-        }
-        if let Some((kind, _)) = wanted {
-            self.current.insert(id.to_owned(), kind);
-        }
-        Ok(())
-    }
-
     /// Judges what is decided at one instant, in the order of priority.
     fn judge(
         &mut self,
@@ -426,7 +393,11 @@ impl Person {
             let id = ruling.id.to_string();
             let by = ruling.trigger.index();
             let waited = decided(&id);
-            let trial = Trial { asks: &TRIGGERS[by], by, decided_at: waited.unwrap_or(now), now };
+            let asks = &TRIGGERS[by];
+            let way = self.ways.get(&id).cloned();
+            let decided_at = waited.or(way.as_ref().map(|way| way.decided_at)).unwrap_or(now);
+            let via = way.as_ref().map_or(asks.via, |way| &way.left);
+            let trial = Trial { asks, via, by, decided_at, now };
             if ruling.replaces != waited.map(|_| VerdictKind::Defer) {
                 return Err(("I4", format!("{id} replaces {:?}", ruling.replaces)));
             }
@@ -566,6 +537,11 @@ impl Person {
             if trial.asks.rests.is_some() {
                 self.acted.insert(by, now);
             }
+        }
+        if let (Verdict::Send { channel }, true) = (&ruling.verdict, trial.asks.goes_on) {
+            let mut left = trial.via.to_vec();
+            left.retain(|other| other != channel);
+            self.ways.insert(id.clone(), Way { decided_at, left });
         }
         if let (true, Some(longest)) = (acts, trial.asks.holds_marketing) {
             self.held_back.push((by, now, now + span(longest)));

@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use crate::engine::catalog::{Catalog, Experiment, Suppression, TriggerState, Unit, When};
+use crate::engine::catalog::{
+    Catalog, Experiment, FallBack, Suppression, TriggerState, Unit, When,
+};
 use crate::engine::operation::Operation;
 use crate::engine::policy::{
     CapLimit, CapScope, HoldoutRule, LoopGuard, OnCap, Period, QuietHours, Share,
@@ -36,6 +38,8 @@ pub(super) struct Asks {
     /// In hundredths of a per cent.
     pub(super) holdout: u16,
     pub(super) is_on: bool,
+    /// Goes to its next channel when one did not deliver it.
+    pub(super) goes_on: bool,
 }
 
 const PLAIN: Asks = Asks {
@@ -51,6 +55,7 @@ const PLAIN: Asks = Asks {
     holds_marketing: None,
     holdout: 0,
     is_on: true,
+    goes_on: false,
 };
 
 /// The triggers, in the order of their names.
@@ -65,6 +70,7 @@ pub(super) const TRIGGERS: [Asks; 9] = [
         weekly: true,
         priority: 1,
         lives: "6d",
+        goes_on: true,
         ..PLAIN
     },
     Asks { name: "d", on: "Outage", purpose: Some(TRANSACTIONAL), lives: "1d", ..PLAIN },
@@ -74,6 +80,7 @@ pub(super) const TRIGGERS: [Asks; 9] = [
         purpose: Some(MARKETING),
         via: &[SMS, IN_APP],
         rests: Some("2d"),
+        goes_on: true,
         ..PLAIN
     },
     Asks { name: "f", on: "Outage", purpose: Some(MARKETING), holdout: 5_000, ..PLAIN },
@@ -267,6 +274,7 @@ fn with_trigger(shop: Shop, asks: Asks, events: &[Arc<str>]) -> Shop {
             Some(purpose) => send_with(purpose, asks.via, |send| {
                 send.expires_after = Some(span(asks.lives));
                 send.on_cap = asks.drops.then_some(OnCap::Drop);
+                send.fall_back = asks.goes_on.then_some(FallBack::Refused);
             }),
         };
         trigger.suppress = asks.holds_marketing.map(|longest| Suppression {

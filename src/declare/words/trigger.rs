@@ -175,6 +175,13 @@ record! {
         /// the next of `via` that has room, or wait) or `replace_lower` (wait, and what waits for
         /// the same cap with a lower priority is dropped). Default: the cap's own.
         on_cap: Option<OnCapWord>,
+        /// Whether it goes to the next of `via` when a channel did not deliver it: `refused` (only
+        /// when that is certain: refused for good, no consent any more, came back). Every channel is
+        /// a decision of its own that passes all rules. Default: it does not.
+        fall_back: Option<FallBackWord>,
+        /// It also goes to the next of `via` when no sign came in this time that it arrived. What was
+        /// sent goes on counting against caps. It takes channels whose providers tell of it.
+        fall_back_after: Option<Located<Span>>,
         /// Who puts the way out into mail that needs a yes: `in_text`, where the text prints
         /// `unsubscribe_url` (default), or `provider`, where whoever sends it adds one.
         unsubscribe: Option<UnsubscribeWord>,
@@ -410,6 +417,12 @@ choice! {
         NextChannel = "next_channel",
         /// Wait in place of what has a lower priority.
         ReplaceLower = "replace_lower",
+    }
+
+    /// What takes an outreach to its next channel.
+    FallBackWord {
+        /// A channel certainly did not deliver it.
+        Refused = "refused",
     }
 
     /// How urgent.

@@ -86,7 +86,8 @@ impl Judge {
             CallResult::Delivered | CallResult::DeliveredAs { .. } => {
                 word(self.external_id.as_ref(), &seen)
             }
-            CallResult::Rejected { .. }
+            CallResult::Accepted { .. }
+            | CallResult::Rejected { .. }
             | CallResult::NotSent { .. }
             | CallResult::PutOff { .. }
             | CallResult::Unknown { .. } => None,

@@ -10,7 +10,7 @@ mod template;
 mod tests;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -25,13 +25,13 @@ use super::client::{self, header_name, header_value};
 use super::egress::check_url;
 use super::fill;
 use super::outcome::{Answer, CallResult};
-use crate::config::{Egress, HttpBody, HttpConfig, Length, Method};
-use crate::engine::time::Timestamp;
+use crate::config::{Egress, HttpBody, HttpConfig, Length, Method, ProbeConfig};
+use crate::engine::time::{Span, Timestamp};
 use crate::links::Links;
 use crate::store::record::OutboxRow;
 use crate::telemetry::TakenAs;
 use answer::Judge;
-use probe::Probe;
+use probe::{About, Probe};
 use template::{BODY, MESSAGE, Seen, Templates, URL};
 
 /// Largest file that holds a token, in bytes.
@@ -50,12 +50,15 @@ pub struct Http {
     sample: Url,
     headers: Vec<(HeaderName, String)>,
     bearer_file: Option<PathBuf>,
+    token_file: Option<PathBuf>,
     body: Body,
     message_max: Option<Length>,
     idempotency: Option<HeaderName>,
     judge: Judge,
     /// How it is asked what became of a call.
     probe: Option<Probe>,
+    /// How it is asked whether somebody confirmed it, how often, and for how long.
+    confirm: Option<(Probe, Span, Span)>,
     /// Where receipts are taken in.
     links: Option<Arc<Links>>,
 }
@@ -108,9 +111,17 @@ impl Http {
                 Body::Form(named)
             }
         };
-        let sample = templates.render(URL, &Value::from(Serde(templates.sample())))?;
-        let asked = config.probe.as_ref();
-        let probe = asked.map(|asked| Probe::new(asked, &mut templates, config.egress));
+        let token = config.token_file.as_ref().map(|_| "sample".to_owned());
+        let whole = templates.sample().with_token(token);
+        let sample = templates.render(URL, &Value::from(Serde(&whole)))?;
+        let mut probe = |about, asked: &ProbeConfig| {
+            Probe::new((about, asked), (&mut templates, whole.clone()), config.egress)
+        };
+        let lost = config.probe.as_ref().map(|asked| probe(About::Call, asked)).transpose()?;
+        let confirm = config.confirm.as_ref().map(|confirm| {
+            let probe = probe(About::Confirmation, &confirm.asked)?;
+            Ok::<_, String>((probe, confirm.asked.after, confirm.within))
+        });
         let idempotency = config.idempotency.as_ref().map(|known| header_name(&known.header));
         let made = Self {
             client: client::client(config.timeout, config.egress)?,
@@ -119,15 +130,17 @@ impl Http {
             sample: check_url(&sample, config.egress)?,
             headers,
             bearer_file: config.bearer_file.clone(),
+            token_file: config.token_file.clone(),
             body,
             message_max: config.message_max,
             idempotency: idempotency.transpose()?,
             judge: Judge::new(&config.answer)?,
-            probe: probe.transpose()?,
+            probe: lost,
+            confirm: confirm.transpose()?,
             templates,
             links: None,
         };
-        made.write(made.templates.sample(), "sample")?;
+        made.write(whole, "sample")?;
         Ok(made)
     }
 
@@ -184,13 +197,7 @@ impl Http {
             Body::Nothing => Ok((None, Vec::new())),
             Body::Json => {
                 let text = self.templates.render(BODY, seen)?;
-                serde_json::from_str::<IgnoredAny>(&text).map_err(|error| {
-                    // The message of the parser shows no part of the text.
-                    format!(
-                        "`body` is not JSON: {error}; values bring their own quotes: write \
-                         `{{{{ message }}}}` without any"
-                    )
-                })?;
+                check_json(&text)?;
                 Ok((Some("application/json"), text.into_bytes()))
             }
             Body::Form(fields) => {
@@ -218,19 +225,17 @@ impl Http {
     }
 
     async fn send(&self, row: &OutboxRow, now: Timestamp) -> CallResult {
-        let seen = self.seen(row, now);
+        // Whoever keeps a token fresh may come back.
+        let tokens = self.seen_with_token(row, now).and_then(|seen| Ok((seen, self.bearer()?)));
+        let (seen, bearer) = match tokens {
+            Ok(tokens) => tokens,
+            Err(why) => return CallResult::NotSent { why, not_before: None },
+        };
         let Written { url, mut headers, body } = match self.write(seen, &row.decision) {
             Ok(written) => written,
             Err(why) => return CallResult::Rejected { why },
         };
-        match self.bearer() {
-            Ok(None) => {}
-            Ok(Some(token)) => {
-                headers.insert(AUTHORIZATION, token);
-            }
-            // Whoever keeps it fresh may come back.
-            Err(why) => return CallResult::NotSent { why, not_before: None },
-        }
+        headers.extend(bearer.map(|token| (AUTHORIZATION, token)));
         let request = self.client.request(self.method.clone(), url).headers(headers).body(body);
         match request.send().await {
             Ok(answer) => self.read(answer, row, now).await,
@@ -238,16 +243,16 @@ impl Http {
         }
     }
 
-    /// The token as it is in its file now: small, local, and read before a call over the network.
     fn bearer(&self) -> Result<Option<HeaderValue>, String> {
         let Some(path) = &self.bearer_file else { return Ok(None) };
-        let unreadable = |why: String| format!("`bearer_file` cannot be read: {why}");
-        let size = fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
-        if TOKEN_BYTES_MAX < size {
-            return Err(unreadable(format!("it is larger than {TOKEN_BYTES_MAX} bytes")));
-        }
-        let token = fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
-        header_value("authorization", &format!("Bearer {}", token.trim())).map(Some)
+        let token = token_in(path, "bearer_file")?;
+        header_value("authorization", &format!("Bearer {token}")).map(Some)
+    }
+
+    /// What templates see of a row, with the token as it is now.
+    fn seen_with_token(&self, row: &OutboxRow, now: Timestamp) -> Result<Seen, String> {
+        let token = self.token_file.as_ref().map(|path| token_in(path, "token_file"));
+        Ok(self.seen(row, now).with_token(token.transpose()?))
     }
 
     async fn read(&self, mut answer: Response, row: &OutboxRow, now: Timestamp) -> CallResult {
@@ -260,9 +265,16 @@ impl Http {
         if let Some(external_id) = &judged.external_id {
             TakenAs { channel: &row.channel, decision: &row.decision, external_id }.emit();
         }
-        match (judged.result, judged.external_id) {
-            (CallResult::Delivered, Some(name)) => CallResult::DeliveredAs { name },
-            (result, _) => result,
+        match (judged.result, judged.external_id, &self.confirm) {
+            (CallResult::Delivered, Some(name), Some((_, every, within))) => {
+                CallResult::Accepted { name, every: *every, within: *within }
+            }
+            (CallResult::Delivered, None, Some(_)) => {
+                let why = "it was taken under no name, so that nobody can ask whether it was sent";
+                CallResult::Unknown { why: why.to_owned() }
+            }
+            (CallResult::Delivered, Some(name), None) => CallResult::DeliveredAs { name },
+            (result, _, _) => result,
         }
     }
 }
@@ -270,9 +282,13 @@ impl Http {
 impl Http {
     async fn ask(&self, row: &OutboxRow, now: Timestamp) -> Answer {
         let unclear = |why: String| Answer::Unclear { why };
-        let Some(probe) = &self.probe else { return unclear("it cannot be asked".to_owned()) };
-        let written = probe.write(&self.templates, self.seen(row, now), self.egress);
-        let (method, url, mut headers) = match written {
+        let confirm = self.confirm.as_ref().map(|(probe, ..)| probe);
+        let probe = if row.confirming.is_some() { confirm } else { self.probe.as_ref() };
+        let Some(probe) = probe else { return unclear("it cannot be asked".to_owned()) };
+        let written = self
+            .seen_with_token(row, now)
+            .and_then(|seen| probe.write(&self.templates, seen, self.egress));
+        let (method, Written { url, mut headers, body }) = match written {
             Ok(written) => written,
             Err(why) => return unclear(why),
         };
@@ -280,7 +296,8 @@ impl Http {
             Ok(token) => headers.extend(token.map(|token| (AUTHORIZATION, token))),
             Err(why) => return unclear(why),
         }
-        let mut answer = match self.client.request(method, url).headers(headers).send().await {
+        let request = self.client.request(method, url).headers(headers).body(body);
+        let mut answer = match request.send().await {
             Ok(answer) => answer,
             Err(error) => return unclear(client::of_error(&error).why().to_owned()),
         };
@@ -291,6 +308,28 @@ impl Http {
         let rest = client::rest(&mut answer).await;
         probe.read(status, &headers, &rest, now)
     }
+}
+
+/// Checks that what a template wrote is JSON.
+fn check_json(text: &str) -> Result<(), String> {
+    serde_json::from_str::<IgnoredAny>(text).map(|_| ()).map_err(|error| {
+        // The message of the parser shows no part of the text.
+        format!(
+            "`body` is not JSON: {error}; values bring their own quotes: write \
+             `{{{{ message }}}}` without any"
+        )
+    })
+}
+
+/// A file with a token as it is now: small, local, and read before a call over the network.
+fn token_in(path: &Path, key: &str) -> Result<String, String> {
+    let unreadable = |why: String| format!("`{key}` cannot be read: {why}");
+    let size = fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
+    if TOKEN_BYTES_MAX < size {
+        return Err(unreadable(format!("it is larger than {TOKEN_BYTES_MAX} bytes")));
+    }
+    let token = fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+    Ok(token.trim().to_owned())
 }
 
 /// A URL that leads where the sample leads: what a row prints may be a part of its path, and no

@@ -9,7 +9,7 @@ use crate::config::{ChannelKind, Config, Flags};
 use crate::dispatch::sink::{Manner, Sink, header};
 use crate::dispatch::tests::row;
 use crate::engine::time::Span;
-use crate::store::record::Field;
+use crate::store::record::{Confirming, Field};
 
 fn now() -> Timestamp {
     Timestamp::from_millis(1_772_366_400_500)
@@ -35,11 +35,14 @@ struct Provider {
 }
 
 /// The channel that a file with this preset makes, pointed at our server.
-fn made(preset: &str, with: &str, sink: &Sink, token: &std::path::Path) -> Http {
+fn made(preset: &str, with: &str, sink: &Sink, token: &Path) -> Http {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("heedful.yaml");
-    let bearer =
-        if preset == "fcm" { format!(", bearer_file: {}", token.display()) } else { String::new() };
+    let bearer = match preset {
+        "fcm" => format!(", bearer_file: {}", token.display()),
+        "wecom_customer" => format!(", token_file: {}", token.display()),
+        _ => String::new(),
+    };
     let text = format!(
         "channels:\n  c: {{type: http, preset: {preset}, with: {{{with}}}, allow_private: on{bearer}}}\n"
     );
@@ -51,6 +54,11 @@ fn made(preset: &str, with: &str, sink: &Sink, token: &std::path::Path) -> Http 
     let (_, rest) = url.split_once("://").unwrap();
     let path = rest.split_once('/').unwrap().1;
     http.url = SecretString::from(format!("http://{}/{path}", sink.address));
+    if let Some(confirm) = &mut http.confirm {
+        let url = confirm.asked.url.expose_secret();
+        let path = url.split_once("://").unwrap().1.split_once('/').unwrap().1;
+        confirm.asked.url = SecretString::from(format!("http://{}/{path}", sink.address));
+    }
     http.timeout = Span::from_millis(2_000);
     Http::new(&http).unwrap()
 }
@@ -74,7 +82,11 @@ async fn check(provider: Provider) {
     for (head, body) in answers {
         let sink = Sink::new(http_answer(head, body)).await;
         let http = made(name, provider.with, &sink, &token);
+        let (every, within) = (Span::MINUTE.times(30), Span::DAY.times(3));
         let taken = match provider.external_id {
+            Some(id) if name == "wecom_customer" => {
+                CallResult::Accepted { name: id.to_owned(), every, within }
+            }
             Some(name) => CallResult::DeliveredAs { name: name.to_owned() },
             None => CallResult::Delivered,
         };
@@ -163,6 +175,77 @@ async fn wecom_robot() {
         too_long: Some(2_042),
     })
     .await;
+}
+
+#[tokio::test]
+async fn wecom_customer() {
+    check(Provider {
+        preset: "wecom_customer",
+        with: "sender: mei",
+        line: "POST /cgi-bin/externalcontact/add_msg_template?access_token=fresh HTTP/1.1",
+        authorization: "",
+        body: json!({
+            "chat_type": "single", "external_userid": ["ada@x.example"], "sender": "mei",
+            "text": {"content": "We <can> help."},
+        }),
+        yes: (
+            "200 OK",
+            r#"{"errcode":0,"errmsg":"ok","fail_list":[],"msgid":"msgGCAAAXtWyujaWJHDDGi0mAAAA"}"#,
+        ),
+        external_id: Some("msgGCAAAXtWyujaWJHDDGi0mAAAA"),
+        no: &[
+            (
+                "200 OK",
+                r#"{"errcode":0,"errmsg":"ok","fail_list":["ada@x.example"],"msgid":"m"}"#,
+                "fail_list",
+            ),
+            ("200 OK", r#"{"errcode":84061,"errmsg":"not external contact"}"#, "84061"),
+        ],
+        later: &[
+            ("200 OK", r#"{"errcode":45009,"errmsg":"api freq out of limit"}"#, None),
+            ("200 OK", r#"{"errcode":42001,"errmsg":"access_token expired"}"#, None),
+        ],
+        too_long: Some(4_001),
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_wecom_took_is_sent_when_the_member_of_staff_confirmed_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let token = folder.path().join("token");
+    fs::write(&token, "fresh\n").unwrap();
+    let taken = || Answer::Taken { name: None };
+    let confirming = Confirming { name: "m1".to_owned(), every_ms: 1, until_ms: 2 };
+    let row = OutboxRow { confirming: Some(confirming), ..message("x") };
+    for (answer, expected) in [
+        (r#"{"errcode":0,"send_list":[{"userid":"mei","status":1,"send_time":1}]}"#, taken()),
+        (r#"{"errcode":0,"send_list":[{"userid":"mei","status":2}]}"#, Answer::Absent),
+        (r#"{"errcode":0,"send_list":[{"userid":"mei","status":3}]}"#, Answer::Absent),
+        (r#"{"errcode":0,"send_list":[{"userid":"mei","status":0}]}"#, unclear()),
+        (r#"{"errcode":0,"send_list":[]}"#, unclear()),
+        (r#"{"errcode":41063,"errmsg":"msgid error"}"#, unclear()),
+    ] {
+        let sink = Sink::new(http_answer("200 OK", answer)).await;
+        let http = made("wecom_customer", "sender: mei", &sink, &token);
+        assert_eq!(Channel::ask(&http, &row, now()).await, expected, "{answer}");
+        let request = sink.requests.lock().unwrap()[0].clone();
+        let line =
+            "POST /cgi-bin/externalcontact/get_groupmsg_send_result?access_token=fresh HTTP/1.1";
+        assert_eq!(request.lines().next().unwrap(), line);
+        let body = request.split_once("\r\n\r\n").unwrap().1;
+        let body: Json = serde_json::from_str(body).unwrap();
+        assert_eq!(body, json!({"msgid": "m1", "userid": "mei"}));
+    }
+    fs::remove_file(&token).unwrap();
+    let sink = Sink::new(http_answer("200 OK", "{}")).await;
+    let http = made("wecom_customer", "sender: mei", &sink, &token);
+    assert_eq!(http.call(&message("x"), now()).await.word(), "retry", "no token, no call");
+    assert!(sink.requests.lock().unwrap().is_empty());
+}
+
+fn unclear() -> Answer {
+    Answer::Unclear { why: "it was asked, and answered 200".to_owned() }
 }
 
 #[tokio::test]

@@ -3,20 +3,48 @@
 use minijinja::Value;
 use minijinja::value::Serde;
 use reqwest::Url;
-use reqwest::header::{HeaderMap, HeaderName};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
 use super::super::client::{self, header_name, header_value};
 use super::super::egress::check_url;
 use super::super::outcome::Answer;
 use super::answer::{Compiled, compiled, holds, seen, word};
-use super::template::{PROBE_URL, Seen, Templates};
-use super::{method, same_place};
+use super::template::{CONFIRM_BODY, CONFIRM_URL, PROBE_BODY, PROBE_URL, Seen, Templates};
+use super::{Written, check_json, method, same_place};
 use crate::config::{Egress, ProbeConfig};
 use crate::engine::time::Timestamp;
+
+/// Whether something is sent along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sends {
+    Nothing,
+    Body,
+}
+
+/// What is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum About {
+    /// Whether a call arrived whose result was lost.
+    Call,
+    /// Whether somebody confirmed what was taken.
+    Confirmation,
+}
+
+impl About {
+    /// The names of its templates.
+    const fn templates(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::Call => ("probe", PROBE_URL, PROBE_BODY),
+            Self::Confirmation => ("confirm", CONFIRM_URL, CONFIRM_BODY),
+        }
+    }
+}
 
 /// A question as templates, and what its answers mean.
 #[derive(Debug)]
 pub(super) struct Probe {
+    about: About,
+    has_body: Sends,
     method: reqwest::Method,
     /// What the URL comes to for a sample: no row may lead elsewhere.
     sample: Url,
@@ -32,33 +60,47 @@ impl Probe {
     /// # Errors
     /// What is wrong, in a sentence without secrets.
     pub(super) fn new(
-        config: &ProbeConfig,
-        templates: &mut Templates,
+        (about, config): (About, &ProbeConfig),
+        (templates, sample): (&mut Templates, Seen),
         egress: Egress,
     ) -> Result<Self, String> {
-        templates.add(PROBE_URL, &config.url)?;
+        let (prefix, url_name, body_name) = about.templates();
+        templates.add(url_name, &config.url)?;
+        let has_body = match &config.body {
+            Some(body) => {
+                templates.add(body_name, body)?;
+                Sends::Body
+            }
+            None => Sends::Nothing,
+        };
         let mut headers = Vec::new();
         for (name, value) in &config.headers {
-            let template = format!("probe.headers.{name}");
+            let template = format!("{prefix}.headers.{name}");
             templates.add(&template, value)?;
             headers.push((header_name(name)?, template));
         }
-        let sample = Value::from(Serde(templates.sample()));
-        let url = templates.render(PROBE_URL, &sample)?;
+        let sample = Value::from(Serde(sample));
+        let url = templates.render(url_name, &sample)?;
         let probe = Self {
+            about,
+            has_body,
             method: method(config.method),
             sample: check_url(&url, egress)?,
             headers,
-            found: compiled("probe.found_when", Some(&config.found_when))?,
-            absent: compiled("probe.absent_when", Some(&config.absent_when))?,
+            found: compiled(&format!("{prefix}: when it was"), Some(&config.found_when))?,
+            absent: compiled(&format!("{prefix}: when it was not"), Some(&config.absent_when))?,
             external_id: compiled("probe.external_id", config.external_id.as_ref())?,
         };
         probe.headers(templates, &sample)?;
+        probe.body(templates, &sample)?;
         Ok(probe)
     }
 
     fn headers(&self, templates: &Templates, seen: &Value) -> Result<HeaderMap, String> {
         let mut headers = HeaderMap::new();
+        if self.has_body == Sends::Body {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
         for (name, template) in &self.headers {
             let value = templates.render(template, seen)?;
             headers.insert(name.clone(), header_value(name.as_str(), &value)?);
@@ -72,11 +114,23 @@ impl Probe {
         templates: &Templates,
         seen: Seen,
         egress: Egress,
-    ) -> Result<(reqwest::Method, Url, HeaderMap), String> {
+    ) -> Result<(reqwest::Method, Written), String> {
         let seen = Value::from(Serde(seen));
-        let text = templates.render(PROBE_URL, &seen)?;
+        let text = templates.render(self.about.templates().1, &seen)?;
         let url = same_place(check_url(&text, egress)?, &text, &self.sample)?;
-        Ok((self.method.clone(), url, self.headers(templates, &seen)?))
+        let (headers, body) = (self.headers(templates, &seen)?, self.body(templates, &seen)?);
+        Ok((self.method.clone(), Written { url, headers, body }))
+    }
+
+    fn body(&self, templates: &Templates, seen: &Value) -> Result<Vec<u8>, String> {
+        match self.has_body {
+            Sends::Nothing => Ok(Vec::new()),
+            Sends::Body => {
+                let text = templates.render(self.about.templates().2, seen)?;
+                check_json(&text)?;
+                Ok(text.into_bytes())
+            }
+        }
     }
 
     /// What an answer means. What says neither yes nor no is no answer.

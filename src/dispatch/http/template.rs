@@ -25,6 +25,12 @@ const FUEL: u64 = 50_000;
 pub(super) const URL: &str = "url";
 /// The template of the address at which is asked what became of a call.
 pub(super) const PROBE_URL: &str = "probe.url";
+/// The template of what is sent along with that question.
+pub(super) const PROBE_BODY: &str = "probe.body";
+/// The template of the address at which is asked whether somebody confirmed a message.
+pub(super) const CONFIRM_URL: &str = "confirm.url";
+/// The template of what is sent along with that question.
+pub(super) const CONFIRM_BODY: &str = "confirm.body";
 /// The template of the body: what it prints is JSON.
 pub(super) const BODY: &str = "body";
 /// The template of the message.
@@ -47,8 +53,8 @@ impl Templates {
         // Off, or errors would show the source, which may hold secrets.
         env.set_debug(false);
         env.set_auto_escape_callback(|name| match name {
-            URL | PROBE_URL => AutoEscape::Custom(URL.into()),
-            BODY => AutoEscape::Custom(BODY.into()),
+            URL | PROBE_URL | CONFIRM_URL => AutoEscape::Custom(URL.into()),
+            BODY | PROBE_BODY | CONFIRM_BODY => AutoEscape::Custom(BODY.into()),
             _ => AutoEscape::None,
         });
         env.set_formatter(write);
@@ -105,6 +111,8 @@ impl Templates {
             with: self.with.clone(),
             reference: String::new(),
             receipts_url: String::new(),
+            accepted: row.confirming.as_ref().map(|known| known.name.clone()),
+            token: None,
             message: None,
         }
     }
@@ -131,6 +139,8 @@ impl Templates {
             with: self.with.clone(),
             reference: word(),
             receipts_url: word(),
+            accepted: Some(word()),
+            token: None,
             message: None,
         }
     }
@@ -159,8 +169,21 @@ pub(super) struct Seen {
     with: Value,
     pub(super) reference: String,
     pub(super) receipts_url: String,
+    /// By what name the other side knows what it took.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accepted: Option<String>,
+    /// What is in `token_file` now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) message: Option<String>,
+}
+
+impl Seen {
+    /// The same, with what is in `token_file` now.
+    pub(super) fn with_token(self, token: Option<String>) -> Self {
+        Self { token, ..self }
+    }
 }
 
 /// Content in which every field is there.

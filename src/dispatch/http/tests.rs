@@ -34,6 +34,8 @@ pub(super) fn config(url: &str) -> HttpConfig {
         answer: AnswerConfig::default(),
         idempotency: None,
         probe: None,
+        confirm: None,
+        token_file: None,
         timeout: Span::from_millis(400),
         egress: Egress::AllowPrivate,
     }
@@ -56,6 +58,7 @@ async fn what_became_of_a_call_can_be_asked() {
             method: Method::Get,
             url: secret(&format!("{base}{url}")),
             headers: vec![("X-Key".to_owned(), secret("{{ with.key }}"))],
+            body: None,
             found_when: "status == 200 and body.items".to_owned(),
             absent_when: "status == 404 or (status == 200 and body.items == [])".to_owned(),
             external_id: Some("body.items[0].id".to_owned()),

@@ -55,11 +55,9 @@ impl Webhook {
     }
 
     async fn post(&self, row: &OutboxRow, now: Timestamp) -> CallResult {
-        let body = match serde_json::to_vec(&Body::of(row, self.links.as_deref())) {
+        let body = match body(row, self.links.as_deref()) {
             Ok(body) => body,
-            Err(error) => {
-                return CallResult::Rejected { why: format!("it cannot be written: {error}") };
-            }
+            Err(why) => return CallResult::Rejected { why },
         };
         let seconds = now.as_millis().div_euclid(1_000);
         let signature = self.signer.sign(&row.decision, seconds, &body);
@@ -95,6 +93,18 @@ impl Channel for Webhook {
     fn call<'a>(&'a self, row: &'a OutboxRow, now: Timestamp) -> BoxFuture<'a, CallResult> {
         Box::pin(self.post(row, now))
     }
+}
+
+/// What is in a body.
+pub(super) const TYPE: &str = "outreach.send";
+
+/// The body of a row as JSON.
+///
+/// # Errors
+/// Why it cannot be written.
+pub(super) fn body(row: &OutboxRow, links: Option<&Links>) -> Result<Vec<u8>, String> {
+    serde_json::to_vec(&Body::of(row, links))
+        .map_err(|error| format!("it cannot be written: {error}"))
 }
 
 /// The body. It depends on the row alone, so that it is the same at every attempt.
@@ -136,7 +146,7 @@ impl<'a> Body<'a> {
     fn of(row: &'a OutboxRow, links: Option<&Links>) -> Self {
         let rfc3339 = |millis| Timestamp::from_millis(millis).to_string();
         Self {
-            r#type: "outreach.send",
+            r#type: TYPE,
             timestamp: rfc3339(row.decided_at_ms),
             data: Outreach {
                 decision: &row.decision,

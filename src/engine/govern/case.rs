@@ -72,6 +72,7 @@ impl<'a> Case<'a> {
         now: Timestamp,
     ) -> Option<Self> {
         let trigger = proposal.trigger;
+        let rung = state.rare.rungs.iter().find(|rung| rung.decision == proposal.id);
         let (message, expires_at) = match &trigger.action {
             // A task waits for a person, however long.
             Action::Task(_) => (None, Timestamp::MAX),
@@ -80,9 +81,10 @@ impl<'a> Case<'a> {
                 let message = Message {
                     slot: send.purpose,
                     purpose,
-                    via: &send.via,
+                    via: rung.map_or(&send.via, |rung| &rung.left),
                     on_cap: send.on_cap,
-                    spread_over: send.spread_over,
+                    // It had its place in the spread on its first channel.
+                    spread_over: send.spread_over.filter(|_| rung.is_none()),
                 };
                 let live = send.expires_after.unwrap_or(purpose.expires_after);
                 (Some(message), proposal.decided_at + live)

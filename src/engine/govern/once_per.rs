@@ -30,7 +30,14 @@ fn rests_until(case: &Case<'_>, asker: Asker<'_>) -> Option<Timestamp> {
                 && contact.trigger == asker.slot
                 && contact.at == acted_at
         });
-    (!rehearsed).then_some(acted_at + rest)
+    // Nothing was heard of what it sent on another channel: this is the same outreach once more.
+    let own = case
+        .state
+        .rare
+        .rungs
+        .iter()
+        .any(|rung| rung.decision == asker.id && rung.stands == Some(acted_at));
+    (!rehearsed && !own).then_some(acted_at + rest)
 }
 
 /// Remembers that a trigger acted, and forgets of the same trigger what its rest no longer needs.

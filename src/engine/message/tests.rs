@@ -309,6 +309,7 @@ fn sends(variants: &[Variant]) -> Action {
         offers: Box::default(),
         message: Message { variants: variants.into() },
         on_cap: None,
+        fall_back: None,
     })
 }
 

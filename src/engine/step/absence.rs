@@ -109,6 +109,12 @@ impl Step<'_> {
             let verdict = Verdict::Cancel { reason: Reason::Contradicted };
             self.cancel(waiting, verdict, Vec::new(), at);
         }
+        self.contradict_rungs(|rung| {
+            rung.trigger == slot
+                && rung.cause.clause == clause
+                && rung.cause.at <= occurred_at
+                && (objects == Objects::All || objects == Objects::One(rung.cause.object_hash()))
+        });
     }
 
     /// The time is over: fires, unless part of it passed without anyone listening.
@@ -196,6 +202,7 @@ fn same(kind: &TimerKind, slot: TriggerSlot, clause: u8, objects: Objects) -> bo
         | TimerKind::SessionEnd
         | TimerKind::Task { .. }
         | TimerKind::Desk
+        | TimerKind::Rung { .. }
         | TimerKind::Rescore { .. } => false,
     }
 }

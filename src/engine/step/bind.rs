@@ -110,7 +110,10 @@ fn is_gone(catalog: &Catalog, kind: &TimerKind) -> bool {
             catalog.scores.get(score.index()).and_then(|score| score.source.every()).is_none()
         }
         TimerKind::SessionEnd => catalog.session_idle.is_none(),
-        TimerKind::Release { .. } | TimerKind::Task { .. } | TimerKind::Desk => false,
+        TimerKind::Release { .. }
+        | TimerKind::Task { .. }
+        | TimerKind::Desk
+        | TimerKind::Rung { .. } => false,
     }
 }
 

@@ -42,6 +42,8 @@ pub(super) enum Stage {
     Matched,
     /// It waited and is decided again.
     Waited,
+    /// It was sent already, on another channel.
+    FellBack,
 }
 
 impl<'a> Step<'a> {
@@ -130,8 +132,12 @@ impl<'a> Step<'a> {
     fn rule(&mut self, firing: Firing<'a>, judgement: Judgement, now: Timestamp) {
         let Judgement { mut verdict, mut findings, arm, expires_at, replaces, .. } = judgement;
         self.give_way(&replaces, now);
+        self.tell_where_it_was(firing.id, &mut findings);
         let mut offer = None;
-        if matches!(verdict, Verdict::Send { .. } | Verdict::Task | Verdict::HoldOut { .. }) {
+        let first = firing.stage != Stage::FellBack;
+        if first
+            && matches!(verdict, Verdict::Send { .. } | Verdict::Task | Verdict::HoldOut { .. })
+        {
             self.expose(&firing, &verdict, arm.as_ref(), now);
         }
         match verdict {
@@ -140,6 +146,7 @@ impl<'a> Step<'a> {
                     Ok(outreach) => {
                         offer.clone_from(&outreach.offer);
                         self.decision.effects.push(Effect::Deliver(outreach));
+                        self.set_rung(&firing, channel, expires_at, now);
                     }
                     Err(why) => {
                         verdict = self.unrenderable(firing.id, why, &mut findings);
@@ -164,6 +171,9 @@ impl<'a> Step<'a> {
             | Verdict::Expire { .. }
             | Verdict::Cancel { .. }
             | Verdict::Unknown { .. } => {}
+        }
+        if !matches!(verdict, Verdict::Send { .. } | Verdict::Defer { .. }) {
+            self.climb_no_more(firing.id);
         }
         self.decision.rulings.push(Ruling {
             id: firing.id,

@@ -15,6 +15,7 @@ mod desk;
 mod erase;
 mod fire;
 mod fold;
+mod ladder;
 mod lifecycle;
 mod ordered;
 mod outcome;

@@ -6,7 +6,7 @@ use super::super::govern;
 use super::super::id::DecisionId;
 use super::super::input::{Delivery, Outcome};
 use super::super::time::Timestamp;
-use super::Step;
+use super::{Step, ladder};
 
 impl Step<'_> {
     /// An outcome of a contact that is still open replaces its verdict, unless it confirms it.
@@ -41,6 +41,9 @@ impl Step<'_> {
         {
             let detail = Detail::Text(detail.clone());
             ruling.findings.push(Finding { rule: Rule::Channel, passed: Passed::No, detail });
+        }
+        if ladder::lets_go_on(result) {
+            self.go_on(outcome.decision, None, now);
         }
     }
 

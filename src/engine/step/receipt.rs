@@ -81,6 +81,7 @@ impl Step<'_> {
         if let Some(address) = address {
             govern::note_bounced(self.state, channel, &address, now);
         }
+        self.came_back(receipt.decision, now);
     }
 }
 

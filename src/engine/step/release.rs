@@ -50,6 +50,7 @@ impl Step<'_> {
         let Waiting { id, trigger, cause, .. } = waiting;
         let of_it = |kind: &TimerKind| *kind == TimerKind::Release { decision: id };
         timers::disarm(self.state, of_it);
+        self.climb_no_more(id);
         self.decision.rulings.push(Ruling {
             id,
             trigger,

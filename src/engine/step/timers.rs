@@ -36,6 +36,7 @@ impl Step<'_> {
             TimerKind::Rescore { score } => self.rescore(score, now),
             TimerKind::Task { decision } => self.task_due(decision, now),
             TimerKind::Desk => self.desk_opens(now),
+            TimerKind::Rung { decision } => self.rung_due(decision, now),
         }
     }
 }
@@ -63,6 +64,7 @@ pub(super) fn make_room(state: &mut CustomerState) -> u32 {
                 | TimerKind::SessionEnd
                 | TimerKind::Task { .. }
                 | TimerKind::Desk
+                | TimerKind::Rung { .. }
                 | TimerKind::Rescore { .. } => None,
             })
             .min();
@@ -92,5 +94,6 @@ fn order(timer: &Timer) -> (u8, u16, u64) {
         TimerKind::Schedule { trigger } => (5, trigger.0, 0),
         TimerKind::Task { decision } => (6, 0, decision.head()),
         TimerKind::Desk => (7, 0, 0),
+        TimerKind::Rung { decision } => (8, 0, decision.head()),
     }
 }

@@ -95,6 +95,7 @@ pub(in crate::store) fn row(number: u8, customer: &str) -> OutboxRow {
         attempt: 1,
         in_flight: true,
         asks: 0,
+        confirming: None,
         next_at_ms: 0,
         dry_run: false,
     }

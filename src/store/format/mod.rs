@@ -8,6 +8,7 @@
 
 mod contacts;
 mod desk;
+mod ladder;
 pub mod moved;
 mod rare;
 mod read;
@@ -58,6 +59,7 @@ pub(super) mod field {
     pub(crate) const BOUNCED: u32 = 22;
     pub(crate) const ANSWERED_AT: u32 = 23;
     pub(crate) const HANDED_OVER_AT: u32 = 24;
+    pub(crate) const RUNGS: u32 = 28;
     pub(crate) const PROFILING: u32 = 30;
 }
 

@@ -103,6 +103,7 @@ fn forget_gone(state: &mut CustomerState) {
         TimerKind::Release { .. }
         | TimerKind::Task { .. }
         | TimerKind::Desk
+        | TimerKind::Rung { .. }
         | TimerKind::SessionEnd => true,
     });
 }
@@ -159,6 +160,7 @@ impl<'b> Reader<'_, 'b> {
             field::RIVALS => state.rare.rivals = self.list(Self::rival)?,
             field::ANSWERED_AT => state.rare.answered_at = Some(self.instant()?),
             field::HANDED_OVER_AT => state.rare.handed_over_at = Some(self.instant()?),
+            field::RUNGS => state.rare.rungs = self.list(Self::rung)?,
             field::BOUNCED => state.rare.bounced = self.list(Self::bounced)?,
             field::TIMELINE => state.recent.set_timeline(self.timeline()?.into_iter()),
             field::SEEN => {
@@ -349,13 +351,14 @@ impl<'b> Reader<'_, 'b> {
             5 => (TimerKind::Rescore { score: self.score_slot()? }, 3),
             7 => (TimerKind::Desk, 2),
             6 => (TimerKind::Task { decision: self.decision()? }, 3),
+            28 => (TimerKind::Rung { decision: self.decision()? }, 3),
             _ => return Err(wrong("a timer is of an unknown kind")),
         };
         self.skip_rest(members, known)?;
         Ok(Timer { due, kind })
     }
 
-    fn cause(&mut self) -> Read<Cause> {
+    pub(super) fn cause(&mut self) -> Read<Cause> {
         let members = self.length()?;
         let occurrence = self.from.str()?.into();
         let at = self.instant()?;

@@ -75,7 +75,7 @@ fn numbers_of_the_whole_history_survive() {
 }
 
 /// Invents states from a seed.
-struct Dice(u64);
+pub(super) struct Dice(u64);
 
 impl Dice {
     fn next(&mut self) -> u64 {
@@ -90,11 +90,11 @@ impl Dice {
         self.next() % bound
     }
 
-    fn slot(&mut self, bound: u64) -> u16 {
+    pub(super) fn slot(&mut self, bound: u64) -> u16 {
         u16::try_from(self.below(bound)).unwrap()
     }
 
-    fn instant(&mut self) -> Timestamp {
+    pub(super) fn instant(&mut self) -> Timestamp {
         Timestamp::from_millis(i64::try_from(self.below(4_000_000_000_000)).unwrap())
     }
 
@@ -116,11 +116,14 @@ impl Dice {
         (0..self.below(3)).map(|_| letters[usize::from(self.slot(7))]).collect::<String>().into()
     }
 
-    fn maybe<T>(&mut self, make: impl FnOnce(&mut Self) -> T) -> Option<T> {
+    pub(super) fn maybe<T>(&mut self, make: impl FnOnce(&mut Self) -> T) -> Option<T> {
         (self.below(2) == 0).then(|| make(self))
     }
 
-    fn list<T, L: FromIterator<T>>(&mut self, mut make: impl FnMut(&mut Self) -> T) -> L {
+    pub(super) fn list<T, L: FromIterator<T>>(
+        &mut self,
+        mut make: impl FnMut(&mut Self) -> T,
+    ) -> L {
         let count = self.below(4);
         (0..count).map(|_| make(self)).collect()
     }
@@ -139,12 +142,12 @@ impl Dice {
         }
     }
 
-    fn id(&mut self) -> DecisionId {
+    pub(super) fn id(&mut self) -> DecisionId {
         let half = self.next().to_le_bytes();
         DecisionId::from_bytes([half, half].concat().try_into().unwrap())
     }
 
-    fn cause(&mut self) -> Cause {
+    pub(super) fn cause(&mut self) -> Cause {
         let slots: std::collections::BTreeSet<u16> = self.list(|dice| dice.slot(2));
         Cause {
             occurrence: self.text(),
@@ -411,6 +414,11 @@ impl Dice {
         if state.rare.desk.is_some() {
             state.timers.push(Timer { due: self.instant(), kind: TimerKind::Desk });
         }
+        state.rare.rungs = self.list(|dice| dice.rung());
+        for rung in &state.rare.rungs {
+            let kind = TimerKind::Rung { decision: rung.decision };
+            state.timers.push(Timer { due: rung.expires_at, kind });
+        }
         state.timers.sort_by_key(|timer| timer.due);
         state
     }
@@ -575,7 +583,10 @@ fn the_golden_bytes_of_format_1_are_read_and_written() {
     then.rare.tasks.clear();
     then.rare.desk = None;
     then.rare.profiling = None;
-    then.timers.retain(|timer| !matches!(timer.kind, TimerKind::Task { .. } | TimerKind::Desk));
+    then.rare.rungs.clear();
+    then.timers.retain(|timer| {
+        !matches!(timer.kind, TimerKind::Task { .. } | TimerKind::Desk | TimerKind::Rung { .. })
+    });
     assert_eq!(back, then, "the state that was written then");
     assert_eq!(encoded(&names, &back), golden);
 }

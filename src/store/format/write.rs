@@ -148,6 +148,7 @@ impl Writer<'_> {
             }
         }
         self.list(field::TASKS, &state.rare.tasks, Self::task)?;
+        self.list(field::RUNGS, &state.rare.rungs, Self::rung)?;
         if let Some(desk) = &state.rare.desk {
             self.to.u32(field::DESK)?;
             self.desk(desk)?;
@@ -317,6 +318,7 @@ impl Writer<'_> {
             TimerKind::Rescore { .. } => (3, 5),
             TimerKind::Task { .. } => (3, 6),
             TimerKind::Desk => (2, 7),
+            TimerKind::Rung { .. } => (3, 28),
         };
         self.to.array(length)?.u8(tag)?;
         self.instant(timer.due)?;
@@ -327,7 +329,9 @@ impl Writer<'_> {
                 self.cause(cause)?;
                 self.to.u32(*extended_ms)?;
             }
-            TimerKind::Release { decision } | TimerKind::Task { decision } => {
+            TimerKind::Release { decision }
+            | TimerKind::Task { decision }
+            | TimerKind::Rung { decision } => {
                 self.to.bytes(decision.as_bytes())?;
             }
             TimerKind::Date { trigger, offset } => {
@@ -341,7 +345,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn cause(&mut self, cause: &Cause) -> Written {
+    pub(super) fn cause(&mut self, cause: &Cause) -> Written {
         self.to.array(5)?.str(&cause.occurrence)?;
         self.instant(cause.at)?;
         self.to.u8(cause.clause)?;
@@ -491,6 +495,7 @@ fn count_fields(state: &CustomerState) -> u64 {
         state.rare.handed_over_at.is_some(),
         !state.rare.tasks.is_empty(),
         state.rare.desk.is_some(),
+        !state.rare.rungs.is_empty(),
         state.recent.latest().is_some(),
         !state.recent.marks().is_empty(),
         !state.recent.marks().is_empty(),

@@ -77,7 +77,12 @@ impl Teller<'_> {
                     Sending::DryRun => "it would be sent, were sending not off,",
                 };
                 let name = self.name(ruling);
-                format!("`{name}` fired and every rule let it pass: {sent} on `{channel}`")
+                let before = ruling.findings.iter().find_map(|finding| match &finding.detail {
+                    Detail::Text(text) if finding.passed == Passed::Yes => Some(text),
+                    _ => None,
+                });
+                let before = before.map(|before| format!("; {before}")).unwrap_or_default();
+                format!("`{name}` fired and every rule let it pass: {sent} on `{channel}`{before}")
             }
             Verdict::Task => {
                 let list = self.catalog.trigger(ruling.trigger).and_then(|trigger| match &trigger
@@ -249,8 +254,8 @@ fn tells_time(finding: &Finding) -> bool {
             Detail::Freeze { until, .. } => until.is_some(),
             Detail::Quiet { .. }
             | Detail::Cap { .. }
-            | Detail::Unanswered { .. }
             | Detail::Refused { .. }
+            | Detail::Unanswered { .. }
             | Detail::Ramp { .. } => true,
             Detail::None
             | Detail::Text(_)

@@ -40,10 +40,10 @@ impl Person {
             }
             return ghost.map_or(Must::Task, Must::HoldOut);
         };
-        if !asks.via.iter().any(|channel| self.lets(trial, *channel)) {
-            let no = asks.via.iter().any(|channel| self.denies(purpose, *channel));
+        if !trial.via.iter().any(|channel| self.lets(trial, *channel)) {
+            let no = trial.via.iter().any(|channel| self.denies(purpose, *channel));
             let asked = purpose != MARKETING
-                || asks.via.iter().any(|c| self.granted(purpose, *c) && self.denies(purpose, *c));
+                || trial.via.iter().any(|c| self.granted(purpose, *c) && self.denies(purpose, *c));
             let reason = if no && asked { Reason::OptedOut } else { Reason::NoConsent };
             return Must::Suppress(reason);
         }
@@ -314,7 +314,7 @@ impl Person {
             };
             addressed && self.lets(trial, *channel)
         };
-        let via = trial.asks.via.iter().copied();
+        let via = trial.via.iter().copied();
         let preferred = via.clone().filter(|channel| Some(*channel) == self.prefers);
         preferred.chain(via).filter(open).collect()
     }

@@ -78,6 +78,7 @@ pub(super) struct World<'a> {
     position: u64,
     pub(super) history: Vec<String>,
     pub(super) sent: Vec<Outreach>,
+    pub(super) last_ruling: Option<Ruling>,
     pub(super) tasks: Vec<Task>,
     pub(super) turns: Vec<TaskTurn>,
     pub(super) errands: Vec<Errand>,
@@ -100,6 +101,7 @@ impl<'a> World<'a> {
             position: 0,
             history: Vec::new(),
             sent: Vec::new(),
+            last_ruling: None,
             tasks: Vec::new(),
             turns: Vec::new(),
             errands: Vec::new(),
@@ -436,6 +438,7 @@ impl<'a> World<'a> {
             let key = (name.to_owned(), ruling.id);
             let standing = self.current.insert(key, ruling.verdict.kind());
             assert_eq!(ruling.replaces, standing, "{} leaves another verdict", ruling.id);
+            self.last_ruling = Some(ruling.clone());
         }
         let deferred = self.current.values().filter(|kind| **kind == VerdictKind::Defer).count();
         let waiting: usize = self.customers.values().map(|state| state.rare.waiting.len()).sum();

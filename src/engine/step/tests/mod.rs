@@ -9,6 +9,7 @@ mod determinism;
 mod explaining;
 mod fixture;
 mod harness;
+mod ladder;
 mod lifecycle;
 mod receipts;
 mod seen;
