@@ -6,5 +6,6 @@ mod desk;
 mod ledger;
 mod meet;
 mod people;
+mod ramp;
 mod rules;
 mod time_rules;
