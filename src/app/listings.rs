@@ -28,6 +28,17 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 const NO_KEY: &str = "the list is not kept: several nodes must hash addresses with the same key, \
                       set `suppressions: {key: ...}` on each";
 
+/// The trait that holds addresses of mail.
+const MAIL: &str = "email";
+
+/// Whether it may be an address of mail: the list is no place for anything else, and what is put there
+/// by mistake cannot be found again.
+fn looks_like_mail(address: &str) -> bool {
+    let address = address.trim();
+    !address.contains(char::is_whitespace)
+        && address.rsplit_once('@').is_some_and(|(name, host)| !name.is_empty() && !host.is_empty())
+}
+
 /// Since when and why an address is on the list.
 pub(super) fn since(listed: &Listed) -> String {
     let since = Timestamp::from_millis(listed.at_ms);
@@ -140,13 +151,13 @@ impl Answers {
         let wrong = |what: String| Err(Failure::Invalid(what));
         let channel = &change.channel;
         let known = catalog.policy.channels.iter().find(|known| *known.name == **channel);
-        match known {
+        let needs = match known {
             None => return wrong(format!("there is no channel `{channel}`")),
             Some(known) if known.needs.is_none() => {
                 return wrong(format!("channel `{channel}` needs no address"));
             }
-            Some(_) => {}
-        }
+            Some(known) => known.needs.as_ref(),
+        };
         let purposes = &catalog.policy.purposes;
         if let Some(purpose) = &change.purpose
             && !purposes.iter().any(|known| *known.name == **purpose)
@@ -163,6 +174,11 @@ impl Answers {
         };
         if let Some(place) = change.addresses.iter().position(|address| !fits(address)) {
             return wrong(format!("address {} is empty, too long, or no text", place + 1));
+        }
+        let is_mail = needs.is_some_and(|(_, name)| **name == *MAIL);
+        let strange = change.addresses.iter().find(|address| is_mail && !looks_like_mail(address));
+        if let Some(address) = strange {
+            return wrong(format!("`{address}` is no e-mail address"));
         }
         let by = change.by.as_deref().unwrap_or_default();
         let says = !by.trim().is_empty() && by.chars().count() <= BY_CHARS_MAX;

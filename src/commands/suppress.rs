@@ -1,6 +1,5 @@
 //! `heedful suppress`: addresses that the running service does not write to, whoever has them.
 
-use std::io::BufRead;
 use std::path::PathBuf;
 
 use super::console::{Console, Error, Format};
@@ -139,10 +138,10 @@ fn change(
         console.json(&answer)?;
     } else {
         let done = match action {
-            SuppressionAction::Remove => "written to again, unless something else holds it back",
-            _ => "not written to any more",
+            SuppressionAction::Remove => "is not on the list",
+            _ => "is on the list: nothing goes there any more",
         };
-        console.line(format!("the address on `{}` is {done}", args.channel))?;
+        console.line(format!("the address on `{}` {done}", args.channel))?;
     }
     Ok(Ending::Clean)
 }
@@ -192,41 +191,33 @@ fn list(args: &ListArgs, console: &mut Console) -> Result<Ending, Error> {
     Ok(Ending::Clean)
 }
 
+/// All of the file or nothing: each address is looked at before the first is put on the list.
 fn import(args: &ImportArgs, console: &mut Console) -> Result<Ending, Error> {
     let failed = |source| Error::read(&args.file, source);
-    let file = std::fs::File::open(&args.file).map_err(failed)?;
-    let mut waiting = Vec::new();
-    let mut count = 0;
-    for line in std::io::BufReader::new(file).lines() {
-        let line = line.map_err(failed)?;
-        let address = line.trim().trim_matches('"').to_owned();
-        if !address.is_empty() {
-            waiting.push(address);
-        }
-        if AT_ONCE <= waiting.len() {
-            count += put(args, std::mem::take(&mut waiting))?;
+    let text = std::fs::read_to_string(&args.file).map_err(failed)?;
+    let lines = text.lines().map(|line| line.trim().trim_matches('"'));
+    let addresses: Vec<String> =
+        lines.filter(|address| !address.is_empty()).map(str::to_owned).collect();
+    for action in [SuppressionAction::Check, SuppressionAction::Add] {
+        for some in addresses.chunks(AT_ONCE) {
+            let change = SuppressionChange {
+                action,
+                channel: args.channel.clone(),
+                purpose: args.purpose.clone(),
+                addresses: some.to_vec(),
+                by: Some(args.by.clone()),
+            };
+            give(&args.place, &change)?;
         }
     }
-    if !waiting.is_empty() {
-        count += put(args, waiting)?;
-    }
+    let count = addresses.len();
     if args.place.format == Format::Json {
         console.json(&serde_json::json!({ "addresses": count }))?;
     } else {
-        console.line(format!("{} on the list", plural(count, "address line")))?;
+        let put = plural(count, "entry");
+        console.line(format!("{put} of `{}` put on the list", args.file.display()))?;
     }
     Ok(Ending::Clean)
-}
-
-fn put(args: &ImportArgs, addresses: Vec<String>) -> Result<usize, Error> {
-    let change = SuppressionChange {
-        action: SuppressionAction::Add,
-        channel: args.channel.clone(),
-        purpose: args.purpose.clone(),
-        addresses,
-        by: Some(args.by.clone()),
-    };
-    give(&args.place, &change).map(|answer| answer.entries.len())
 }
 
 fn show(entry: &SuppressionView, console: &mut Console) -> Result<(), Error> {

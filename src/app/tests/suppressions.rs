@@ -86,6 +86,7 @@ async fn an_address_that_an_operator_lists_is_not_written_to_until_they_take_it_
         json!({"action": "add", "channel": "email", "addresses": [], "by": "ops"}),
         json!({"action": "add", "channel": "email", "addresses": [" "], "by": "ops"}),
         json!({"action": "add", "channel": "email", "addresses": ["a@x"]}),
+        json!({"action": "add", "channel": "email", "addresses": ["a@x", "nobody"], "by": "ops"}),
         json!({"action": "add", "channel": "console", "addresses": ["a@x"], "by": "ops"}),
     ] {
         let (status, told) = suppress(&bench, &service, wrong).await;
