@@ -45,9 +45,11 @@ struct Door {
 }
 
 /// A token for a page that one customer looks at.
-#[derive(Debug, Serialize)]
-struct Token {
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(super) struct Token {
+    /// What the script on the page is given.
     token: String,
+    /// Until when it is good.
     expires_at: String,
 }
 
@@ -79,12 +81,24 @@ pub fn routes(source: Shared, links: Arc<Links>, clock: Clock) -> Router {
 
 /// Where the server of a page gets the token for its customer: for readers of the API alone.
 pub fn tokens(links: Arc<Links>, clock: Clock) -> Router {
-    let make = move |Path(customer): Path<String>| {
-        let until = clock.now() + TOKEN_LIFE;
-        let token = links.inbox(&customer, until);
-        std::future::ready(Json(Token { token, expires_at: until.to_string() }))
-    };
-    Router::new().route("/api/v1/customers/{id}/inbox/token", post(make))
+    Router::new()
+        .route("/api/v1/customers/{id}/inbox/token", post(token))
+        .with_state((links, clock))
+}
+
+/// Makes a token with which a page shows a customer's messages, for a day.
+#[utoipa::path(
+    post, path = "/api/v1/customers/{id}/inbox/token", tag = "inbox",
+    params(("id" = String, Path, description = "The customer's id")),
+    responses((status = 200, description = "The token", body = Token))
+)]
+pub(super) async fn token(
+    State((links, clock)): State<(Arc<Links>, Clock)>,
+    Path(customer): Path<String>,
+) -> Json<Token> {
+    let until = clock.now() + TOKEN_LIFE;
+    let token = links.inbox(&customer, until);
+    Json(Token { token, expires_at: until.to_string() })
 }
 
 async fn script() -> impl IntoResponse {

@@ -42,6 +42,8 @@ pub type Shared = Arc<dyn Source>;
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
         contact()
     ),
+    // It is served beside the others, because it needs no more than a key.
+    paths(in_app::token),
     tags(
         (name = "customers", description = "Who is at risk, and why"),
         (name = "decisions", description = "Every yes and every no, with its why"),

@@ -328,19 +328,8 @@ fn headers(node: Node, reading: &mut Reading<'_>) -> Vec<(String, SecretString)>
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use super::super::fault::Faults;
+mod tests {
     use super::*;
-
-    /// The channels of a file, and what is wrong with them; `KEY` is in the environment.
-    pub(in crate::config) fn read(text: &str) -> (Vec<ChannelConfig>, Vec<String>) {
-        let env = |name: &str| (name == "KEY").then(|| "hush".to_owned());
-        let root = Node::parse("heedful.yaml", text).unwrap();
-        let mut reading =
-            Reading { origin: "heedful.yaml", text, env: &env, faults: Faults::default() };
-        let channels = channels(root, &mut reading);
-        (channels, reading.faults.iter().map(ToString::to_string).collect())
-    }
 
     #[test]
     fn rates_are_read() {

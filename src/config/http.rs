@@ -345,8 +345,8 @@ fn entries(node: Node, reading: &mut Reading<'_>) -> Vec<(String, SecretString)>
 mod tests {
     use secrecy::ExposeSecret as _;
 
-    use super::super::channel::tests::read;
     use super::super::channel::{ChannelConfig, ChannelKind, OnUnknown};
+    use super::super::tests::read_channels;
     use super::*;
 
     fn http_of(channel: &ChannelConfig) -> &HttpConfig {
@@ -358,7 +358,7 @@ mod tests {
 
     #[test]
     fn a_preset_gives_what_the_file_does_not_say() {
-        let (channels, faults) = read(
+        let (channels, faults) = read_channels(
             "ops: {type: http, preset: wecom_robot, with: {key: '${KEY}'}}\n\
              slow: {type: http, preset: wecom_robot, with: {key: k}, rate: 5/min, form: {a: b}}\n",
         );
@@ -375,7 +375,7 @@ mod tests {
 
     #[test]
     fn what_is_not_repeatable_holds() {
-        let (channels, faults) = read(
+        let (channels, faults) = read_channels(
             "a: {type: http, url: 'https://a.example/'}\n\
              b: {type: http, url: 'https://b.example/', idempotency_header: X, idempotency_for: 2h}\n\
              c: {type: http, url: 'https://c.example/', on_unknown: retry}\n\
@@ -418,7 +418,7 @@ mod tests {
             ),
             ("a: {type: webhook, preset: slack, url: x, secret: y}\n", "`preset` is not known"),
         ] {
-            let (_, faults) = read(text);
+            let (_, faults) = read_channels(text);
             assert_eq!(faults.len(), 1, "{text}: {faults:?}");
             assert!(faults[0].contains(what), "{text}: {faults:?}");
         }
@@ -444,7 +444,7 @@ mod tests {
             let more = if preset.contains("bearer_file") { ", bearer_file: x" } else { "" };
             let text =
                 format!("a: {{type: http, preset: {name}, with: {{{}}}{more}}}\n", with.join(", "));
-            let (channels, faults) = read(&text);
+            let (channels, faults) = read_channels(&text);
             assert_eq!(faults, Vec::<String>::new(), "{name}");
             assert_eq!(channels.len(), 1, "{name}");
         }

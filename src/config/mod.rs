@@ -350,11 +350,12 @@ impl Config {
         }
     }
 
-    /// A link that one node made is read by any other.
+    /// A link, or a reference that a provider sends back, that one node made is read by any other.
     fn check_links(&self, faults: &mut Faults) {
-        if self.kafka.is_some() && self.unsubscribe.url.is_some() && self.unsubscribe.key.is_none()
-        {
-            let message = "several nodes must sign links with the same `key`";
+        let hears = self.channels.iter().any(|channel| channel.receipts.proof.is_some());
+        let signs = self.unsubscribe.url.is_some() || hears;
+        if self.kafka.is_some() && signs && self.unsubscribe.key.is_none() {
+            let message = "several nodes must sign links and references with the same `key`";
             let help = "set it to the output of `openssl rand -hex 32`, the same on every node";
             faults.push(Fault::of("unsubscribe", message).help(help));
         }

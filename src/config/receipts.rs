@@ -152,7 +152,7 @@ fn account_token(kind: Option<&ChannelKind>) -> Option<SecretString> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::channel::tests::read;
+    use super::super::tests::read_channels;
     use super::*;
 
     const TWILIO: &str =
@@ -175,7 +175,7 @@ mod tests {
             (format!("{TWILIO}, receipts: off"), "None", ReceiptShape::Twilio),
             (TWILIO.to_owned(), "None", ReceiptShape::Twilio),
         ] {
-            let (channels, faults) = read(&format!("c: {{{channel}}}\n"));
+            let (channels, faults) = read_channels(&format!("c: {{{channel}}}\n"));
             assert_eq!(faults, Vec::<String>::new(), "{channel}");
             let receipts = &channels[0].receipts;
             let told = format!("{:?}", receipts.proof);
@@ -194,7 +194,7 @@ mod tests {
             ("type: console, receipts: {token: short}".to_owned(), "at least 16"),
             ("type: console, receipts: {secrets: x}".to_owned(), "did you mean `secret`"),
         ] {
-            let (_, faults) = read(&format!("c: {{{channel}}}\n"));
+            let (_, faults) = read_channels(&format!("c: {{{channel}}}\n"));
             assert!(faults[0].contains(what), "{channel}: {faults:?}");
         }
     }

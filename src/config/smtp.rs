@@ -98,8 +98,8 @@ pub(super) fn smtp(table: &mut Table, reading: &mut Reading<'_>) -> Option<SmtpC
 
 #[cfg(test)]
 mod tests {
-    use super::super::channel::tests::read;
     use super::super::channel::{ChannelKind, OnUnknown};
+    use super::super::tests::read_channels;
     use super::*;
 
     #[test]
@@ -111,8 +111,9 @@ mod tests {
             (", tls: none", 25, SmtpTls::Never),
             (", port: 2525", 2525, SmtpTls::Start),
         ] {
-            let (channels, faults) =
-                read(&format!("email: {{type: smtp, host: mx, from: a@b.example{keys}}}\n"));
+            let (channels, faults) = read_channels(&format!(
+                "email: {{type: smtp, host: mx, from: a@b.example{keys}}}\n"
+            ));
             assert_eq!(faults, Vec::<String>::new(), "{keys}");
             let ChannelKind::Smtp(smtp) = &channels[0].kind else { panic!("{channels:?}") };
             assert_eq!((smtp.port, smtp.tls), (port, tls), "{keys}");
@@ -127,8 +128,9 @@ mod tests {
             ("user: u", "belong together"),
             ("tls: ssl", "not known here"),
         ] {
-            let (_, faults) =
-                read(&format!("email: {{type: smtp, host: mx, from: a@b.example, {keys}}}\n"));
+            let (_, faults) = read_channels(&format!(
+                "email: {{type: smtp, host: mx, from: a@b.example, {keys}}}\n"
+            ));
             assert_eq!(faults.len(), 1, "{faults:?}");
             assert!(faults[0].contains(what), "{faults:?}");
         }

@@ -207,9 +207,9 @@ fn the_example_names_every_key_with_its_default() {
     assert_eq!(webhook.timeout, WEBHOOK_TIMEOUT_DEFAULT);
 }
 
-/// The channels of a block `channels:`, and what is wrong with it.
+/// The channels of a block `channels:`, and what is wrong with it; `KEY` is in the environment.
 pub(super) fn read_channels(text: &str) -> (Vec<ChannelConfig>, Vec<String>) {
-    let env = |_: &str| None;
+    let env = |name: &str| (name == "KEY").then(|| "hush".to_owned());
     let root = Node::parse("heedful.yaml", text).unwrap();
     let mut reading =
         Reading { origin: "heedful.yaml", text, env: &env, faults: Faults::default() };
@@ -233,4 +233,17 @@ fn channels_are_lent_what_stands_elsewhere() {
     assert_eq!(all, ["a:1", "b:2"]);
     let ChannelKind::Csv(csv) = &config.channels[2].kind else { panic!("{:?}", config.channels) };
     assert!(csv.folder.is_absolute() && csv.folder.ends_with("lists"), "{csv:?}");
+}
+
+#[test]
+fn nodes_that_hear_of_each_others_sends_sign_with_one_key() {
+    let kafka = "kafka: {brokers: 'a:1'}\n";
+    let heard = "channels:\n  sms: {type: webhook, url: 'https://x.example', secret: whsec_AwoRGB8mLTQ7QklQV15lbHN6gYiPlp2kq7K5wMfO1dw=, \
+                 receipts: {secret: whsec_AwoRGB8mLTQ7QklQV15lbHN6gYiPlp2kq7K5wMfO1dw=}}\n";
+    let key = "unsubscribe: {key: 'a1234567890123456789012345678901234567890'}\n";
+    let told = faults(&format!("{kafka}{heard}"));
+    assert!(told.contains("sign links and references with the same `key`"), "{told}");
+    for right in [format!("{kafka}{heard}{key}"), heard.to_owned(), kafka.to_owned()] {
+        load(&right, &[], Flags::default()).unwrap();
+    }
 }
