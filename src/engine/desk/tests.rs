@@ -106,6 +106,23 @@ fn skills_are_needed_and_a_language_is_if_anybody_speaks_it() {
 }
 
 #[test]
+fn of_what_is_worth_the_same_the_oldest_goes_first() {
+    let team = team([member("mei", |m| m.open_at_most = Some(1))]);
+    let mut desk = Desk::default();
+    let since = |time: &'static str| move |request: &mut Request| request.opened_at = at(time);
+    desk.hear(&team, &asks(9, |_| {}), at(NOON));
+    for (number, time) in
+        [(1, "2026-03-02T11:00"), (2, "2026-03-02T08:00"), (3, "2026-03-02T10:00")]
+    {
+        assert!(told(&desk.hear(&team, &asks(number, since(time)), at(NOON))).contains("waits"));
+    }
+    for (done, next) in [(9, 2), (2, 3), (3, 1)] {
+        let words = told(&desk.hear(&team, &over(done), at(NOON)));
+        assert_eq!(words, format!("{done} freed: ; {next} mei: the only one free who can"));
+    }
+}
+
+#[test]
 fn what_is_beyond_a_days_work_waits_in_order_of_worth_until_the_next_day() {
     let mut team = team([member("mei", |_| {}), member("tom", |m| m.tasks_per_day = Some(1))]);
     team.tasks_per_day = Some(2);
