@@ -4,13 +4,15 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Env;
 use super::fault::{Fault, Faults};
 use super::node::{Kind, Node};
 use crate::engine::time::Span;
 
+/// Shortest key, in characters.
+const KEY_CHARS_MIN: usize = 32;
 /// How alike a word must be to be suggested instead (1 is equal).
 const LIKENESS_MIN: f64 = 0.7;
 
@@ -106,6 +108,17 @@ impl Reading<'_> {
             return None;
         }
         Some(SecretString::from(text))
+    }
+
+    /// A secret that things are signed or hashed with: too long to be guessed.
+    pub(super) fn key(&mut self, node: &Node) -> Option<SecretString> {
+        let key = self.secret(node)?;
+        if KEY_CHARS_MIN <= key.expose_secret().chars().count() {
+            return Some(key);
+        }
+        let help = "make one with `openssl rand -hex 32`".to_owned();
+        self.fault(node, format!("a key has at least {KEY_CHARS_MIN} characters"), Some(help));
+        None
     }
 
     /// One secret, or a list of them.

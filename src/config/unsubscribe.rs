@@ -1,13 +1,11 @@
 //! What `unsubscribe:` says: the links in messages by which customers ask for less.
 
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 
 use super::node::Node;
 use super::table::Reading;
 use crate::engine::time::Span;
 
-/// Shortest key, in characters.
-const KEY_CHARS_MIN: usize = 32;
 /// How long links are good unless the file says otherwise: mail is read late.
 const LIFE_DEFAULT: Span = Span::DAY.times(365);
 
@@ -40,15 +38,7 @@ pub(super) fn unsubscribe(node: Node, reading: &mut Reading<'_>) -> UnsubscribeC
         reading.fault(&node, "expected the address of this service", Some(help));
         None
     });
-    let key = table.take("key").and_then(|node| {
-        let key = reading.secret(&node)?;
-        if KEY_CHARS_MIN <= key.expose_secret().chars().count() {
-            return Some(key);
-        }
-        let help = "make one with `openssl rand -hex 32`".to_owned();
-        reading.fault(&node, format!("a key has at least {KEY_CHARS_MIN} characters"), Some(help));
-        None
-    });
+    let key = table.take("key").and_then(|node| reading.key(&node));
     let life = table.take("links_for").and_then(|node| reading.span(&node));
     table.end(reading);
     UnsubscribeConfig { url, key, life: life.unwrap_or(LIFE_DEFAULT) }
