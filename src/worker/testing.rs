@@ -68,23 +68,30 @@ pub(crate) fn catalog() -> Arc<Catalog> {
 /// The record of an event in our own shape.
 pub(crate) fn event(customer: &str, name: &str, id: &str, at: Timestamp) -> Bytes {
     let json = format!(r#"{{"customer":"{customer}","event":"{name}","id":"{id}","at":"{at}"}}"#);
-    record(Subject::Customer(customer), id, at, &json)
+    record(Subject::Customer(customer), id, at, Call::Track, &json)
+}
+
+/// The record of what is told of a customer's address.
+pub(crate) fn address(customer: &str, address: &str, at: Timestamp) -> Bytes {
+    let json =
+        format!(r#"{{"customer":"{customer}","traits":{{"email":"{address}"}},"at":"{at}"}}"#);
+    record(Subject::Customer(customer), address, at, Call::Identify, &json)
 }
 
 /// The record of an event about everyone.
 pub(crate) fn broadcast(name: &str, id: &str, at: Timestamp) -> Bytes {
     let json = format!(r#"{{"broadcast":true,"event":"{name}","id":"{id}","at":"{at}"}}"#);
-    record(Subject::Everyone, id, at, &json)
+    record(Subject::Everyone, id, at, Call::Track, &json)
 }
 
-fn record(subject: Subject<'_>, id: &str, at: Timestamp, json: &str) -> Bytes {
+fn record(subject: Subject<'_>, id: &str, at: Timestamp, call: Call, json: &str) -> Bytes {
     Record::Event(EventRecord {
         subject,
         id,
         occurred_at: at,
         received_at: at,
         shape: Shape::Own,
-        call: Call::Track,
+        call,
         freshness: Freshness::Live,
         json,
     })

@@ -308,18 +308,22 @@ impl Running {
                 }
             }
             Message::List { query, answer } => {
+                self.read_before_answer()?;
                 let store = &self.worker.parts.store;
                 let page = query::list(&self.shard, self.worker.number, store, &query)?;
                 reply(answer, page);
             }
             Message::Page { customer, answer } => {
+                self.read_before_answer()?;
                 let now = self.worker.parts.clock.now();
                 reply(answer, page::page(&self.shard, &customer, now).map(Box::new));
             }
             Message::Gate { row, now, answer } => {
+                self.read_before_answer()?;
                 reply(answer, gate::ask(&self.shard, &row, now));
             }
             Message::Inspect { customer, look } => {
+                self.read_before_answer()?;
                 let state = customer.and_then(|customer| self.shard.find(&customer));
                 look(&self.shard, state);
             }

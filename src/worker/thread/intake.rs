@@ -54,6 +54,15 @@ impl Running {
         Ok(())
     }
 
+    /// Takes in what has come since the last round, before a question is answered: whoever was told
+    /// that something is kept finds it in the answer. Far behind, the answer is of where the shard is.
+    pub(super) fn read_before_answer(&mut self) -> Result<(), Error> {
+        if self.mark.position < self.worker.parts.log.end(self.worker.number) {
+            self.read_log()?;
+        }
+        Ok(())
+    }
+
     fn apply_group(&mut self, group: &[Entry]) -> Result<(), Error> {
         if group.iter().all(|entry| entry.form == Form::Line) {
             return self.apply_lines(group);
@@ -120,6 +129,10 @@ impl Running {
             let record = record?;
             self.shard.check_place(&record)?;
             self.hear_outcome(&record, entry.appended_at);
+            // Once: it is about the address that the customer had then.
+            if !self.was_heard(entry) {
+                self.open.list(listing::heard(&self.shard, &record, entry.appended_at));
+            }
             return self.shard.apply(&record, entry.appended_at, entry.position);
         }
         let place = (Arrival::live(entry.appended_at), entry.position);
@@ -129,7 +142,6 @@ impl Running {
     }
 
     fn hear_outcome(&mut self, record: &Record<'_>, at: Timestamp) {
-        self.open.list(listing::heard(&self.shard, record, at));
         let Record::Outcome { customer, outcome, known_as } = record else { return };
         self.open.settle(outcome.decision);
         if let Some(known_as) = known_as {
@@ -160,6 +172,7 @@ impl Running {
             let at = here.map_or(entry.appended_at, |here| entry.appended_at.min(here));
             let applied = Record::parse(&entry.record).and_then(|record| {
                 self.hear_outcome(&record, entry.appended_at);
+                self.open.list(listing::heard(&self.shard, &record, entry.appended_at));
                 self.shard.apply(&record, at, 0)
             });
             match applied {
@@ -176,6 +189,11 @@ impl Running {
         }
         self.report(entries.len() as u64);
         Ok(())
+    }
+
+    /// Whether an entry was applied before the last stop, and everything that it gave was kept.
+    const fn was_heard(&self, entry: &Entry) -> bool {
+        entry.position <= self.mark.heard
     }
 
     /// Whether what was heard before the last stop is being applied once more. What stands beside it
@@ -198,7 +216,7 @@ impl Running {
     }
 
     fn dead_letter(&mut self, entry: &Entry, refusal: &Refusal) -> Result<(), Error> {
-        if entry.position <= self.mark.heard {
+        if self.was_heard(entry) {
             // It was put there before the last stop.
             return Ok(());
         }

@@ -10,17 +10,21 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::clock::{Clock, Manual};
-use crate::decode::Record;
+use crate::decode::{PreferenceRecord, Record};
 use crate::engine::catalog::When;
+use crate::engine::input::Answer;
 use crate::engine::testing::{IN_APP, PING, SERVICE, clause, send_with, span};
 use crate::log::Log as _;
 use crate::log::memory::Memory;
 use crate::store::decisions::DecisionFilter;
+use crate::store::listed::AddressKey;
 use crate::store::record::{DecisionRecord, OutboxRow};
 use crate::store::view::{CustomerFilter, CustomerSort, Funnel};
 use crate::store::{Committed, Options};
 use crate::worker::committer::{self, Committer};
-use crate::worker::testing::{Dice, after, broadcast, catalog, event, open, small_shop, start};
+use crate::worker::testing::{
+    Dice, address, after, broadcast, catalog, event, open, small_shop, start,
+};
 use crate::worker::workers::Workers;
 
 /// A worker whose rounds and commits happen when the test says so.
@@ -306,6 +310,59 @@ fn an_outcome_settles_its_row_and_replaces_the_verdict() {
     assert_eq!((outcome.funnels[0].sent, outcome.funnels[0].unknown), (0, 1));
     let committed = std::iter::from_fn(|| stage.effects.try_recv().ok()).last().unwrap();
     assert_eq!(committed.settled, [decision]);
+}
+
+#[test]
+fn who_refuses_and_then_moves_has_only_the_old_address_listed_after_a_crash() {
+    let clock = Arc::new(Manual::at(start()));
+    let log = Arc::new(Memory::new(1, clock.clone()));
+    let (catalog, dir) = (catalog(), scratch());
+    let store = Store::open(dir.path(), Options::default()).unwrap();
+    store.hash_addresses_with(AddressKey::new(&[7; 32]).unwrap());
+    let mut stage = set_stage_on(store.clone(), &log, &clock, &catalog);
+    let no = PreferenceRecord::Consent {
+        purpose: None,
+        channel: None,
+        answer: Answer::Denied,
+        source: "page",
+        evidence: None,
+    };
+    let no = Record::Preference { customer: "a", preference: no }.to_bytes();
+    let waits = event("b", "Other", "o1", start());
+    let moved =
+        [address("a", "old@x.example", start()), no, address("a", "new@x.example", start())];
+    log.append(0, &[waits]).unwrap();
+    log.append(0, &moved).unwrap();
+    // Who is ruled about is written with all that they said; the first one waits.
+    let called = ["p1", "p2"].map(|id| event("a", "Ping", id, start()));
+    log.append(0, &called).unwrap();
+    stage.round();
+    stage.running.hand_over_due().unwrap();
+    stage.committer.commit_waiting().unwrap();
+    let mark = store.mark(0).unwrap().unwrap();
+    assert!(mark.position < 2 && 6 <= mark.heard, "{mark:?}");
+    drop(stage);
+    let mut stage = set_stage_on(store.clone(), &log, &clock, &catalog);
+    log.append(0, &[event("a", "Order", "o3", start())]).unwrap();
+    clock.set(after(1_800));
+    stage.settle();
+    let listed = |address| store.suppressed("email", None, address).unwrap().is_some();
+    assert_eq!((listed("old@x.example"), listed("new@x.example")), (true, false));
+}
+
+#[test]
+fn what_was_kept_before_a_question_is_in_its_answer() {
+    let clock = Arc::new(Manual::at(start()));
+    let log = Arc::new(Memory::new(1, clock.clone()));
+    let (catalog, dir) = (catalog(), scratch());
+    let mut stage = set_stage(dir.path(), &log, &clock, &catalog);
+    stage.settle();
+    log.append(0, &[address("a", "a@x.example", start())]).unwrap();
+    let (answer, mut told) = oneshot::channel();
+    let question = Message::Page { customer: "a".to_owned(), answer };
+    stage.running.worker.mailbox.send(question).unwrap();
+    assert_eq!(stage.running.hear().unwrap(), Next::GoOn);
+    assert!(told.try_recv().unwrap().is_some(), "no round was needed");
 }
 
 #[test]
