@@ -31,6 +31,8 @@ pub(super) const PROBE_BODY: &str = "probe.body";
 pub(super) const CONFIRM_URL: &str = "confirm.url";
 /// The template of what is sent along with that question.
 pub(super) const CONFIRM_BODY: &str = "confirm.body";
+/// The template of who has to confirm it.
+pub(super) const CONFIRM_BY: &str = "confirm.by";
 /// The template of the body: what it prints is JSON.
 pub(super) const BODY: &str = "body";
 /// The template of the message.
