@@ -124,7 +124,13 @@ fn pauses(store: &Store) -> Result<BTreeMap<String, Timestamp>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::declare::{Source, SourceKind, load};
+    use crate::engine::catalog::Sending;
+    use crate::engine::id::DecisionId;
+    use crate::store::batch::{Batch, Ruled};
+    use crate::store::listed::{AddressKey, BY_RECEIPT, Listing, Stands, Whose};
     use crate::store::record::PastVerdict;
+    use crate::store::{Options, Store};
 
     fn past(at: &str, verdict: &str, reason: Option<&str>) -> PastVerdict {
         PastVerdict {
@@ -179,5 +185,76 @@ mod tests {
             ..record
         };
         assert_eq!(each(&held), []);
+    }
+
+    #[test]
+    fn counts_are_as_they_were_in_their_windows() {
+        let now = Timestamp::parse("2026-03-02T12:00:00Z").unwrap();
+        let before = |minutes| now - Span::MINUTE.times(minutes);
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), Options::default()).unwrap();
+        store.hash_addresses_with(AddressKey::new(&[7; 32]).unwrap());
+        let id = |number: u8| DecisionId::from_bytes([number; 16]);
+        let sent = |number: u8, minutes, trigger: &str, dry_run| {
+            let at = before(minutes).to_string();
+            let record = DecisionRecord {
+                id: id(number).to_string(),
+                trigger: trigger.to_owned(),
+                caused_at: at.clone(),
+                decided_at: at.clone(),
+                ruled_at: at,
+                verdict: "sent".to_owned(),
+                dry_run,
+                ..record()
+            };
+            Ruled { id: id(number), at: before(minutes), replaces: None, record }
+        };
+        let rulings = vec![
+            sent(1, 100, "welcome", false),
+            sent(2, 90, "welcome", false),
+            sent(3, 50, "welcome", false),
+            sent(4, 10, "welcome", true),
+            sent(5, 10, "other", false),
+            sent(6, 3 * 1_440, "welcome", false),
+        ];
+        let listing = |number: u8, cause, purpose: Option<&str>| Listing {
+            whose: Whose::Address(format!("{number}@x.example")),
+            channel: "email".to_owned(),
+            purpose: purpose.map(str::to_owned),
+            cause,
+            by: format!("{BY_RECEIPT}{}", id(number)),
+            at: before(5),
+            stands: Stands::On,
+        };
+        let listings = vec![
+            listing(1, Cause::Complained, None),
+            listing(2, Cause::Unsubscribed, Some("marketing")),
+            // A word to stop; what came back; what nobody knows of.
+            listing(3, Cause::Unsubscribed, None),
+            listing(4, Cause::Bounced, None),
+            listing(9, Cause::Complained, None),
+        ];
+        store.commit(&mut [Batch { rulings, listings, ..Batch::default() }]).unwrap();
+        let text = "trigger: welcome\nkind: behavior\nabout: a\nowner: o@x.example\nwhen: {event: E}\n\
+                    breaker: {at_most: 9, per: 1h, complaints: 1%}\n\
+                    send: {purpose: transactional, via: [email], message: {en: {subject: a, body: b}}}\n";
+        let source = |text: &str| {
+            [Source { path: "t.yaml".into(), text: text.into(), kind: SourceKind::Trigger }]
+        };
+        let catalog = load(&source(text), Sending::On).unwrap().catalog;
+        let mut counts = counts(&store, &catalog, now).unwrap();
+        assert_eq!(counts.keys().collect::<Vec<_>>(), ["welcome"]);
+        let welcome = counts.get_mut("welcome").unwrap();
+        let sums = [
+            &mut welcome.decided,
+            &mut welcome.sent,
+            &mut welcome.complained,
+            &mut welcome.unsubscribed,
+            &mut welcome.failed,
+        ]
+        .map(|window| window.sum(now));
+        assert_eq!(sums, [1, 3, 1, 1, 0]);
+        let none = load(&source(&text.replace("breaker:", "# breaker:")), Sending::On).unwrap();
+        assert!(super::counts(&store, &none.catalog, now).unwrap().is_empty());
     }
 }

@@ -15,7 +15,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use sha2::Sha256;
 
-use crate::engine::message::truncate;
+use crate::engine::message::{bounded, truncate};
 use crate::engine::time::Timestamp;
 use crate::store::record::OutboxRow;
 
@@ -76,6 +76,7 @@ impl Templates {
     /// What is wrong with it.
     pub(super) fn add(&mut self, name: &str, source: &SecretString) -> Result<(), String> {
         let source = source.expose_secret().to_owned();
+        bounded(&source).map_err(|why| format!("`{name}`: {why}"))?;
         self.env
             .add_template_owned(name.to_owned(), source)
             .map_err(|error| format!("`{name}`: {}", said(&error)))
