@@ -56,12 +56,12 @@ fn size_is_bounded() {
 fn texts_that_would_fill_memory_or_stack_are_faults() {
     let doubling: String =
         (0..40).map(|n| format!("{{% set a{} = a{n} ~ a{n} %}}", n + 1)).collect();
-    let nested = "{% for a in customer.all %}".repeat(2_000);
+    let nested = "{% for a in customer.all %}".repeat(1_000);
     let bombs = [
         format!("{{% set a0 = 1 %}}{doubling}"),
-        nested + &"{% endfor %}".repeat(2_000),
-        format!("{{{{ {}1 }}}}", "not ".repeat(20_000)),
-        format!("{{% if a %}}{}{{% endif %}}", "{% elif a %}".repeat(10_000)),
+        nested + &"{% endfor %}".repeat(1_000),
+        format!("{{{{ {}1 }}}}", "not ".repeat(10_000)),
+        format!("{{% if a %}}{}{{% endif %}}", "{% elif a %}".repeat(4_000)),
         "{{ \"x\" * 1000000000 }}".to_owned(),
     ];
     for bomb in bombs {

@@ -124,6 +124,10 @@ fn times(tag: &[Token<'_>]) -> Result<(), String> {
         if both.iter().flatten().any(made) && (!known || REPEATED_MAX < numbers) {
             return Err(format!("a text or list is repeated more than {REPEATED_MAX} times"));
         }
+        // One between two of them is one number.
+        let shared = index.checked_sub(2).and_then(|at| tag.get(at)) == Some(sign);
+        let left = both.first().copied().flatten().filter(|_| shared).and_then(number);
+        let numbers = left.filter(|left| 0.0 < *left).map_or(numbers, |left| numbers / left);
         // `**` is a power.
         let power = both.iter().flatten().any(|token| token == &sign);
         product *= numbers.max(1.0) * if power { 1_000.0 } else { 1.0 };
@@ -292,6 +296,27 @@ mod tests {
             "{{ \"}}\" }}{%- for a, b in customer.m | items -%}{{ a ~ b }}{%- endfor -%}",
         ] {
             assert_eq!(check(text), Ok(()), "{text}");
+        }
+    }
+
+    #[test]
+    fn bounds_hold_to_the_last_one() {
+        let joined = |times: usize| format!("{{{{ a{} }}}}", " ~ a".repeat(times));
+        let parts = |times: usize| format!("{{{{ {} }}}}", "a ".repeat(times));
+        let blocks =
+            |times: usize| format!("{{% if a %}}{}{{% endif %}}", "{% elif b %}".repeat(times - 1));
+        let side_by_side = "{% for a in b %}{% endfor %}".repeat(1_000);
+        for (fits, too_much) in [
+            (joined(JOINED_MAX), joined(JOINED_MAX + 1)),
+            (parts(TOKENS_MAX), parts(TOKENS_MAX + 1)),
+            (blocks(DEPTH_MAX), blocks(DEPTH_MAX + 1)),
+            ("{{ 'x' * 1000 }}".to_owned(), "{{ 'x' * 1001 }}".to_owned()),
+            ("{{ a.b * 10 * 1000 }}".to_owned(), "{{ a.b * 10 * 1001 }}".to_owned()),
+            ("{{ a.b * c.d }}".to_owned(), "{{ 'x' * c.d }}".to_owned()),
+            (side_by_side.clone(), side_by_side.replace("{% endfor %}", "")),
+        ] {
+            assert_eq!(check(&fits), Ok(()), "{fits}");
+            assert!(check(&too_much).is_err(), "{too_much}");
         }
     }
 }
