@@ -8,6 +8,7 @@ use tokio::sync::broadcast;
 use utoipa::ToSchema;
 
 use crate::engine::task::Wish;
+use crate::links::Claim;
 use crate::store::record::{DeadLetter, DecisionRecord, InboxRow, TaskRecord};
 pub use crate::store::view::SuppressionView;
 use crate::store::view::{CustomerFilter, CustomerLine, CustomerPage, CustomerSort, Funnel};
@@ -363,6 +364,10 @@ pub trait Source: Send + Sync + 'static {
 
     /// Records a consent, refusal or pause. Answers once it is durable.
     fn change_preference(&self, customer: String, change: PreferenceChange) -> Answer<'_, ()>;
+
+    /// Records what somebody asked for by the link in a message; a no counts against what wrote it,
+    /// once. Answers once it is durable.
+    fn unsubscribe(&self, claim: Claim, change: PreferenceChange) -> Answer<'_, ()>;
 
     /// Orders of operators that are remembered, newest first.
     fn operations(&self) -> Answer<'_, Vec<OperationView>>;

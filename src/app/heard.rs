@@ -6,6 +6,8 @@ use futures_util::future::BoxFuture;
 use serde_json::json;
 
 use super::books::{blocking, encoded};
+use super::source::{Answers, not_durable, preferences};
+use crate::api::source::{Failure, PreferenceChange};
 use crate::clock::Shared as Clock;
 use crate::config::Config;
 use crate::decode::{Arrival, Body, Home, ReceiptRecord, Record, shard_of};
@@ -13,6 +15,7 @@ use crate::engine::id::DecisionId;
 use crate::engine::input::Told;
 use crate::engine::time::Timestamp;
 use crate::hooks::{NotNow, Receipt, Send, Sends, Sought};
+use crate::links::Claim;
 use crate::log::Group;
 use crate::log::appender::Appender;
 use crate::store::record_of::{known_by_address, known_by_id};
@@ -77,7 +80,8 @@ impl Sends for Ear {
             for receipt in receipts {
                 let shard = shard_of(&receipt.send.customer, self.store.shards());
                 // The event first: it was there before what it leads to.
-                let records = self.event(receipt).into_iter().chain([record(receipt)]);
+                let told = event(receipt, self.clock.now(), self.store.shards());
+                let records = told.into_iter().chain([record(receipt)]);
                 match groups.iter_mut().find(|group| group.shard == shard) {
                     Some(group) => group.records.extend(records),
                     None => groups.push(Group { shard, records: records.collect() }),
@@ -89,48 +93,71 @@ impl Sends for Ear {
     }
 }
 
-impl Ear {
-    /// What a person did, or what came back, is an event that triggers may wait for. That a message
-    /// arrived is none, and neither is that it was opened: programs open messages, too.
-    fn event(&self, receipt: &Receipt) -> Option<bytes::Bytes> {
-        let Receipt { send, told, id, text, from, at } = receipt;
-        let (name, active) = match told {
-            Told::Replied => ("Message Replied", true),
-            Told::Clicked => ("Message Clicked", true),
-            Told::Unsubscribed => ("Message Unsubscribed", true),
-            Told::Complained => ("Message Complained", true),
-            Told::Bounced => ("Message Bounced", false),
-            Told::Nothing | Told::SoftBounced | Told::Delivered | Told::Opened => return None,
-        };
-        let now = self.clock.now();
-        let mut with = json!({
-            "channel": send.channel,
-            "purpose": send.purpose,
-            "decision": send.decision.to_string(),
+impl Answers {
+    /// Records what somebody asked for by the link in a message. A no counts against what wrote the
+    /// message, and is an event of the customer, as if a provider had told of it; how far it reaches,
+    /// the preference says.
+    pub(super) async fn record_wish(
+        &self,
+        claim: Claim,
+        change: PreferenceChange,
+    ) -> Result<(), Failure> {
+        let decision = DecisionId::parse(&claim.decision);
+        let about = decision.filter(|_| change.granted == Some(false));
+        let (catalog, shards) = (self.catalogs.current(), self.store.shards());
+        let preferences = preferences(&catalog, &claim.customer, &change, about)?;
+        let shard = shard_of(&claim.customer, shards);
+        let told = about.and_then(|decision| {
+            let Claim { customer, purpose, channel, .. } = claim;
+            let (address, taken_at) = (None, None);
+            let send = Send { customer, decision, channel, purpose, address, taken_at };
+            event(&Receipt::own(send, Told::Unsubscribed), self.clock.now(), shards)
         });
-        if let Some(with) = with.as_object_mut() {
-            if *told == Told::Replied {
-                with.insert("text".to_owned(), text.as_str().into());
-            }
-            with.extend(from.as_ref().map(|from| ("from".to_owned(), from.as_str().into())));
-        }
-        let event = json!({
-            "customer": send.customer,
-            "event": name,
-            "id": format!("receipt-{id}"),
-            "at": at.map_or(now, |at: Timestamp| at.min(now)).to_string(),
-            "with": with,
-            "context": {"active": active},
-        });
-        let event = event.to_string();
-        let arrival = Arrival::live(now);
-        let shards = self.store.shards();
-        let encoded = Body::read(event.as_bytes(), None)
-            .map(|mut body| body.encode(arrival, shards, || id.clone()))
-            .ok()?;
-        let mut accepted = encoded.accepted.into_iter();
-        accepted.find(|one| matches!(one.home, Home::Shard(_))).map(|one| one.record)
+        let records = told.into_iter().chain(preferences).collect();
+        self.appender.append(shard, records).await.map(drop).map_err(|error| not_durable(&error))
     }
+}
+
+/// What a person did, or what came back, is an event that triggers may wait for. That a message
+/// arrived is none, and neither is that it was opened: programs open messages, too.
+fn event(receipt: &Receipt, now: Timestamp, shards: u16) -> Option<bytes::Bytes> {
+    let Receipt { send, told, id, text, from, at } = receipt;
+    let (name, active) = match told {
+        Told::Replied => ("Message Replied", true),
+        Told::Clicked => ("Message Clicked", true),
+        Told::Unsubscribed => ("Message Unsubscribed", true),
+        Told::Complained => ("Message Complained", true),
+        Told::Bounced => ("Message Bounced", false),
+        Told::Nothing | Told::SoftBounced | Told::Delivered | Told::Opened | Told::Dismissed => {
+            return None;
+        }
+    };
+    let mut with = json!({
+        "channel": send.channel,
+        "purpose": send.purpose,
+        "decision": send.decision.to_string(),
+    });
+    if let Some(with) = with.as_object_mut() {
+        if *told == Told::Replied {
+            with.insert("text".to_owned(), text.as_str().into());
+        }
+        with.extend(from.as_ref().map(|from| ("from".to_owned(), from.as_str().into())));
+    }
+    let event = json!({
+        "customer": send.customer,
+        "event": name,
+        "id": format!("receipt-{id}"),
+        "at": at.map_or(now, |at: Timestamp| at.min(now)).to_string(),
+        "with": with,
+        "context": {"active": active},
+    });
+    let event = event.to_string();
+    let arrival = Arrival::live(now);
+    let encoded = Body::read(event.as_bytes(), None)
+        .map(|mut body| body.encode(arrival, shards, || id.clone()))
+        .ok()?;
+    let mut accepted = encoded.accepted.into_iter();
+    accepted.find(|one| matches!(one.home, Home::Shard(_))).map(|one| one.record)
 }
 
 fn record(receipt: &Receipt) -> bytes::Bytes {

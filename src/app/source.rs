@@ -24,6 +24,7 @@ use crate::engine::id::{CustomerId, DecisionId};
 use crate::engine::input::Answer as ConsentAnswer;
 use crate::engine::slot::TriggerSlot;
 use crate::engine::time::Timestamp;
+use crate::links::Claim;
 use crate::log;
 use crate::log::appender::Appender;
 use crate::store::explain::Explainer;
@@ -193,7 +194,7 @@ impl Source for Answers {
         Box::pin(async move {
             check_id(&customer)?;
             let catalog = self.catalogs.current();
-            let records = preferences(&catalog, &customer, &change)?;
+            let records = preferences(&catalog, &customer, &change, None)?;
             let shard = shard_of(&customer, self.store.shards());
             self.appender
                 .append(shard, records)
@@ -201,6 +202,10 @@ impl Source for Answers {
                 .map(drop)
                 .map_err(|error| not_durable(&error))
         })
+    }
+
+    fn unsubscribe(&self, claim: Claim, change: PreferenceChange) -> Answer<'_, ()> {
+        Box::pin(self.record_wish(claim, change))
     }
 
     fn operations(&self) -> Answer<'_, Vec<OperationView>> {
@@ -368,10 +373,12 @@ fn story(
     Ok(text)
 }
 
-fn preferences(
+/// A change as records of the log. `about`: the message that a no is an answer to.
+pub(super) fn preferences(
     catalog: &Catalog,
     customer: &str,
     change: &PreferenceChange,
+    about: Option<DecisionId>,
 ) -> Result<Vec<bytes::Bytes>, Failure> {
     let policy = &catalog.policy;
     let purposes = policy.purposes.iter().map(|purpose| &*purpose.name);
@@ -395,6 +402,7 @@ fn preferences(
             answer: answer(granted),
             source,
             evidence,
+            about,
         });
     }
     if let Some(granted) = change.profiling {

@@ -271,6 +271,8 @@ pub enum Preference {
         source: Box<str>,
         /// What proves it.
         evidence: Option<Box<str>>,
+        /// The message that it is an answer to, where it is one.
+        about: Option<DecisionId>,
     },
     /// Whether scores may decide about what is written to the customer.
     Profiling {
