@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::engine::task::Wish;
 use crate::links::Claim;
-use crate::store::record::{DeadLetter, DecisionRecord, InboxRow, TaskRecord};
+use crate::store::record::{DeadLetter, DecisionRecord, InboxRow, MessageAnswer, TaskRecord};
 pub use crate::store::view::SuppressionView;
 use crate::store::view::{CustomerFilter, CustomerLine, CustomerPage, CustomerSort, Funnel};
 
@@ -399,8 +399,13 @@ pub trait Source: Send + Sync + 'static {
         limit: usize,
     ) -> Answer<'_, Page<InboxRow>>;
 
-    /// Notes that a message was read; the first time counts.
-    fn read_message(&self, customer: String, id: String) -> Answer<'_, InboxRow>;
+    /// Notes what a customer did with a message; what says most counts. A click is an event of theirs.
+    fn answer_message(
+        &self,
+        customer: String,
+        id: String,
+        answer: MessageAnswer,
+    ) -> Answer<'_, InboxRow>;
 
     /// In-app messages of all customers from now on.
     fn inbox_live(&self) -> broadcast::Receiver<Arc<InboxRow>>;

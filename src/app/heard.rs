@@ -94,6 +94,14 @@ impl Sends for Ear {
 }
 
 impl Answers {
+    /// Enters what we heard ourselves of a send.
+    pub(super) async fn enter(&self, receipt: &Receipt, now: Timestamp) -> Result<(), Failure> {
+        let shards = self.store.shards();
+        let shard = shard_of(&receipt.send.customer, shards);
+        let records = event(receipt, now, shards).into_iter().chain([record(receipt)]).collect();
+        self.appender.append(shard, records).await.map(drop).map_err(|error| not_durable(&error))
+    }
+
     /// Records what somebody asked for by the link in a message. A no counts against what wrote the
     /// message, and is an event of the customer, as if a provider had told of it; how far it reaches,
     /// the preference says.
@@ -119,7 +127,8 @@ impl Answers {
 }
 
 /// What a person did, or what came back, is an event that triggers may wait for. That a message
-/// arrived is none, and neither is that it was opened: programs open messages, too.
+/// arrived is none, and neither is that it was opened, because programs open messages, too, or that it
+/// was closed: nobody reached an aim by that.
 fn event(receipt: &Receipt, now: Timestamp, shards: u16) -> Option<bytes::Bytes> {
     let Receipt { send, told, id, text, from, at } = receipt;
     let (name, active) = match told {
@@ -174,7 +183,7 @@ fn record(receipt: &Receipt) -> bytes::Bytes {
     }))
 }
 
-fn by_decision(store: &Store, id: DecisionId) -> Result<Option<Send>, store::Error> {
+pub(super) fn by_decision(store: &Store, id: DecisionId) -> Result<Option<Send>, store::Error> {
     let Some(record) = store.decision(id)? else { return Ok(None) };
     Ok(record.channel.zip(record.purpose).map(|(channel, purpose)| Send {
         customer: record.customer,

@@ -2,6 +2,7 @@
 //! and tasks begin.
 
 mod alarm;
+mod answered;
 mod books;
 mod breaker;
 mod contest;

@@ -28,7 +28,7 @@ use crate::links::Claim;
 use crate::log;
 use crate::log::appender::Appender;
 use crate::store::explain::Explainer;
-use crate::store::record::{DeadLetter, DecisionRecord, InboxRow, TaskRecord};
+use crate::store::record::{DeadLetter, DecisionRecord, InboxRow, MessageAnswer, TaskRecord};
 use crate::store::view::{CustomerFilter, CustomerLine, CustomerPage, CustomerSort, Funnel};
 use crate::store::{self, Store};
 use crate::worker::{Shard, Workers, workers};
@@ -259,17 +259,13 @@ impl Source for Answers {
         })
     }
 
-    fn read_message(&self, customer: String, id: String) -> Answer<'_, InboxRow> {
-        Box::pin(async move {
-            self.check_shown(&customer)?;
-            let none = Failure::NotFound(format!("there is no message `{id}`"));
-            let now = self.clock.now();
-            if let Some(keep) = &self.keep {
-                return self.keep_read(keep, (customer, id), now).await?.ok_or(none);
-            }
-            let read = move |store: &Store| store.read_inbox(&customer, &id, now);
-            self.read(read).await?.ok_or(none)
-        })
+    fn answer_message(
+        &self,
+        customer: String,
+        id: String,
+        answer: MessageAnswer,
+    ) -> Answer<'_, InboxRow> {
+        Box::pin(self.note_answer(customer, id, answer))
     }
 
     fn inbox_live(&self) -> broadcast::Receiver<Arc<InboxRow>> {
@@ -309,27 +305,6 @@ impl Answers {
                 "the customer is on the way from another node: ask again soon".to_owned(),
             )),
         }
-    }
-
-    /// Notes that a message was read where the next owner of its customer finds it, too.
-    async fn keep_read(
-        &self,
-        keep: &Keep,
-        (customer, id): (String, String),
-        now: Timestamp,
-    ) -> Result<Option<InboxRow>, Failure> {
-        let found = self.read(move |store| store.message(&customer, &id)).await?;
-        let Some(mut row) = found else { return Ok(None) };
-        if row.read_at.is_none() {
-            row.read_at = Some(now.to_string());
-            let change = self.store.change_of(&row);
-            let change = change.map_err(|error| Failure::Unavailable(error.to_string()))?;
-            if !keep(change).await {
-                let what = "another node has this customer by now: ask again soon";
-                return Err(Failure::Unavailable(what.to_owned()));
-            }
-        }
-        Ok(Some(row))
     }
 }
 

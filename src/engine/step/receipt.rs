@@ -38,6 +38,7 @@ impl Step<'_> {
             | Told::SoftBounced
             | Told::Delivered
             | Told::Opened
+            | Told::Dismissed
             | Told::Clicked
             | Told::Replied => {}
         }

@@ -29,6 +29,8 @@ fn the_most_that_was_told_stands_in_whatever_order_it_comes() {
         (&["delivered", "soft_bounced"], Told::Delivered),
         (&["bounced", "delivered", "opened"], Told::Bounced),
         (&["clicked", "opened", "delivered"], Told::Clicked),
+        (&["dismissed", "opened"], Told::Dismissed),
+        (&["dismissed", "clicked", "dismissed"], Told::Clicked),
         (&["complained", "unsubscribed", "bounced", "replied"], Told::Complained),
     ] {
         let mut world = World::new(&catalog, "2026-03-02T12:00:00Z");
