@@ -87,26 +87,44 @@ pub(crate) fn html(source: &str) -> Result<String, Wrong> {
     let hidden = Hidden::new(source);
     let in_source = |wrong: Wrong| Wrong { at: hidden.in_source(&wrong.at), ..wrong };
     check(&hidden.text).map_err(in_source)?;
+    // What the check does not see coming must not end the service that loads a file.
+    let html = std::panic::catch_unwind(|| rendered(&hidden.text))
+        .unwrap_or_else(|_| Err(Wrong::new(0..1, "the parser of MJML gives up on this", None)));
+    let html = html.map_err(in_source)?;
+    misplaced(&html, &hidden.text).map_err(in_source)?;
+    hidden.put_back(&html)
+}
+
+/// What the crate makes of it.
+fn rendered(text: &str) -> Result<String, Wrong> {
     // The loader of includes is the one that finds none.
-    let parsed = mrml::parse_with_options(&hidden.text, &ParserOptions::default());
-    let parsed = parsed.map_err(|error| in_source(of_parser(&error, &hidden.text)))?;
+    let parsed = mrml::parse_with_options(text, &ParserOptions::default());
+    let parsed = parsed.map_err(|error| of_parser(&error, text))?;
     if let Some(warning) = parsed.warnings.first() {
         let what = match warning.kind {
             WarningKind::UnexpectedAttribute => "this attribute means nothing here",
             WarningKind::InlineStyleUnsupported => "styles are not written into elements",
         };
-        let wrong =
-            Wrong::new(warning.span.start..warning.span.end, what, "leave it out".to_owned());
-        return Err(in_source(wrong));
+        let at = warning.span.start..warning.span.end;
+        return Err(Wrong::new(at, what, "leave it out".to_owned()));
     }
     // No fonts of others, unless the text says so itself: whoever has them hears of each reader.
-    let options = RenderOptions { fonts: Default::default(), ..RenderOptions::default() };
+    let mut options = RenderOptions::default();
+    options.fonts.clear();
     let html = parsed.element.render(&options);
-    let whole = 0..source.len().min(1);
-    let html =
-        html.map_err(|error| Wrong::new(whole, format!("no HTML comes of it: {error}"), None))?;
-    misplaced(&html, &hidden.text).map_err(in_source)?;
-    hidden.put_back(&html)
+    html.map_err(|error| Wrong::new(0..1, format!("no HTML comes of it: {error}"), None))
+}
+
+/// A `>` in a text, where the parser cuts a letter in two.
+fn loose(text: &str, from: usize, to: usize) -> Result<(), Wrong> {
+    let run = text.get(from..to).unwrap_or_default();
+    match run.find('>') {
+        Some(at) if !run.is_char_boundary(at.saturating_sub(2)) => {
+            let help = "write `&gt;`".to_owned();
+            Err(Wrong::new(from + at..from + at + 1, "this ends no element", help))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// What stands where MJML does not look for it is left as it was, and no mail program knows it.
@@ -114,7 +132,8 @@ fn misplaced(html: &str, text: &str) -> Result<(), Wrong> {
     let Some((_, rest)) = html.split_once("<mj-") else { return Ok(()) };
     let name = format!("mj-{}", name_at(rest));
     let at = text.find(&format!("<{name}")).unwrap_or(0);
-    let help = "what is not shown goes into the `<mj-head>`, all else into columns and what holds them";
+    let help =
+        "what is not shown goes into the `<mj-head>`, all else into columns and what holds them";
     let message = format!("`{name}` has no place here");
     Err(Wrong::new(at..at + 1 + name.len(), message, help.to_owned()))
 }
@@ -263,6 +282,7 @@ fn check(text: &str) -> Result<(), Wrong> {
     let mut at = 0;
     while let Some(found) = text.get(at..).and_then(|rest| rest.find('<')) {
         let start = at + found;
+        loose(text, at, start)?;
         let rest = text.get(start..).unwrap_or_default();
         if rest.starts_with("<!") || rest.starts_with("<?") {
             let end = if rest.starts_with("<!--") { "-->" } else { ">" };
@@ -292,12 +312,15 @@ fn check(text: &str) -> Result<(), Wrong> {
                 return Err(Wrong { code: "E104", ..Wrong::new(place, message, None) });
             }
             if OPAQUE.contains(&name) {
-                let end = format!("</{name}");
-                let inside = text.get(at..).and_then(|rest| rest.find(&end));
-                at = inside.map_or(text.len(), |length| at + length);
+                let closes = format!("</{name}");
+                let inside = text.get(at..).and_then(|rest| rest.find(&closes));
+                let end = inside.map_or(text.len(), |length| at + length);
+                loose(text, at, end)?;
+                at = end;
             }
         }
     }
+    loose(text, at, text.len())?;
     match open.pop() {
         Some((name, place)) => {
             let help = format!("write `</{name}>` where it ends");

@@ -97,6 +97,7 @@ fn what_is_wrong_is_told_with_its_place() {
             "<mjml",
             "`<mjml>` is never closed",
         ),
+        (mail("<mj-text>好>好</mj-text>"), "E101", ">", "this ends no element"),
         (deep, "E104", "<i", "more than 64 elements are inside of each other"),
         (long, "E104", "<", "its HTML has more than 262144 bytes"),
     ] {
@@ -159,7 +160,8 @@ fn faults(message: &str, mail: &str) -> Vec<Fault> {
         "trigger: t\nkind: behavior\nabout: a\nowner: a@b.example\nwhen: {{event: E}}\nsend:\n  \
          purpose: transactional\n  via: email\n  message:\n    en: {{{message}}}\n"
     );
-    let source = |path: &str, text: &str, kind| Source { path: path.into(), text: text.into(), kind };
+    let source =
+        |path: &str, text: &str, kind| Source { path: path.into(), text: text.into(), kind };
     let sources = [
         source("triggers/t.yaml", &trigger, SourceKind::Trigger),
         source("triggers/mail/t.mjml", mail, SourceKind::Asset),
