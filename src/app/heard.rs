@@ -18,6 +18,7 @@ use crate::hooks::{NotNow, Receipt, Send, Sends, Sought};
 use crate::links::Claim;
 use crate::log::Group;
 use crate::log::appender::Appender;
+use crate::store::record::OutboxRow;
 use crate::store::record_of::{known_by_address, known_by_id};
 use crate::store::{self, Store};
 
@@ -167,6 +168,26 @@ fn event(receipt: &Receipt, now: Timestamp, shards: u16) -> Option<bytes::Bytes>
         .ok()?;
     let mut accepted = encoded.accepted.into_iter();
     accepted.find(|one| matches!(one.home, Home::Shard(_))).map(|one| one.record)
+}
+
+/// That the address of a send is good no more, as its channel said at once: what a provider would tell
+/// later.
+pub(super) fn bounced(
+    row: &OutboxRow,
+    decision: DecisionId,
+    now: Timestamp,
+    shards: u16,
+) -> Vec<bytes::Bytes> {
+    let send = Send {
+        customer: row.customer.clone(),
+        decision,
+        channel: row.channel.clone(),
+        purpose: row.purpose.clone(),
+        address: row.address.clone(),
+        taken_at: None,
+    };
+    let receipt = Receipt::own(send, Told::Bounced);
+    event(&receipt, now, shards).into_iter().chain([record(&receipt)]).collect()
 }
 
 fn record(receipt: &Receipt) -> bytes::Bytes {

@@ -6,6 +6,7 @@ mod orders;
 mod preferences;
 mod suppressions;
 mod unsubscribe;
+mod web_push;
 
 use std::time::Duration;
 

@@ -12,6 +12,7 @@ use super::receipts::{self, ReceiptsConfig};
 use super::smtp::{self, SmtpConfig};
 use super::table::{Reading, Table};
 use super::topic::{self, TopicConfig};
+use super::web_push::{self, WebPushConfig};
 use crate::engine::time::Span;
 
 /// Calls of one channel that may run at a time, unless the file says otherwise.
@@ -59,6 +60,8 @@ pub enum ChannelKind {
     Kafka(Box<TopicConfig>),
     /// A folder of tables.
     Csv(CsvConfig),
+    /// The services of browsers.
+    WebPush(Box<WebPushConfig>),
 }
 
 impl ChannelConfig {
@@ -72,6 +75,7 @@ impl ChannelConfig {
             | ChannelKind::Webhook(_)
             | ChannelKind::Kafka(_)
             | ChannelKind::Csv(_)
+            | ChannelKind::WebPush(_)
             | ChannelKind::Smtp(_) => None,
         }
     }
@@ -156,6 +160,7 @@ enum Word {
     Smtp,
     Kafka,
     Csv,
+    WebPush,
 }
 
 /// Reads `channels:`.
@@ -184,6 +189,7 @@ fn channel(
         ("smtp", Word::Smtp),
         ("kafka", Word::Kafka),
         ("csv", Word::Csv),
+        ("web_push", Word::WebPush),
     ];
     let word = table.need("type", reading).and_then(|node| reading.word(&node, &words));
     if matches!(word, Some(Word::Http)) {
@@ -209,6 +215,9 @@ fn channel(
             topic::topic(&mut table, reading).map(|topic| ChannelKind::Kafka(Box::new(topic)))
         }
         Some(Word::Csv) => csv::csv(&mut table, reading).map(ChannelKind::Csv),
+        Some(Word::WebPush) => {
+            web_push::web_push(&mut table, reading).map(|push| ChannelKind::WebPush(Box::new(push)))
+        }
         // Its other keys cannot be judged before its type is known.
         None => return None,
     };
@@ -254,6 +263,7 @@ fn asks(kind: &ChannelKind) -> Option<Span> {
         | ChannelKind::InApp
         | ChannelKind::Kafka(_)
         | ChannelKind::Csv(_)
+        | ChannelKind::WebPush(_)
         | ChannelKind::Webhook(_) => None,
     }
 }
@@ -271,6 +281,7 @@ fn unsaid(kind: &ChannelKind) -> OnUnknown {
         | ChannelKind::InApp
         | ChannelKind::Kafka(_)
         | ChannelKind::Csv(_)
+        | ChannelKind::WebPush(_)
         | ChannelKind::Webhook(_) => OnUnknown::Retry,
     }
 }

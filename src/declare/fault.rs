@@ -21,7 +21,7 @@ pub struct Fault {
     /// its bounds; `W001` can never be sent; `W002` no text in the policy's
     /// language; `W003` a name in a text that some arm or case leaves out; `W004` one that not
     /// everybody has; `W005` a fan-out longer than its messages are of use; `W006` a model
-    /// that may not speak; `W007` a challenger that is not watched; `W083` MJML without a text beside it.
+    /// that may not speak; `W007` a challenger that is not watched; `W082` more than browsers take; `W083` MJML without a text beside it.
     pub code: &'static str,
     /// Whether it keeps the set from being loaded.
     pub severity: Severity,
