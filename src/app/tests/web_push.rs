@@ -26,7 +26,8 @@ async fn gone() -> (String, Arc<AtomicUsize>) {
     #[expect(clippy::disallowed_methods, reason = "the server of a test")]
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            stream.read(&mut [0; 16_384]).await.unwrap();
+            let read = stream.read(&mut [0; 16_384]).await.unwrap();
+            assert!(0 < read, "somebody asks");
             count.fetch_add(1, Ordering::SeqCst);
             let answer = b"HTTP/1.1 410 Gone\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
             stream.write_all(answer).await.unwrap();

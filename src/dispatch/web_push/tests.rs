@@ -13,10 +13,13 @@ use super::*;
 use crate::dispatch::tests::row;
 use crate::store::record::Field;
 
+/// The head and the body of a request.
+type Request = (String, Vec<u8>);
+
 /// A service that answers with the same to everybody, and what it was given.
 struct Service {
     address: SocketAddr,
-    requests: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
+    requests: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Service {
@@ -196,7 +199,8 @@ async fn what_customers_say_leads_to_no_other_server() {
     assert!(push.receiver(&whole).is_ok());
     let long = format!("{whole}{}", " ".repeat(SUBSCRIPTION_BYTES_MAX));
     let short = whole.replace("\"auth\":\"", "\"auth\":\"AA");
-    for broken in ["", "{}", "null", "[1]", &whole[..60], &long, &short] {
+    let half = whole.get(..60).unwrap();
+    for broken in ["", "{}", "null", "[1]", half, &long, &short] {
         let result = push.call(&to(broken.to_owned()), now()).await;
         assert_eq!(result.word(), "gone", "{broken}: {result:?}");
     }
