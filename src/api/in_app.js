@@ -22,8 +22,8 @@
   room.className = "heedful-messages";
   document.body.append(room);
 
-  const read = (id) =>
-    fetch(new URL(`messages/${encodeURIComponent(id)}/read`, door), { method: "POST", keepalive: true });
+  const tell = (id, answer) =>
+    fetch(new URL(`messages/${encodeURIComponent(id)}/${answer}`, door), { method: "POST", keepalive: true });
   const link = (text) => {
     try {
       const url = new URL(text);
@@ -43,15 +43,15 @@
     toast.className = "heedful-message";
     if (content.title) toast.append(make("strong", content.title, { display: "block" }));
     if (content.body) toast.append(make("div", content.body, { whiteSpace: "pre-line" }));
-    const done = () => {
+    const done = (answer) => () => {
       toast.remove();
-      read(id);
+      tell(id, answer);
     };
     const href = link(content.url);
     if (href) {
       const more = make("a", content.action || href, { display: "inline-block", marginTop: "8px" });
       more.href = href;
-      more.addEventListener("click", done);
+      more.addEventListener("click", done("clicked"));
       toast.append(more);
     }
     const close = make("button", "\u00d7", {
@@ -60,7 +60,7 @@
     });
     close.type = "button";
     close.setAttribute("aria-label", dataset.close || "Close");
-    close.addEventListener("click", done);
+    close.addEventListener("click", done("dismissed"));
     toast.append(close);
     room.append(toast);
   };

@@ -1,5 +1,5 @@
 //! A customer's own door to their inbox, for a script on a page: whoever has the signed token may
-//! see the messages of that customer and note that they were read, and nothing else.
+//! see the messages of that customer and note what was done with them, and nothing else.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -20,6 +20,7 @@ use tower_http::cors::{Any, CorsLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::Shared;
+use super::inbox::known;
 use super::source::Failure;
 use crate::clock::Shared as Clock;
 use crate::engine::time::Span;
@@ -71,7 +72,7 @@ pub fn routes(source: Shared, links: Arc<Links>, clock: Clock) -> Router {
     Router::new()
         .route("/in-app.js", get(script))
         .route("/in-app/{token}/messages", get(unread))
-        .route("/in-app/{token}/messages/{message}/read", post(read))
+        .route("/in-app/{token}/messages/{message}/{answer}", post(answer))
         .route("/in-app/{token}/live", get(live))
         .layer(DefaultBodyLimit::max(0))
         .layer(private)
@@ -142,13 +143,14 @@ async fn unread(State(door): State<Door>, Path(token): Path<String>) -> Result<R
     Ok(Json(unread.map(shown).collect::<Vec<_>>()).into_response())
 }
 
-async fn read(
+async fn answer(
     State(door): State<Door>,
-    Path((token, message)): Path<(String, String)>,
+    Path((token, message, word)): Path<(String, String, String)>,
 ) -> Result<StatusCode, Shut> {
     let customer = door.customer(&token)?;
-    let read = door.source.read_message(customer, message).await;
-    read.map(|_| StatusCode::NO_CONTENT).map_err(Shut::Failed)
+    let answer = known(&word).map_err(Shut::Failed)?;
+    let noted = door.source.answer_message(customer, message, answer).await;
+    noted.map(|_| StatusCode::NO_CONTENT).map_err(Shut::Failed)
 }
 
 async fn live(State(door): State<Door>, Path(token): Path<String>) -> Result<Response, Shut> {

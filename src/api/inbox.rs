@@ -13,7 +13,7 @@ use futures_util::{Stream, stream};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::store::record::InboxRow;
+use crate::store::record::{InboxRow, MessageAnswer};
 
 use super::Shared;
 use super::customers::asked;
@@ -43,24 +43,34 @@ pub(super) async fn list(
     source.inbox(id, after, limit).await.map(Json)
 }
 
-/// Notes that a message was read; the first time counts.
+/// Notes what a customer did with a message. `clicked` overrules `dismissed`, and both `read`; a click is
+/// also the event `Message Clicked`.
 #[utoipa::path(
-    post, path = "/api/v1/customers/{id}/inbox/{message}/read", tag = "inbox",
+    post, path = "/api/v1/customers/{id}/inbox/{message}/{answer}", tag = "inbox",
     params(
         ("id" = String, Path, description = "The customer's id"),
         ("message" = String, Path, description = "The message's id"),
+        ("answer" = MessageAnswer, Path, description = "What they did with it"),
     ),
     responses(
         (status = 200, description = "The message as it stands now", body = InboxRow),
-        (status = 404, description = "There is none of this id", body = Problem),
+        (status = 404, description = "There is none of this id, or no such answer", body = Problem),
         (status = 503, description = "Not now", body = Problem),
     )
 )]
-pub(super) async fn read(
+pub(super) async fn answer(
     State(source): State<Shared>,
-    Path((id, message)): Path<(String, String)>,
+    Path((id, message, word)): Path<(String, String, String)>,
 ) -> Result<Json<InboxRow>, Failure> {
-    source.read_message(id, message).await.map(Json)
+    source.answer_message(id, message, known(&word)?).await.map(Json)
+}
+
+/// What a word at the end of a path says that was done with a message.
+pub(super) fn known(word: &str) -> Result<MessageAnswer, Failure> {
+    MessageAnswer::parse(word).ok_or_else(|| {
+        let words = MessageAnswer::ALL.map(MessageAnswer::as_str).join("`, `");
+        Failure::NotFound(format!("`{word}` is nothing to do with a message: `{words}`"))
+    })
 }
 
 /// A customer's in-app messages as they come. A reader too slow for the stream gets an event

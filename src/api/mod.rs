@@ -83,7 +83,7 @@ pub fn routes(source: Shared) -> Router {
         .routes(routes!(tasks_csv::table))
         .routes(routes!(tasks::change))
         .routes(routes!(inbox::list))
-        .routes(routes!(inbox::read))
+        .routes(routes!(inbox::answer))
         .routes(routes!(inbox::live))
         .routes(routes!(live::stream))
         .split_for_parts();

@@ -8,7 +8,8 @@ use tokio::sync::broadcast;
 use utoipa::ToSchema;
 
 use crate::engine::task::Wish;
-use crate::store::record::{DeadLetter, DecisionRecord, InboxRow, TaskRecord};
+use crate::links::Claim;
+use crate::store::record::{DeadLetter, DecisionRecord, InboxRow, MessageAnswer, TaskRecord};
 pub use crate::store::view::SuppressionView;
 use crate::store::view::{CustomerFilter, CustomerLine, CustomerPage, CustomerSort, Funnel};
 
@@ -384,6 +385,10 @@ pub trait Source: Send + Sync + 'static {
     /// Records a consent, refusal or pause. Answers once it is durable.
     fn change_preference(&self, customer: String, change: PreferenceChange) -> Answer<'_, ()>;
 
+    /// Records what somebody asked for by the link in a message; a no counts against what wrote it,
+    /// once. Answers once it is durable.
+    fn unsubscribe(&self, claim: Claim, change: PreferenceChange) -> Answer<'_, ()>;
+
     /// Orders of operators that are remembered, newest first.
     fn operations(&self) -> Answer<'_, Vec<OperationView>>;
 
@@ -414,8 +419,13 @@ pub trait Source: Send + Sync + 'static {
         limit: usize,
     ) -> Answer<'_, Page<InboxRow>>;
 
-    /// Notes that a message was read; the first time counts.
-    fn read_message(&self, customer: String, id: String) -> Answer<'_, InboxRow>;
+    /// Notes what a customer did with a message; what says most counts. A click is an event of theirs.
+    fn answer_message(
+        &self,
+        customer: String,
+        id: String,
+        answer: MessageAnswer,
+    ) -> Answer<'_, InboxRow>;
 
     /// In-app messages of all customers from now on.
     fn inbox_live(&self) -> broadcast::Receiver<Arc<InboxRow>>;

@@ -152,10 +152,10 @@ async fn act(State(desk): State<Desk>, Path(token): Path<String>, body: Bytes) -
 /// for all: a no must never be lost to a new name.
 async fn record(desk: &Desk, claim: &Claim, wish: Wish) -> Result<(), Failure> {
     let change = wish.change(claim, desk);
-    match desk.source.change_preference(claim.customer.clone(), change.clone()).await {
+    match desk.source.unsubscribe(claim.clone(), change.clone()).await {
         Err(Failure::Invalid(_)) => {
             let all = PreferenceChange { purpose: None, channel: None, ..change };
-            desk.source.change_preference(claim.customer.clone(), all).await
+            desk.source.unsubscribe(claim.clone(), all).await
         }
         recorded => recorded,
     }

@@ -6,10 +6,12 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 
+use super::heard;
 use super::home::{Keep, May, Sends};
+use crate::clock::Shared as Clock;
 use crate::decode::{KnownAs, Record, Refused};
 use crate::dispatch::in_app::Inbox;
-use crate::dispatch::{Gate, Known, Ledger, Page, Saved, Trouble};
+use crate::dispatch::{Aside, Gate, Ledger, Page, Saved, Trouble};
 use crate::engine::decision::Reason;
 use crate::engine::id::DecisionId;
 use crate::engine::input::{Delivery, Outcome};
@@ -40,6 +42,7 @@ pub(super) struct Books {
     store: Arc<Store>,
     appender: Appender,
     workers: Workers,
+    clock: Clock,
     saves: mpsc::Sender<Save>,
     sends: Sends,
     keep: Option<Keep>,
@@ -66,10 +69,11 @@ impl Books {
         store: Arc<Store>,
         appender: Appender,
         workers: Workers,
+        clock: Clock,
         (sends, keep): (Sends, Option<Keep>),
     ) -> (Self, mpsc::Receiver<Save>) {
         let (saves, waiting) = mpsc::channel(SAVES_MAX);
-        (Self { store, appender, workers, saves, sends, keep }, waiting)
+        (Self { store, appender, workers, clock, saves, sends, keep }, waiting)
     }
 }
 
@@ -157,20 +161,33 @@ impl Ledger for Books {
         &'a self,
         row: &'a OutboxRow,
         delivery: &'a Delivery,
-        known: Option<&'a Known>,
+        aside: &'a Aside,
     ) -> BoxFuture<'a, Result<(), Trouble>> {
         Box::pin(async move {
             let decision = DecisionId::parse(&row.decision)
                 .ok_or_else(|| Trouble::Over(format!("`{}` is no decision", row.decision)))?;
             let outcome = Outcome { decision, attempt: row.attempt, result: delivery.clone() };
-            let known_as = known.map(|known| KnownAs {
-                channel: &row.channel,
-                purpose: &row.purpose,
-                id: known.id.as_deref(),
-                address: row.address.as_deref(),
-            });
+            let known_as = match aside {
+                Aside::Known(known) => Some(KnownAs {
+                    channel: &row.channel,
+                    purpose: &row.purpose,
+                    id: known.id.as_deref(),
+                    address: row.address.as_deref(),
+                }),
+                Aside::Nothing | Aside::Gone => None,
+            };
             let record = encoded(&Record::Outcome { customer: &row.customer, outcome, known_as });
-            match self.appender.append(row.shard, vec![record]).await {
+            // It was not sent, before it is told that it came back.
+            let mut records = vec![record];
+            if *aside == Aside::Gone {
+                records.extend(heard::bounced(
+                    row,
+                    decision,
+                    self.clock.now(),
+                    self.store.shards(),
+                ));
+            }
+            match self.appender.append(row.shard, records).await {
                 Ok(_) => Ok(()),
                 Err(error @ (log::Error::Overloaded | log::Error::Away(_))) => {
                     Err(Trouble::Later(error.to_string()))

@@ -2,6 +2,7 @@
 //! and tasks begin.
 
 mod alarm;
+mod answered;
 mod books;
 mod breaker;
 mod contest;
@@ -335,6 +336,7 @@ impl Built {
             Arc::clone(&store),
             appender.clone(),
             workers.clone(),
+            Arc::clone(clock),
             (home.sends(), home.keep()),
         );
         let in_app = InApp::new(Arc::new(books.clone()));

@@ -28,10 +28,11 @@ use crate::engine::policy::Share;
 use crate::engine::ramp::Ramp;
 use crate::engine::slot::TriggerSlot;
 use crate::engine::time::Timestamp;
+use crate::links::Claim;
 use crate::log;
 use crate::log::appender::Appender;
 use crate::store::explain::Explainer;
-use crate::store::record::{DeadLetter, DecisionRecord, InboxRow, TaskRecord};
+use crate::store::record::{DeadLetter, DecisionRecord, InboxRow, MessageAnswer, TaskRecord};
 use crate::store::view::{CustomerFilter, CustomerLine, CustomerPage, CustomerSort, Funnel};
 use crate::store::{self, Store};
 use crate::telemetry;
@@ -211,7 +212,7 @@ impl Source for Answers {
         Box::pin(async move {
             check_id(&customer)?;
             let catalog = self.catalogs.current();
-            let records = preferences(&catalog, &customer, &change)?;
+            let records = preferences(&catalog, &customer, &change, None)?;
             let shard = shard_of(&customer, self.store.shards());
             self.appender
                 .append(shard, records)
@@ -219,6 +220,10 @@ impl Source for Answers {
                 .map(drop)
                 .map_err(|error| not_durable(&error))
         })
+    }
+
+    fn unsubscribe(&self, claim: Claim, change: PreferenceChange) -> Answer<'_, ()> {
+        Box::pin(self.record_wish(claim, change))
     }
 
     fn operations(&self) -> Answer<'_, Vec<OperationView>> {
@@ -272,17 +277,13 @@ impl Source for Answers {
         })
     }
 
-    fn read_message(&self, customer: String, id: String) -> Answer<'_, InboxRow> {
-        Box::pin(async move {
-            self.check_shown(&customer)?;
-            let none = Failure::NotFound(format!("there is no message `{id}`"));
-            let now = self.clock.now();
-            if let Some(keep) = &self.keep {
-                return self.keep_read(keep, (customer, id), now).await?.ok_or(none);
-            }
-            let read = move |store: &Store| store.read_inbox(&customer, &id, now);
-            self.read(read).await?.ok_or(none)
-        })
+    fn answer_message(
+        &self,
+        customer: String,
+        id: String,
+        answer: MessageAnswer,
+    ) -> Answer<'_, InboxRow> {
+        Box::pin(self.note_answer(customer, id, answer))
     }
 
     fn inbox_live(&self) -> broadcast::Receiver<Arc<InboxRow>> {
@@ -322,27 +323,6 @@ impl Answers {
                 "the customer is on the way from another node: ask again soon".to_owned(),
             )),
         }
-    }
-
-    /// Notes that a message was read where the next owner of its customer finds it, too.
-    async fn keep_read(
-        &self,
-        keep: &Keep,
-        (customer, id): (String, String),
-        now: Timestamp,
-    ) -> Result<Option<InboxRow>, Failure> {
-        let found = self.read(move |store| store.message(&customer, &id)).await?;
-        let Some(mut row) = found else { return Ok(None) };
-        if row.read_at.is_none() {
-            row.read_at = Some(now.to_string());
-            let change = self.store.change_of(&row);
-            let change = change.map_err(|error| Failure::Unavailable(error.to_string()))?;
-            if !keep(change).await {
-                let what = "another node has this customer by now: ask again soon";
-                return Err(Failure::Unavailable(what.to_owned()));
-            }
-        }
-        Ok(Some(row))
     }
 }
 
@@ -411,10 +391,12 @@ fn story(
     Ok(text)
 }
 
-fn preferences(
+/// A change as records of the log. `about`: the message that a no is an answer to.
+pub(super) fn preferences(
     catalog: &Catalog,
     customer: &str,
     change: &PreferenceChange,
+    about: Option<DecisionId>,
 ) -> Result<Vec<bytes::Bytes>, Failure> {
     let policy = &catalog.policy;
     let purposes = policy.purposes.iter().map(|purpose| &*purpose.name);
@@ -438,6 +420,7 @@ fn preferences(
             answer: answer(granted),
             source,
             evidence,
+            about,
         });
     }
     if let Some(granted) = change.profiling {

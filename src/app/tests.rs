@@ -7,6 +7,7 @@ mod orders;
 mod preferences;
 mod suppressions;
 mod unsubscribe;
+mod web_push;
 
 use std::time::Duration;
 
@@ -240,6 +241,24 @@ async fn an_in_app_message_is_kept_shown_and_read() {
     let (status, text) = read("ada").await;
     assert_eq!(status, 200);
     assert!(text.contains("read_at"), "{text}");
+    let say = async |word: &str| {
+        let path = format!("/api/v1/customers/ada/inbox/{id}/{word}");
+        let (status, text) = bench.ask(&service, "POST", &path, None, None).await;
+        let message: Value = serde_json::from_str(&text).unwrap_or_default();
+        (status, message["answer"].as_str().unwrap_or_default().to_owned())
+    };
+    let told = async |word: &str| {
+        let wanted = |page: &Value| page["contacts"][0]["told"] == word;
+        bench.until_shown(&service, "/api/v1/customers/ada", wanted).await["timeline"].to_string()
+    };
+    told("opened").await;
+    assert_eq!(say("ignored").await, (404, String::new()));
+    assert_eq!(say("dismissed").await, (200, "dismissed".to_owned()));
+    assert!(!told("dismissed").await.contains("Message"), "to close it is no aim of anybody");
+    for word in ["clicked", "dismissed", "clicked", "read"] {
+        assert_eq!(say(word).await, (200, "clicked".to_owned()), "{word}");
+    }
+    assert_eq!(told("clicked").await.matches("Message Clicked").count(), 1);
     service.stop().await.unwrap();
     let seen = stream.await.unwrap();
     assert!(seen.contains(id) && !seen.contains("Hi Bob"), "{seen}");

@@ -12,6 +12,7 @@ use super::receipts::{self, ReceiptsConfig};
 use super::smtp::{self, SmtpConfig};
 use super::table::{Reading, Table};
 use super::topic::{self, TopicConfig};
+use super::web_push::{self, WebPushConfig};
 use crate::engine::policy::{AT_MOST_MAX, Period};
 use crate::engine::time::Span;
 
@@ -62,6 +63,8 @@ pub enum ChannelKind {
     Kafka(Box<TopicConfig>),
     /// A folder of tables.
     Csv(CsvConfig),
+    /// The services of browsers.
+    WebPush(Box<WebPushConfig>),
 }
 
 impl ChannelConfig {
@@ -75,6 +78,7 @@ impl ChannelConfig {
             | ChannelKind::Webhook(_)
             | ChannelKind::Kafka(_)
             | ChannelKind::Csv(_)
+            | ChannelKind::WebPush(_)
             | ChannelKind::Smtp(_) => None,
         }
     }
@@ -159,6 +163,7 @@ enum Word {
     Smtp,
     Kafka,
     Csv,
+    WebPush,
 }
 
 /// Reads `channels:`.
@@ -187,6 +192,7 @@ fn channel(
         ("smtp", Word::Smtp),
         ("kafka", Word::Kafka),
         ("csv", Word::Csv),
+        ("web_push", Word::WebPush),
     ];
     let word = table.need("type", reading).and_then(|node| reading.word(&node, &words));
     if matches!(word, Some(Word::Http)) {
@@ -213,6 +219,9 @@ fn channel(
             topic::topic(&mut table, reading).map(|topic| ChannelKind::Kafka(Box::new(topic)))
         }
         Some(Word::Csv) => csv::csv(&mut table, reading).map(ChannelKind::Csv),
+        Some(Word::WebPush) => {
+            web_push::web_push(&mut table, reading).map(|push| ChannelKind::WebPush(Box::new(push)))
+        }
         // Its other keys cannot be judged before its type is known.
         None => return None,
     };
@@ -270,6 +279,7 @@ fn asks(kind: &ChannelKind) -> Option<Span> {
         | ChannelKind::InApp
         | ChannelKind::Kafka(_)
         | ChannelKind::Csv(_)
+        | ChannelKind::WebPush(_)
         | ChannelKind::Webhook(_) => None,
     }
 }
@@ -287,6 +297,7 @@ fn unsaid(kind: &ChannelKind) -> OnUnknown {
         | ChannelKind::InApp
         | ChannelKind::Kafka(_)
         | ChannelKind::Csv(_)
+        | ChannelKind::WebPush(_)
         | ChannelKind::Webhook(_) => OnUnknown::Retry,
     }
 }

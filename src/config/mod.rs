@@ -21,6 +21,7 @@ mod table;
 mod tests;
 mod topic;
 mod unsubscribe;
+mod web_push;
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -46,6 +47,7 @@ pub use source::{Naming, Place, SourceConfig, SourceFormat};
 pub use topic::TopicConfig;
 
 pub use unsubscribe::UnsubscribeConfig;
+pub use web_push::{Urgency, WebPushConfig};
 
 use crate::engine::catalog::Sending;
 use crate::engine::policy::LentCap;

@@ -7,7 +7,7 @@ use super::condition;
 use super::node::Key;
 use super::read::{Entries, Faults, OneOrMany};
 use super::scalar::{Line, Whole, Words, life_time, some_time};
-use super::template::{Compiler, Names};
+use super::template::{Compiler, Form, Names};
 use super::trigger::{Context, LINES_MAX, text_name};
 use super::words::trigger::{
     FallBackWord, OfferLine, OnCapWord, Send, Task, Trigger as Raw, UrgencyWord, Variant,
@@ -21,6 +21,9 @@ use crate::engine::slot::PropertySlot;
 use crate::engine::task::CHAIN_MAX;
 use crate::engine::time::Span;
 use crate::engine::value::Value;
+
+/// The field that is HTML.
+const PAGE: &str = "html";
 
 /// What a trigger does, and the properties of the event that it takes.
 #[derive(Debug)]
@@ -199,16 +202,50 @@ impl Building<'_, '_, '_> {
             if &*key.text == "template" {
                 built.push(self.file(&locale.text, words));
             } else {
-                let name = text_name(self.trigger, &[&locale.text, &key.text]);
-                self.compile(|compiler| compiler.words(&name, words));
-                built.push(Some((key.text.clone(), name)));
+                // Whoever sends it knows of HTML, and of no MJML.
+                let (field, form) = match &*key.text {
+                    "mjml" => (PAGE.into(), Form::Mjml),
+                    _ => (key.text.clone(), Form::AsItIs),
+                };
+                let name = text_name(self.trigger, &[&locale.text, &field]);
+                self.compile(|compiler| compiler.words(&name, words, form));
+                built.push(Some((field, name)));
             }
         }
+        self.pages(locale, fields);
         let built: Option<Box<[_]>> = built.into_iter().collect();
         Some((locale.text.clone(), built?))
     }
 
-    /// `template: mail/renewal.html`: a file beside the trigger becomes the field `html`.
+    /// Tells of a page that is written twice, and of MJML without the text that some read instead.
+    fn pages(&mut self, locale: &Key, fields: &Entries<Words>) {
+        let page = |key: &str, words: &Words| match (key, words.text.rsplit('.').next()) {
+            ("html" | "mjml", _) | ("template", Some("html" | "htm" | "mjml")) => true,
+            (_, _) => false,
+        };
+        let pages: Vec<_> = fields.0.iter().filter(|(key, words)| page(&key.text, words)).collect();
+        if let Some((second, _)) = pages.get(1) {
+            let help = "keep one of `html`, `mjml` and `template`".to_owned();
+            self.faults.error("E103", second.extent, "this mail has its HTML already", help);
+        }
+        let mjml = pages.iter().find(|(key, words)| {
+            &*key.text == "mjml" || &*key.text == "template" && words.text.ends_with(".mjml")
+        });
+        let has_text = fields.0.iter().any(|(key, words)| match &*key.text {
+            "body" => true,
+            "template" => !page("template", words),
+            _ => false,
+        });
+        if let (Some((key, _)), false) = (mjml, has_text) {
+            let message =
+                format!("this mail has no text in `{}` for who reads no HTML", locale.text);
+            let help = "write the same as text: `body:`".to_owned();
+            self.faults.warning("W083", key.extent, message, help);
+        }
+    }
+
+    /// `template: mail/renewal.html`: a file beside the trigger becomes the field `html`,
+    /// whether it is HTML or MJML.
     fn file(&mut self, locale: &str, path: &Words) -> Option<Field> {
         let here = &*self.faults.text.path;
         let Some(found) = resolve(here, &path.text) else {
@@ -216,22 +253,35 @@ impl Building<'_, '_, '_> {
             self.faults.error("E022", path.extent, "this leads out of the folder", help);
             return None;
         };
-        let Some(text) = self.context.assets.get(found.as_str()) else {
+        let Some(file) = self.context.assets.get(found.as_str()).copied() else {
             let known = self.context.assets.keys().copied();
             let help =
                 super::suggest::help(&found, known).unwrap_or_else(|| format!("create `{found}`"));
             self.faults.error("E022", path.extent, format!("there is no file `{found}`"), help);
             return None;
         };
-        let field = match found.rsplit('.').next() {
-            Some("html" | "htm") => "html",
-            Some("mjml") => "mjml",
+        let ending = found.rsplit('.').next();
+        let field = match ending {
+            Some("html" | "htm" | "mjml") => PAGE,
             _ => "body",
         };
         let name = text_name(self.trigger, &[locale, field]);
-        let text = *text;
-        self.files.push(super::hash(text));
-        self.compile(|compiler| compiler.asset(&name, text, path.extent));
+        self.files.push(super::hash(&file.text));
+        if ending == Some("mjml") {
+            let mut faults = Faults { text: file, list: self.faults.list };
+            let mut compiler = Compiler {
+                texts: self.context.texts,
+                symbols: self.context.symbols,
+                faults: &mut faults,
+                names: self.names,
+                properties: Vec::new(),
+            };
+            compiler.mjml(&name);
+            let found = compiler.properties;
+            self.properties.extend(found);
+        } else {
+            self.compile(|compiler| compiler.asset(&name, &file.text, path.extent));
+        }
         Some((field.into(), name))
     }
 
@@ -264,11 +314,11 @@ impl Building<'_, '_, '_> {
         }
         let title = text_name(self.trigger, &["task", "title"]);
         if let Some(words) = &raw.title.0 {
-            self.compile(|compiler| compiler.words(&title, words));
+            self.compile(|compiler| compiler.words(&title, words, Form::AsItIs));
         }
         let suggest = raw.suggest.as_ref().map(|words| {
             let name = text_name(self.trigger, &["task", "suggest"]);
-            self.compile(|compiler| compiler.words(&name, words));
+            self.compile(|compiler| compiler.words(&name, words, Form::AsItIs));
             name
         });
         let context = raw.context.as_ref();

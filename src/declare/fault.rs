@@ -17,10 +17,11 @@ pub struct Fault {
     /// tag; `E040` a name given twice; `E050` shares of an experiment; `E060` a test; `E070` a
     /// bound; `E071` a short message of too many parts; `E090` nothing to fall back to; `E091` it
     /// falls back after it has expired; `E100` a name that means something in the trait
-    /// `consent`; `W001` can never be sent; `W002` no text in the policy's
+    /// `consent`; `E101` MJML that cannot be read; `E102` an include in it; `E103` HTML written twice; `E104`
+    /// its bounds; `W001` can never be sent; `W002` no text in the policy's
     /// language; `W003` a name in a text that some arm or case leaves out; `W004` one that not
     /// everybody has; `W005` a fan-out longer than its messages are of use; `W006` a model
-    /// that may not speak; `W007` a challenger that is not watched.
+    /// that may not speak; `W007` a challenger that is not watched; `W082` more than browsers take; `W083` MJML without a text beside it.
     pub code: &'static str,
     /// Whether it keeps the set from being loaded.
     pub severity: Severity,

@@ -179,6 +179,22 @@ fn mail_that_needs_a_yes_is_refused_unless_it_can_be_taken_back() {
     let long = format!("en: {{body: '{} {{{{ customer.name }}}}'}}", "x".repeat(460));
     assert_eq!(told("service", "sms", &long)[0].0, "E071");
     assert!(told("service", "email", &long).is_empty());
+    let policy = Source {
+        path: "policy.yaml".into(),
+        text: "channels: {push: {needs: push_subscription}}\n".into(),
+        kind: SourceKind::Policy,
+    };
+    let pushed = |length: usize| -> Vec<&'static str> {
+        let text = format!(
+            "trigger: t\nkind: behavior\nabout: a\nowner: a@b.example\nwhen: {{event: E}}\nsend:\n  \
+             purpose: service\n  via: push\n  message: {{en: {{title: x, body: '{}'}}}}\n",
+            "x".repeat(length)
+        );
+        let source = Source { path: "t.yaml".into(), text: text.into(), kind: SourceKind::Trigger };
+        loaded(&[policy.clone(), source]).warnings.iter().map(|fault| fault.code).collect()
+    };
+    assert_eq!(pushed(3_992), Vec::<&str>::new());
+    assert_eq!(pushed(3_993), ["W082"]);
     assert!(told("transactional", "email", bare).is_empty());
     let half = format!("{link}, de: {{body: x}}");
     assert_eq!(told("marketing", "email", &half).len(), 1, "each language");

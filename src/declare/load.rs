@@ -116,7 +116,7 @@ pub(super) struct ReadFiles<'t> {
     pub(super) triggers: Vec<ReadFile<'t, RawTrigger>>,
     models: Vec<ReadFile<'t, RawModel>>,
     policy: Option<ReadFile<'t, RawPolicy>>,
-    assets: BTreeMap<&'t str, &'t str>,
+    assets: BTreeMap<&'t str, &'t Text>,
     // What was learned, by the names of models.
     fitted: BTreeMap<&'t str, &'t Text>,
     challengers: BTreeMap<&'t str, &'t Text>,
@@ -151,7 +151,7 @@ impl<'t> ReadFiles<'t> {
                 let message = format!("this file has more than {ASSET_BYTES_MAX} bytes");
                 faults.error("E070", Extent::default(), message, None);
             }
-            self.assets.insert(&text.path, &text.text);
+            self.assets.insert(&text.path, text);
             return;
         }
         if kind == SourceKind::Fitted {

@@ -14,6 +14,7 @@ mod leaving;
 mod load;
 mod loop_guard;
 mod misplaced;
+mod mjml;
 mod model;
 mod node;
 mod policy;

@@ -1,7 +1,10 @@
 //! Texts of messages and tasks: compiled when loaded, every name in them known.
 
+use std::borrow::Cow;
+
 use super::condition::Sight;
 use super::fault::Extent;
+use super::mjml::{self, Wrong};
 use super::node::Embedded;
 use super::read::Faults;
 use super::scalar::Words;
@@ -38,6 +41,15 @@ pub(crate) enum Known {
     No(&'static str),
 }
 
+/// What a text is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// In what it is sent as.
+    AsItIs,
+    /// In MJML, which becomes HTML.
+    Mjml,
+}
+
 /// Compiles templates and gathers the properties they use.
 #[derive(Debug)]
 pub(crate) struct Compiler<'c, 'f> {
@@ -55,18 +67,26 @@ pub(crate) struct Compiler<'c, 'f> {
 
 impl Compiler<'_, '_> {
     /// Compiles a text of the file under a name.
-    pub(crate) fn words(&mut self, name: &str, words: &Words) {
+    pub(crate) fn words(&mut self, name: &str, words: &Words, form: Form) {
         let source = self.faults.text.slice(words.extent);
-        self.add(name, &Embedded::new(&words.text, words.extent, source));
+        self.add(name, &Embedded::new(&words.text, words.extent, source), form);
     }
 
     /// Compiles the text of another file under a name; its faults are shown at the word that
     /// names the file.
     pub(crate) fn asset(&mut self, name: &str, text: &str, extent: Extent) {
-        self.add(name, &Embedded::unaligned(text, extent));
+        self.add(name, &Embedded::unaligned(text, extent), Form::AsItIs);
     }
 
-    fn add(&mut self, name: &str, source: &Embedded) {
+    /// Compiles the whole file as MJML under a name.
+    pub(crate) fn mjml(&mut self, name: &str) {
+        let text = self.faults.text;
+        let end = u32::try_from(text.text.len()).unwrap_or(u32::MAX);
+        let source = Embedded::new(&text.text, Extent { start: 0, end }, &text.text);
+        self.add(name, &source, Form::Mjml);
+    }
+
+    fn add(&mut self, name: &str, source: &Embedded, form: Form) {
         if let Err(why) = bounded(&source.text) {
             let message = format!("this text cannot be rendered: {why}");
             self.faults.error("E020", source.extent_of(0, 1), message, None);
@@ -89,7 +109,18 @@ impl Compiler<'_, '_> {
         if before < self.faults.list.len() {
             return;
         }
-        if let Err(error) = self.texts.add(name, &source.text) {
+        let text = match form {
+            Form::AsItIs => Cow::Borrowed(&*source.text),
+            Form::Mjml => match mjml::html(&source.text) {
+                Ok(html) => Cow::Owned(html),
+                Err(Wrong { at, code, message, help }) => {
+                    let extent = source.extent_of(at.start, at.end);
+                    self.faults.error(code, extent, message, help);
+                    return;
+                }
+            },
+        };
+        if let Err(error) = self.texts.add(name, &text) {
             self.broken(source, &error);
         }
         self.gaps(&variables, source);
@@ -406,7 +437,7 @@ mod tests {
             properties: Vec::new(),
         };
         let extent = Extent { start: 0, end: u32::try_from(text.len()).unwrap() };
-        compiler.words("t/en/body", &Words { text: text.into(), extent });
+        compiler.words("t/en/body", &Words { text: text.into(), extent }, Form::AsItIs);
         list
     }
 

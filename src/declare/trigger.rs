@@ -34,8 +34,8 @@ pub(crate) const LINES_MAX: usize = 64;
 pub(crate) struct Context<'c> {
     /// Names that files give each other.
     pub(crate) registry: &'c Registry,
-    /// Texts of other files, by path.
-    pub(crate) assets: &'c BTreeMap<&'c str, &'c str>,
+    /// Other files, by path.
+    pub(crate) assets: &'c BTreeMap<&'c str, &'c Text>,
     /// What is for people alone.
     pub(crate) human_only: &'c Reserved,
     /// The policy's bound on how far triggers go.

@@ -345,11 +345,18 @@ impl Decoder {
             find(&self.channels, name).map(ChannelSlot).ok_or_else(|| not_declared("channel", name))
         };
         Ok(match *preference {
-            PreferenceRecord::Consent { purpose: on, channel: by, answer, source, evidence } => {
+            PreferenceRecord::Consent {
+                purpose: on,
+                channel: by,
+                answer,
+                source,
+                evidence,
+                about,
+            } => {
                 let purpose = on.map(purpose).transpose()?;
                 let channel = by.map(channel).transpose()?;
-                let evidence = evidence.and_then(bounded_evidence);
-                Preference::Consent { purpose, channel, answer, source: source.into(), evidence }
+                let (source, evidence) = (source.into(), evidence.and_then(bounded_evidence));
+                Preference::Consent { purpose, channel, answer, source, evidence, about }
             }
             PreferenceRecord::Profiling { answer, source, evidence } => {
                 let evidence = evidence.and_then(bounded_evidence);

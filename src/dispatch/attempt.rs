@@ -86,10 +86,12 @@ pub fn next(held: &Held, seen: Seen, on_unknown: OnUnknown, now: Timestamp) -> N
             let confirming = Some(Confirming { name, by, since_ms, every_ms, until_ms });
             ask_at(&OutboxRow { confirming, ..row.clone() }, 1, now + every)
         }
-        Seen::Called(CallResult::Rejected { why }) => Next::Finish(match held.doubt {
-            Doubt::None => Delivery::Rejected { why: why.into() },
-            Doubt::Earlier => in_doubt(&why),
-        }),
+        Seen::Called(CallResult::Rejected { why } | CallResult::Gone { why }) => {
+            Next::Finish(match held.doubt {
+                Doubt::None => Delivery::Rejected { why: why.into() },
+                Doubt::Earlier => in_doubt(&why),
+            })
+        }
         Seen::Called(CallResult::NotSent { why, not_before }) => {
             wait(row, held.doubt, &why, not_before, now)
         }

@@ -9,7 +9,7 @@ use super::claims::Claims;
 use super::fill;
 use super::lane::Item;
 use super::outcome::{Answer, CallResult};
-use super::seam::{Gate, Known, Ledger, Saved, Trouble};
+use super::seam::{Aside, Gate, Known, Ledger, Saved, Trouble};
 use crate::clock::{Shared as Clock, Stopwatch};
 use crate::config::{Hears, OnUnknown};
 use crate::engine::catalog::Sending;
@@ -183,17 +183,18 @@ impl Caller {
         }
         .emit();
         let health = health(&result);
-        let known = match (&result, self.hears) {
-            (_, Hears::Nothing) | (CallResult::Rejected { .. }, _) => None,
-            (CallResult::DeliveredAs { name }, _) => Some(Known { id: Some(name.clone()) }),
+        let aside = match (&result, self.hears) {
+            (CallResult::Gone { .. }, _) => Aside::Gone,
+            (_, Hears::Nothing) | (CallResult::Rejected { .. }, _) => Aside::Nothing,
+            (CallResult::DeliveredAs { name }, _) => Aside::Known(Known { id: Some(name.clone()) }),
             // It may have left: what is told of its address is about it.
-            _ => Some(Known::default()),
+            _ => Aside::Known(Known::default()),
         };
         let seen = Seen::Called(result);
         let now = self.clock.now();
         let end = match attempt::next(held, seen, self.on_unknown(row, now), now) {
             Next::Finish(delivery) => {
-                self.finish_known(id, row, (&delivery, known.as_ref()), word(&delivery)).await
+                self.finish_known(id, row, (&delivery, &aside), word(&delivery)).await
             }
             Next::Wait(row) => self.wait(id, row).await,
             // A call has an end or a wait after it; anything else would be called again at once.
@@ -215,12 +216,12 @@ impl Caller {
         let (channel, decision) = (&*row.channel, &*row.decision);
         let (attempt, took) = (row.attempt, watch.elapsed());
         Called { channel, decision, attempt, result, why, took }.emit();
-        let known = match (&answer, self.hears) {
+        let aside = match (&answer, self.hears) {
             (Answer::Taken { name }, Hears::Receipts) => {
                 let accepted = row.confirming.as_ref().map(|known| known.name.clone());
-                Some(Known { id: name.clone().or(accepted) })
+                Aside::Known(Known { id: name.clone().or(accepted) })
             }
-            _ => None,
+            _ => Aside::Nothing,
         };
         let health = match &answer {
             Answer::Taken { .. } | Answer::Absent => Health::Answered,
@@ -232,7 +233,7 @@ impl Caller {
         let seen = Seen::Asked(answer);
         let end = match attempt::next(held, seen, self.on_unknown(row, now), now) {
             Next::Finish(delivery) => {
-                self.finish_known(id, row, (&delivery, known.as_ref()), word(&delivery)).await
+                self.finish_known(id, row, (&delivery, &aside), word(&delivery)).await
             }
             Next::Wait(row) => self.wait(id, row).await,
             Next::Begin(held) => match self.may_not(id, &held, Begun::Now, now, item).await {
@@ -263,18 +264,18 @@ impl Caller {
         delivery: &Delivery,
         result: &'static str,
     ) -> End {
-        self.finish_known(id, row, (delivery, None), result).await
+        self.finish_known(id, row, (delivery, &Aside::Nothing), result).await
     }
 
     async fn finish_known(
         &self,
         id: DecisionId,
         row: &OutboxRow,
-        (delivery, known): (&Delivery, Option<&Known>),
+        (delivery, aside): (&Delivery, &Aside),
         result: &'static str,
     ) -> End {
         for _ in 0..FINISH_TRIES_MAX {
-            match self.ledger.finish(row, delivery, known).await {
+            match self.ledger.finish(row, delivery, aside).await {
                 Ok(()) => {
                     Settled { channel: &row.channel, result }.emit();
                     return End::Settled(id);
@@ -302,7 +303,8 @@ fn health(result: &CallResult) -> Health {
         | CallResult::DeliveredAs { .. }
         | CallResult::Accepted { .. }
         | CallResult::PutOff { .. }
-        | CallResult::Rejected { .. } => Health::Answered,
+        | CallResult::Rejected { .. }
+        | CallResult::Gone { .. } => Health::Answered,
         CallResult::NotSent { why, not_before } => {
             Health::Failed { why: why.clone(), not_before: *not_before }
         }

@@ -17,6 +17,7 @@ use super::smtp::Smtp;
 use super::tables::Tables;
 #[cfg(feature = "kafka")]
 use super::topic::Topic;
+use super::web_push::WebPush;
 use super::webhook::Webhook;
 
 /// A way to reach a customer. One call is one attempt; trying again is not its concern.
@@ -73,6 +74,12 @@ pub(super) fn make(
         #[cfg(not(feature = "kafka"))]
         ChannelKind::Kafka(_) => {
             return Err(unusable("this build knows no Kafka (feature `kafka`)".to_owned()));
+        }
+        ChannelKind::WebPush(push) => {
+            let push = WebPush::new(push).map_err(unusable)?;
+            let (channel, public_key) = (&config.name, push.public_key());
+            tracing::info!(channel, public_key, "pages subscribe to web push with this key");
+            Arc::new(push)
         }
         ChannelKind::Csv(csv) => Arc::new(Tables::new(&config.name, csv).map_err(unusable)?),
     })

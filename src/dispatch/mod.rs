@@ -29,6 +29,7 @@ pub mod tables;
 pub(crate) mod tests;
 #[cfg(feature = "kafka")]
 pub mod topic;
+pub mod web_push;
 pub mod webhook;
 
 use std::collections::BTreeMap;
@@ -40,7 +41,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 pub use channel::{Channel, Unusable};
-pub use seam::{Gate, Known, Ledger, Page, Saved, Trouble};
+pub use seam::{Aside, Gate, Known, Ledger, Page, Saved, Trouble};
 
 use crate::clock::Shared as Clock;
 use crate::config::{CONCURRENCY_DEFAULT, ChannelConfig, ChannelKind, OnUnknown, ReceiptsConfig};

@@ -31,6 +31,11 @@ pub enum CallResult {
         /// Why, in a sentence.
         why: String,
     },
+    /// The same, because the address is good no more, and never will be.
+    Gone {
+        /// Why, in a sentence.
+        why: String,
+    },
     /// It certainly was not taken, and may be later.
     NotSent {
         /// Why, in a sentence.
@@ -74,6 +79,7 @@ impl CallResult {
             Self::Delivered | Self::DeliveredAs { .. } => "delivered",
             Self::Accepted { .. } => "accepted",
             Self::Rejected { .. } => "rejected",
+            Self::Gone { .. } => "gone",
             Self::NotSent { .. } | Self::PutOff { .. } => "retry",
             Self::Unknown { .. } => "unknown",
         }
@@ -84,6 +90,7 @@ impl CallResult {
         match self {
             Self::Delivered | Self::DeliveredAs { .. } | Self::Accepted { .. } => "",
             Self::Rejected { why }
+            | Self::Gone { why }
             | Self::NotSent { why, .. }
             | Self::PutOff { why }
             | Self::Unknown { why } => why,

@@ -37,6 +37,18 @@ pub struct Known {
     pub id: Option<String>,
 }
 
+/// What is to be known of a send beside its outcome.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Aside {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// By what its provider knows it.
+    Known(Known),
+    /// That the address it went to is good no more.
+    Gone,
+}
+
 /// A stretch of the outbox.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Page {
@@ -57,7 +69,7 @@ pub trait Ledger: Send + Sync + std::fmt::Debug {
         &'a self,
         row: &'a OutboxRow,
         delivery: &'a Delivery,
-        known: Option<&'a Known>,
+        aside: &'a Aside,
     ) -> BoxFuture<'a, Result<(), Trouble>>;
 
     /// A stretch of the outbox, of at most so many rows.

@@ -81,7 +81,7 @@ mod whole {
             &'a self,
             row: &'a OutboxRow,
             delivery: &'a Delivery,
-            _: Option<&'a Known>,
+            _: &'a Aside,
         ) -> BoxFuture<'a, Result<(), Trouble>> {
             if !self.slow_log {
                 self.outbox.lock().unwrap().remove(&row.decision);

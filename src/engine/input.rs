@@ -185,6 +185,8 @@ pub enum Told {
     Delivered,
     /// It was shown, by a person or by a program: nobody knows. It never counts as an aim reached.
     Opened,
+    /// A person closed it, and did nothing else. It is no aim reached either.
+    Dismissed,
     /// A person followed a link in it.
     Clicked,
     /// The customer answered.
@@ -199,10 +201,11 @@ pub enum Told {
 
 impl Told {
     /// All that can be told.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::SoftBounced,
         Self::Delivered,
         Self::Opened,
+        Self::Dismissed,
         Self::Clicked,
         Self::Replied,
         Self::Bounced,
@@ -217,6 +220,7 @@ impl Told {
             Self::SoftBounced => "soft_bounced",
             Self::Delivered => "delivered",
             Self::Opened => "opened",
+            Self::Dismissed => "dismissed",
             Self::Clicked => "clicked",
             Self::Replied => "replied",
             Self::Bounced => "bounced",
@@ -242,6 +246,7 @@ impl Told {
             Self::Bounced => 6,
             Self::Unsubscribed => 7,
             Self::Complained => 8,
+            Self::Dismissed => 9,
         }
     }
 
@@ -271,6 +276,8 @@ pub enum Preference {
         source: Box<str>,
         /// What proves it.
         evidence: Option<Box<str>>,
+        /// The message that it is an answer to, where it is one.
+        about: Option<DecisionId>,
     },
     /// Whether scores may decide about what is written to the customer.
     Profiling {

@@ -66,6 +66,14 @@ pub struct Receipt {
     pub at: Option<Timestamp>,
 }
 
+impl Receipt {
+    /// What we heard ourselves of a send, without a provider: told again, it is the same.
+    pub fn own(send: Send, told: Told) -> Self {
+        let id = id_of(&send.channel, told, ("", ""), send.decision);
+        Self { send, told, id, text: String::new(), from: None, at: None }
+    }
+}
+
 /// By what a send is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sought<'a> {
@@ -313,14 +321,18 @@ impl Hall {
 
 fn receipt(channel: &str, send: Send, heard: Heard) -> Receipt {
     let Heard { told, id, text, from, address, at, .. } = heard;
-    // Without an id of its own, the same told of the same send is the same.
+    let id = id_of(channel, told, (&id, &text), send.decision);
+    let send = Send { address: address.or(send.address), ..send };
+    Receipt { send, told, id, text, from, at }
+}
+
+/// Without an id of its own, the same told of the same send is the same.
+fn id_of(channel: &str, told: Told, (id, text): (&str, &str), decision: DecisionId) -> String {
     let mut hasher = blake3::Hasher::new();
-    for part in [channel, told.as_str(), &id, &send.decision.to_string(), &text] {
+    for part in [channel, told.as_str(), id, &decision.to_string(), text] {
         hasher.update(part.as_bytes()).update(&[0]);
     }
     let mut bytes = [0; 16];
     hasher.finalize_xof().fill(&mut bytes);
-    let id = DecisionId::from_bytes(bytes).to_string();
-    let send = Send { address: address.or(send.address), ..send };
-    Receipt { send, told, id, text, from, at }
+    DecisionId::from_bytes(bytes).to_string()
 }

@@ -7,7 +7,7 @@ use fjall::PersistMode;
 use super::changes::{Change, Kind, Write};
 use super::commit::{from_json, json};
 use super::decisions::{Bounds, Collector, DecisionFilter};
-use super::record::InboxRow;
+use super::record::{InboxRow, MessageAnswer};
 use super::{Error, Page, Store, keys};
 use crate::decode::shard_of;
 use crate::engine::id::DecisionId;
@@ -159,20 +159,20 @@ impl Store {
         Ok(collector.last())
     }
 
-    /// Notes that a message was read; the first time counts. `None` when there is no such message.
+    /// Notes what was done with a message; what says most counts. `None` when there is no such
+    /// message.
     ///
     /// # Errors
     /// When it is not durable.
-    pub fn read_inbox(
+    pub fn answer_inbox(
         &self,
-        customer: &str,
-        id: &str,
+        (customer, id): (&str, &str),
+        answer: MessageAnswer,
         at: Timestamp,
     ) -> Result<Option<InboxRow>, Error> {
         let _changing = self.change();
         let Some((key, mut row)) = self.find_message(customer, id)? else { return Ok(None) };
-        if row.read_at.is_none() {
-            row.read_at = Some(at.to_string());
+        if row.note(answer, at) {
             let mut write = self.db.batch();
             write.insert(&self.spaces.inbox, key, json(&row)?);
             self.guarded(|| write.commit())?;
@@ -204,12 +204,13 @@ impl Store {
         Ok(None)
     }
 
-    /// Whether a change from beside the batches still changes something: of two that note that a
-    /// message was read the first counts, and one that has gone stays so.
-    pub(super) fn changes_message(&self, id: &str) -> Result<bool, Error> {
-        let (customer, id) = id.split_once('\0').unwrap_or_default();
-        let row = self.message(customer, id)?;
-        Ok(row.is_some_and(|row| row.read_at.is_none()))
+    /// Whether a change from beside the batches still changes something: of two that note what was
+    /// done with a message the one that says most counts, and one that has gone stays so.
+    pub(super) fn changes_message(&self, name: &str, value: &[u8]) -> Result<bool, Error> {
+        let (customer, id) = name.split_once('\0').unwrap_or_default();
+        let Some(known) = self.message(customer, id)? else { return Ok(false) };
+        let row: InboxRow = from_json("the message", name, value)?;
+        Ok(known.answered() < row.answered())
     }
 
     /// Adds to a batch what was told elsewhere of a message.
@@ -307,7 +308,8 @@ mod tests {
         let store = Store::open(dir.path(), Options::default()).unwrap();
         let message = row("ada", 7, 1_000);
         store.put_inbox(std::slice::from_ref(&message)).unwrap();
-        store.read_inbox("ada", &message.id, Timestamp::from_millis(9)).unwrap().unwrap();
+        let at = Timestamp::from_millis(9);
+        store.answer_inbox(("ada", &message.id), MessageAnswer::Read, at).unwrap().unwrap();
         store.put_inbox(&[message.clone(), message]).unwrap();
         let page = store.inbox("ada", None, 10).unwrap();
         assert!(page.items.len() == 1 && page.items[0].read_at.is_some());

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::engine::time::Timestamp;
+
 pub use super::task_record::{
     EarlierTask, ScoreRecord, TaskContext, TaskEntry, TaskLinks, TaskRecord, TaskRefused,
 };
@@ -269,9 +271,61 @@ pub struct InboxRow {
     pub offer: Option<String>,
     /// The message by field.
     pub content: Vec<Field>,
-    /// When it was read (RFC 3339).
+    /// When it was read (RFC 3339): the first time that anything was done with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_at: Option<String>,
+    /// What was done with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<MessageAnswer>,
+}
+
+/// What a customer did with a message in their app, in the order in which one overrules the other: who
+/// closed it in one window may follow its link in another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageAnswer {
+    /// They saw it.
+    Read,
+    /// They closed it.
+    Dismissed,
+    /// They followed its link.
+    Clicked,
+}
+
+impl MessageAnswer {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Read, Self::Dismissed, Self::Clicked];
+
+    /// The word used in paths and in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Dismissed => "dismissed",
+            Self::Clicked => "clicked",
+        }
+    }
+
+    /// Reads the word.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|answer| answer.as_str() == text)
+    }
+}
+
+impl InboxRow {
+    /// What was done with it, as far as it is known.
+    pub fn answered(&self) -> Option<MessageAnswer> {
+        self.answer.or(self.read_at.as_ref().map(|_| MessageAnswer::Read))
+    }
+
+    /// Notes what was done with it; false when that says no more than is known.
+    pub fn note(&mut self, answer: MessageAnswer, at: Timestamp) -> bool {
+        if Some(answer) <= self.answered() {
+            return false;
+        }
+        self.read_at.get_or_insert_with(|| at.to_string());
+        self.answer = Some(answer);
+        true
+    }
 }
 
 /// By what a provider knows a send: how what it tells later is found.

@@ -80,7 +80,10 @@ impl Store {
         let is_there = match side.kind {
             Kind::Outbox => self.spaces.outbox.contains_key(side.id.as_str())?,
             // One that goes is told even if it went here already: then nothing else is.
-            Kind::Message if side.value.is_some() => self.changes_message(&side.id)?,
+            Kind::Message => match &side.value {
+                Some(value) => self.changes_message(&side.id, value)?,
+                None => true,
+            },
             _ => true,
         };
         if is_there {

@@ -254,6 +254,15 @@ fn ask(at: SocketAddr, customer: &str, (id, url): (&str, &str)) {
     assert_eq!(post(at, "/events", event.to_string().as_bytes()).unwrap().0, 200);
 }
 
+/// What was done with the messages of a customer, oldest first, and whether they clicked.
+fn answers(at: SocketAddr, customer: &str) -> Value {
+    let inbox = get(at, &format!("/api/v1/customers/{customer}/inbox")).unwrap_or_default();
+    let items = inbox["items"].as_array().cloned().unwrap_or_default();
+    let page = get(at, &format!("/api/v1/customers/{customer}")).unwrap_or_default();
+    let clicks = page["timeline"].to_string().matches("Message Clicked").count();
+    json!([items.iter().rev().map(|item| &item["answer"]).collect::<Vec<_>>(), clicks])
+}
+
 fn unread(at: SocketAddr, customer: &str) -> usize {
     let inbox = get(at, &format!("/api/v1/customers/{customer}/inbox")).unwrap_or_default();
     let items = inbox["items"].as_array().cloned().unwrap_or_default();
@@ -306,6 +315,13 @@ fn a_page_of_somebody_shows_what_comes_into_the_inbox_of_its_customer() {
     assert_eq!(count(), 1);
     assert_eq!(browser.run("return document.title"), "Heedful");
     assert_eq!(browser.complaints(), Vec::<Value>::new());
+    assert_eq!(answers(at, "ada"), json!([["dismissed", null], 0]), "to close it is no click");
+    ask(at, "ada", ("a3", "https://shop.example/new"));
+    until("the third is shown", || count() == 2);
+    browser.click(".heedful-message a");
+    until("the click is told apart", || {
+        answers(at, "ada") == json!([["dismissed", null, "clicked"], 1])
+    });
 
     // Nobody else's token, and no token for anything else.
     for (path, expected) in [

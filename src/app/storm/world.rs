@@ -232,6 +232,7 @@ impl World {
             answer,
             source: "storm",
             evidence: None,
+            about: None,
         };
         self.prefer(customer, preference, Deed::Consent { purpose, channel, answer });
     }

@@ -230,6 +230,23 @@ impl Bench {
         serde_json::from_str(&text).unwrap()
     }
 
+    /// What a path shows, once that is as wanted.
+    pub(super) async fn until_shown(
+        &self,
+        service: &Service,
+        path: &str,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Value {
+        for _ in 0..LOOKS_MAX {
+            let shown = self.get(service, path).await;
+            if wanted(&shown) {
+                return shown;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("never as wanted: {path}: {}", self.get(service, path).await);
+    }
+
     pub(super) async fn text(&self, service: &Service, path: &str) -> String {
         self.ask(service, "GET", path, None, None).await.1
     }

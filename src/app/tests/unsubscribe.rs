@@ -34,12 +34,23 @@ async fn on_this_machine_links_lead_to_it() {
 
 /// The path of the link in the message that came.
 async fn link(sink: &Sink) -> String {
-    let received = sink.received(1).await;
-    let body: Value = serde_json::from_str(&received[0].body).unwrap();
-    let content = &body["data"]["content"];
-    let link = content["unsubscribe_url"].as_str().unwrap().to_owned();
-    assert_eq!(content["body"], format!("Some tips. Stop: {link}"));
-    link.strip_prefix("https://care.example/x").unwrap().to_owned()
+    links(sink, 1).await.remove(0).1
+}
+
+/// The customers of so many messages, sorted, with the paths of their links.
+async fn links(sink: &Sink, count: usize) -> Vec<(String, String)> {
+    let path = |body: &str| {
+        let body: Value = serde_json::from_str(body).unwrap();
+        let (customer, content) = (&body["data"]["customer"], &body["data"]["content"]);
+        let link = content["unsubscribe_url"].as_str().unwrap().to_owned();
+        assert_eq!(content["body"], format!("Some tips. Stop: {link}"));
+        let path = link.strip_prefix("https://care.example/x").unwrap().to_owned();
+        (customer.as_str().unwrap().to_owned(), path)
+    };
+    let received = sink.received(count).await;
+    let mut links: Vec<_> = received.iter().map(|received| path(&received.body)).collect();
+    links.sort();
+    links
 }
 
 #[tokio::test]
@@ -81,6 +92,40 @@ async fn only_a_post_with_our_token_stops_what_it_is_about() {
         assert!(numbers.contains(&line), "{line}");
     }
     assert_eq!(sink.received(3).await.len(), 3, "bob still hears from us, ada does not");
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_trigger_that_people_unsubscribe_from_is_paused_however_they_say_it() {
+    let sink = Sink::start().await;
+    let bench = bench(&sink).await;
+    // Of two sends one may be the last of its kind, and no more.
+    let breaker = "breaker: {at_most: 100, per: 1h, unsubscribes: 50%, of_at_least: 2}\n";
+    bench.write("triggers/welcome.yaml", &format!("{TIPS}{breaker}"));
+    let service = bench.start().await;
+    bench.sign_up(&service, "ada").await;
+    bench.sign_up(&service, "bob").await;
+    let links = links(&sink, 2).await;
+    let say = async |whose: usize, what: &str| {
+        // The client writes JSON: its quotes belong to fields that nobody reads.
+        let form = Some(format!("_&{what}&_").into());
+        bench.ask(&service, "POST", &links[whose].1, None, form).await.0
+    };
+    // The same no three times is one, and a pause is none.
+    for what in ["action=stop", "List-Unsubscribe=One-Click", "action=stop_all"] {
+        assert_eq!(say(0, what).await, 200);
+    }
+    assert_eq!(say(1, "action=pause").await, 200);
+    let told = |page: &Value| page["contacts"][0]["told"] == "unsubscribed";
+    let ada = bench.until_shown(&service, "/api/v1/customers/ada", told).await;
+    let timeline = ada["timeline"].to_string();
+    assert_eq!(timeline.matches("Message Unsubscribed").count(), 1, "{timeline}");
+    let orders = bench.get(&service, "/api/v1/operations").await;
+    assert_eq!(orders.as_array().unwrap().len(), 0, "{orders}");
+    assert_eq!(say(1, "action=stop_purpose").await, 200);
+    let order = super::orders::broken(&bench, &service).await;
+    assert_eq!(order["scope"], "trigger:tips", "{order}");
+    assert_eq!(order["why"], "2 of 2 sends of a day led to unsubscribing, 50% may");
     service.stop().await.unwrap();
 }
 

@@ -174,6 +174,8 @@ pub enum PreferenceRecord<'a> {
         source: &'a str,
         /// What proves it.
         evidence: Option<&'a str>,
+        /// The message that it is an answer to, where it is one.
+        about: Option<DecisionId>,
     },
     /// Whether scores may decide about what is written to the customer.
     Profiling {

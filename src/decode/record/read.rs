@@ -296,6 +296,12 @@ impl<'a> Fields<'a> {
                 answer: self.answer()?,
                 source: self.source.unwrap_or_default(),
                 evidence: self.evidence,
+                about: match self.decision {
+                    Some(bytes) => {
+                        Some(DecisionId::from_bytes(bytes.try_into().map_err(|_| missing())?))
+                    }
+                    None => None,
+                },
             },
             preference::PROFILING => PreferenceRecord::Profiling {
                 answer: self.answer()?,

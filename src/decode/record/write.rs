@@ -174,16 +174,20 @@ impl Header<'_> {
     fn preference(&mut self, customer: &str, preference: &PreferenceRecord<'_>) -> Written {
         let subject = Subject::Customer(customer);
         match *preference {
-            PreferenceRecord::Consent { purpose, channel, answer, source, evidence } => {
+            PreferenceRecord::Consent { purpose, channel, answer, source, evidence, about } => {
                 let optional = [purpose, channel, evidence];
                 let optional =
                     optional.into_iter().map(|one| u64::from(one.is_some())).sum::<u64>();
+                let optional = optional + u64::from(about.is_some());
                 self.begin(Kind::Preference, 5 + optional, subject)?;
                 self.code(key::PREFERENCE, preference::CONSENT)?;
                 self.optional(key::PURPOSE, purpose)?;
                 self.optional(key::CHANNEL, channel)?;
                 self.code(key::GRANTED, u8::from(answer == Answer::Granted))?;
                 self.text(key::SOURCE, source)?;
+                if let Some(about) = about {
+                    self.0.u8(key::DECISION)?.bytes(about.as_bytes())?;
+                }
                 self.optional(key::EVIDENCE, evidence)
             }
             PreferenceRecord::Profiling { answer, source, evidence } => {

@@ -47,6 +47,7 @@ fn every_record_is_read_back_as_it_was_written() {
             answer: Answer::Denied,
             source: "page",
             evidence: Some("form-7"),
+            about: Some(DecisionId::from_bytes([9; 16])),
         }),
         preference(PreferenceRecord::Consent {
             purpose: None,
@@ -54,6 +55,7 @@ fn every_record_is_read_back_as_it_was_written() {
             answer: Answer::Granted,
             source: "",
             evidence: None,
+            about: None,
         }),
         preference(PreferenceRecord::PauseUntil(Some(noon()))),
         preference(PreferenceRecord::PauseUntil(None)),

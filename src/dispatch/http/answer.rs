@@ -88,6 +88,7 @@ impl Judge {
             }
             CallResult::Accepted { .. }
             | CallResult::Rejected { .. }
+            | CallResult::Gone { .. }
             | CallResult::NotSent { .. }
             | CallResult::PutOff { .. }
             | CallResult::Unknown { .. } => None,

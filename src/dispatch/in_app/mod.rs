@@ -82,6 +82,7 @@ fn message(row: &OutboxRow) -> InboxRow {
         offer: row.offer.clone(),
         content: row.content.clone(),
         read_at: None,
+        answer: None,
     }
 }
 

@@ -179,7 +179,7 @@ impl Step<'_> {
 /// A change of consent or preference made outside the `consent` trait.
 pub(super) fn preference(state: &mut CustomerState, preference: &Preference, at: Timestamp) {
     match preference {
-        Preference::Consent { purpose, channel, answer, source, evidence } => {
+        Preference::Consent { purpose, channel, answer, source, evidence, about: _ } => {
             let (purpose, channel, answer) = (*purpose, *channel, *answer);
             let (source, evidence) = (source.clone(), evidence.clone());
             consent::record(state, Consent { purpose, channel, answer, at, source, evidence });

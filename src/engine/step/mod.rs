@@ -127,7 +127,7 @@ impl Step<'_> {
             Body::Receipt(receipt) => self.receipt(receipt, at),
             Body::Task(instruction) => self.instruct(instruction, at),
             Body::Desk(note) => self.at_desk(note, at),
-            Body::Preference(preference) => fold::preference(self.state, preference, at),
+            Body::Preference(preference) => self.preference(preference, at),
             Body::Erasure => self.erase(at),
             Body::Operation(operation) => self.ordered(operation, at),
             Body::Propose { purpose } => {

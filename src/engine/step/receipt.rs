@@ -3,16 +3,17 @@
 use super::super::customer::{Consent, ContactKind, CustomerState};
 use super::super::decision::{Effect, Verdict, VerdictKind};
 use super::super::govern::{self, consent};
-use super::super::input::{Answer, Delivery, Receipt, Told};
+use super::super::id::DecisionId;
+use super::super::input::{Answer, Delivery, Preference, Receipt, Told};
 use super::super::slot::{ChannelSlot, PurposeSlot};
 use super::super::time::Timestamp;
-use super::Step;
+use super::{Step, fold};
 
 impl Step<'_> {
     /// Enters it where the contact is, and does what the customer meant. What is told twice, or out
     /// of order, comes to the same.
     pub(super) fn receipt(&mut self, receipt: &Receipt<'_>, now: Timestamp) {
-        self.enter(receipt, now);
+        self.enter(receipt.decision, receipt.told, now);
         let said = |what: &str| format!("{what} {}", receipt.decision);
         match receipt.told {
             Told::Bounced => self.bounced(receipt, now),
@@ -37,14 +38,24 @@ impl Step<'_> {
             | Told::SoftBounced
             | Told::Delivered
             | Told::Opened
+            | Told::Dismissed
             | Told::Clicked
             | Told::Replied => {}
         }
     }
 
+    /// A change of preference. A no in answer to a message is entered where the contact is, as one
+    /// that a provider tells of: it says the same of the message, whoever took it down.
+    pub(super) fn preference(&mut self, preference: &Preference, now: Timestamp) {
+        if let Preference::Consent { answer: Answer::Denied, about: Some(about), .. } = preference {
+            self.enter(*about, Told::Unsubscribed, now);
+        }
+        fold::preference(self.state, preference, now);
+    }
+
     /// Keeps the most that was told. A send of which nothing was known was taken after all.
-    fn enter(&mut self, receipt: &Receipt<'_>, now: Timestamp) {
-        let head = receipt.decision.head();
+    fn enter(&mut self, decision: DecisionId, told: Told, now: Timestamp) {
+        let head = decision.head();
         let Some(contact) =
             self.state.ledger.iter_mut().rev().find(|contact| contact.decision == head)
         else {
@@ -56,15 +67,15 @@ impl Step<'_> {
             ContactKind::Ghost | ContactKind::DryRun => return,
         }
         let before = contact.told;
-        contact.told = before.max(receipt.told);
+        contact.told = before.max(told);
         let contact = *contact;
-        if before < receipt.told && matches!(receipt.told, Told::Unsubscribed | Told::Complained) {
-            self.decision.effects.push(Effect::Unwanted(contact.trigger, receipt.told));
+        if before < told && matches!(told, Told::Unsubscribed | Told::Complained) {
+            self.decision.effects.push(Effect::Unwanted(contact.trigger, told));
         }
-        if contact.kind == ContactKind::Unknown && receipt.told.proves_taken() {
-            govern::settle(self.state, receipt.decision, &Delivery::Delivered);
+        if contact.kind == ContactKind::Unknown && told.proves_taken() {
+            govern::settle(self.state, decision, &Delivery::Delivered);
             let verdict = Verdict::Send { channel: contact.channel };
-            self.replace((receipt.decision, &contact), VerdictKind::Unknown, verdict, now);
+            self.replace((decision, &contact), VerdictKind::Unknown, verdict, now);
         }
     }
 

@@ -9,7 +9,9 @@ use crate::engine::task::{Stage, TaskOutcome, TaskState, TaskTurn, What};
 use crate::engine::time::Span;
 use crate::store::Options;
 use crate::store::decisions::DecisionFilter;
-use crate::store::record::{ExposureRecord, InboxRow, OutboxRow, TaskRecord, Versions};
+use crate::store::record::{
+    ExposureRecord, InboxRow, MessageAnswer, OutboxRow, TaskRecord, Versions,
+};
 use crate::store::tasks::{TaskCounts, TaskFilter};
 use crate::store::view::Funnel;
 
@@ -455,6 +457,7 @@ pub(in crate::store) fn message(number: u8, customer: &str) -> InboxRow {
         offer: None,
         content: Vec::new(),
         read_at: None,
+        answer: None,
     }
 }
 
@@ -471,11 +474,24 @@ fn an_inbox_takes_each_message_once() {
     assert_eq!(page.items, [message(2, "a")]);
     let rest = store.inbox("a", page.next.as_deref(), 5).unwrap();
     assert_eq!((rest.items, rest.next), (vec![message(1, "a")], None));
-    let read = store.read_inbox("a", &id(1).to_string(), at(9)).unwrap().unwrap();
-    assert_eq!(read.read_at, Some(at(9).to_string()));
-    let again = store.read_inbox("a", &id(1).to_string(), at(10)).unwrap().unwrap();
-    assert_eq!(again.read_at, Some(at(9).to_string()));
-    assert_eq!(store.read_inbox("a", &id(3).to_string(), at(9)).unwrap(), None);
+    let (first, third) = (id(1).to_string(), id(3).to_string());
+    assert_eq!(store.answer_inbox(("a", &third), MessageAnswer::Read, at(9)).unwrap(), None);
+    let (read, dismissed) = (MessageAnswer::Read, MessageAnswer::Dismissed);
+    for (said, stands) in [
+        (dismissed, dismissed),
+        (read, dismissed),
+        (MessageAnswer::Clicked, MessageAnswer::Clicked),
+        (dismissed, MessageAnswer::Clicked),
+    ] {
+        let row = store.answer_inbox(("a", &first), said, at(9)).unwrap().unwrap();
+        assert_eq!(row.answer, Some(stands), "{said:?}");
+        assert_eq!(store.message("a", &first).unwrap().as_ref(), Some(&row));
+    }
+    let again = store.answer_inbox(("a", &first), read, at(10)).unwrap().unwrap();
+    assert_eq!(again.read_at, Some(at(9).to_string()), "the first time counts");
+    // One that was read before anybody told more of it.
+    let before = InboxRow { read_at: Some(at(5).to_string()), ..message(7, "a") };
+    assert_eq!((before.answer, before.answered()), (None, Some(read)));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use super::*;
 use crate::engine::decision::VerdictKind;
 use crate::engine::id::CustomerId;
 use crate::store::batch::{Batch, Mark, Ruled};
+use crate::store::record::MessageAnswer;
 use crate::store::view::Funnel;
 
 /// Customers of the first and the second of two shards, whose ids stand in no random name by chance.
@@ -170,8 +171,13 @@ fn an_inbox_goes_where_its_shard_goes() {
     assert_eq!(put(&first, &message(2, &here)), []);
     assert_eq!(put(&first, &read(2, 8)), []);
     assert_eq!(put(&first, &read(9, 8)), [], "there is no such message");
+    // More that was done with it counts, and less does not any more.
+    let clicked = InboxRow { answer: Some(MessageAnswer::Clicked), ..read(2, 7) };
+    let dismissed = InboxRow { answer: Some(MessageAnswer::Dismissed), ..read(2, 8) };
+    changes.extend(put(&first, &clicked));
+    assert_eq!((changes.len(), put(&first, &dismissed)), (5, vec![]));
     second.restore(0, &changes, 5).unwrap();
-    assert_eq!(inbox(&second), [message(3, &here), read(2, 7), message(1, &here)]);
+    assert_eq!(inbox(&second), [message(3, &here), clicked.clone(), message(1, &here)]);
     assert_eq!(told(&second, 0), told(&first, 0));
 
     let aged = first.aged_messages(at(2), None, 10).unwrap();
@@ -179,7 +185,7 @@ fn an_inbox_goes_where_its_shard_goes() {
     assert_eq!(prepared.changes(), aged);
     prepared.commit(&[]).unwrap();
     second.restore(0, &aged, 6).unwrap();
-    assert_eq!(inbox(&first), [message(3, &here), read(2, 7)]);
+    assert_eq!(inbox(&first), [message(3, &here), clicked]);
     assert_eq!(inbox(&second), inbox(&first));
     // Who is forgotten in the same commit gets none.
     let side = first.change_of(&message(4, &here)).unwrap();

@@ -326,6 +326,7 @@ fn who_refuses_and_then_moves_has_only_the_old_address_listed_after_a_crash() {
         answer: Answer::Denied,
         source: "page",
         evidence: None,
+        about: None,
     };
     let no = Record::Preference { customer: "a", preference: no }.to_bytes();
     let waits = event("b", "Other", "o1", start());

@@ -181,10 +181,16 @@ impl<'a> World<'a> {
             "told" => self.told(name, at, position, rest),
             "task" => self.wish(name, at, position, rest),
             "consent" => {
-                let answer = if rest == "yes" { Answer::Granted } else { Answer::Denied };
+                // `consent no big_cart`: in answer to the last send of that trigger.
+                let (word, trigger) = rest.split_once(' ').unwrap_or((rest, ""));
+                let slot = self.catalog.find_trigger(trigger);
+                let sent = self.sent.iter().rfind(|o| Some(o.trigger) == slot);
+                let about = sent.map(|order| order.decision);
+                let answer = if word == "yes" { Answer::Granted } else { Answer::Denied };
                 let (purpose, channel, source) = (Some(PurposeSlot(0)), None, "test".into());
                 let evidence = None;
-                let preference = Preference::Consent { purpose, channel, answer, source, evidence };
+                let preference =
+                    Preference::Consent { purpose, channel, answer, source, evidence, about };
                 self.apply(name, at, position, Body::Preference(preference))
             }
             "pause" => {

@@ -5,6 +5,7 @@ use super::harness::{World, check, check_from};
 use crate::engine::catalog::Catalog;
 use crate::engine::input::Told;
 use crate::engine::policy::CapScope;
+use crate::engine::slot::PurposeSlot;
 use crate::engine::testing::{EMAIL, SERVICE, rolling, send};
 
 /// `big_cart` by mail.
@@ -28,6 +29,8 @@ fn the_most_that_was_told_stands_in_whatever_order_it_comes() {
         (&["delivered", "soft_bounced"], Told::Delivered),
         (&["bounced", "delivered", "opened"], Told::Bounced),
         (&["clicked", "opened", "delivered"], Told::Clicked),
+        (&["dismissed", "opened"], Told::Dismissed),
+        (&["dismissed", "clicked", "dismissed"], Told::Clicked),
         (&["complained", "unsubscribed", "bounced", "replied"], Told::Complained),
     ] {
         let mut world = World::new(&catalog, "2026-03-02T12:00:00Z");
@@ -104,6 +107,28 @@ fn a_no_told_by_the_provider_holds() {
     let no = consents.last().unwrap();
     assert_eq!((no.purpose, no.channel), (None, Some(EMAIL)), "of whatever purpose, by mail");
     assert!(no.source.starts_with("complaint about "), "{}", no.source);
+}
+
+#[test]
+fn a_no_in_answer_to_a_message_counts_against_what_wrote_it_once() {
+    let catalog = by_mail();
+    let mut world = World::new(&catalog, "2026-03-02T12:00:00Z");
+    world.line("0s Checkout cart=100");
+    world.line("1s consent no");
+    assert!(world.unwanted.is_empty(), "it is about no message");
+    world.line("2s consent no big_cart");
+    world.line("3s consent no big_cart");
+    world.line("4s told unsubscribed big_cart");
+    assert_eq!(world.unwanted, ["big_cart unsubscribed"]);
+    assert_eq!(world.customers["ann"].ledger[0].told, Told::Unsubscribed);
+    // It reaches as far as was said, and the receipt no further than its channel.
+    let consents = &world.customers["ann"].rare.consents;
+    let about: Vec<_> = consents.iter().map(|no| (no.purpose, no.channel)).collect();
+    assert_eq!(about.first(), Some(&(Some(PurposeSlot(0)), None)));
+    let mut world = World::new(&catalog, "2026-03-02T12:00:00Z");
+    world.line("0s Checkout cart=100");
+    world.line("1s consent yes big_cart");
+    assert!(world.unwanted.is_empty(), "a yes is no harm");
 }
 
 #[test]

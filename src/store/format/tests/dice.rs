@@ -346,7 +346,7 @@ impl Dice {
         // Last: what was drawn before it was written down once.
         state.rare.rivals = (0..self.slot(3)).map(|slot| self.rival(slot)).collect();
         for contact in &mut state.ledger {
-            contact.told = Told::from_code(u8::try_from(self.slot(9)).unwrap()).unwrap();
+            contact.told = Told::from_code(u8::try_from(self.slot(10)).unwrap()).unwrap();
         }
         state.rare.answered_at = self.maybe(Self::instant);
         state.rare.handed_over_at = self.maybe(Self::instant);
