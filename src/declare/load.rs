@@ -242,6 +242,7 @@ impl<'t> ReadFiles<'t> {
         if !is_broken(list) {
             super::short_message::check(&policy, &triggers, self, list);
             super::loop_guard::check(&policy, given.as_ref(), &triggers, list);
+            super::pools::check(&policy, given.as_ref(), &triggers, list);
             super::leaving::check(&policy, &triggers, &texts, self, list);
         }
         if let Some(table) = symbols.full {

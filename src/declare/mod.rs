@@ -17,6 +17,7 @@ mod misplaced;
 mod model;
 mod node;
 mod policy;
+mod pools;
 mod profiles;
 mod ramp;
 mod read;

@@ -15,6 +15,7 @@ impl Step<'_> {
         if !self.state.rare.tasks.is_empty() {
             self.leave_desks();
         }
+        self.leave_pools();
         let applied = self.state.applied;
         *self.state = CustomerState::new(self.state.id.clone(), now);
         self.state.applied = applied;
