@@ -234,6 +234,43 @@ pub(crate) fn check(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::declare::{Source, SourceKind, load};
+    use crate::engine::catalog::Sending;
+
+    /// What becomes of a policy beside a trigger that writes marketing by `via`.
+    fn told(policy: &str, via: &str) -> Vec<String> {
+        let trigger = format!(
+            "trigger: t\nkind: status\nabout: a\nowner: a@b.example\nwhen: {{event: E}}\nsend: {{purpose: \
+             marketing, via: {via}, message: {{en: {{body: x}}}}}}\n"
+        );
+        let source =
+            |kind, path: &str, text: &str| Source { path: path.into(), text: text.into(), kind };
+        let sources = [
+            source(SourceKind::Policy, "policy.yaml", policy),
+            source(SourceKind::Trigger, "t.yaml", &trigger),
+        ];
+        let faults = match load(&sources, Sending::DryRun) {
+            Ok(loaded) => loaded.warnings,
+            Err(faults) => faults,
+        };
+        faults.iter().map(|fault| format!("{} {}", fault.code, fault.message)).collect()
+    }
+
+    #[test]
+    fn what_a_budget_pays_for_has_a_price() {
+        let policy = |budget: &str| {
+            format!("prices: {{sms: 0.05 EUR}}\nbudgets: {{{budget}: {{at_most: 5 EUR, per: day}}}}\n")
+        };
+        assert_eq!(told(&policy("marketing"), "sms"), Vec::<String>::new());
+        assert_eq!(
+            told(&policy("marketing"), "[sms, push]"),
+            ["E094 the budget `marketing` pays for `t`, which may write on `push`, and that has no price"]
+        );
+        assert_eq!(
+            told(&policy("service"), "push"),
+            ["W081 no trigger writes what the budget `service` pays for"]
+        );
+    }
 
     #[test]
     fn money_is_read_exactly_or_not_at_all() {

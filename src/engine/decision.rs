@@ -243,8 +243,6 @@ reasons! {
     QuietHours = "quiet_hours", "it is quiet time where the customer is";
     Blackout = "blackout", "a blackout date holds";
     Capped = "capped", "a frequency cap is reached";
-    AccountCap = "account_cap", "so many were written to in the same account that it has to wait";
-    Budget = "budget", "it waits for money of its budget";
     Spread = "spread", "the fan-out is spread over time";
     Unreachable = "unreachable", "the customer cannot be reached on any of the trigger's channels";
     ConditionFailed = "condition_failed", "the trigger's condition no longer held when the wait ended";
@@ -261,6 +259,8 @@ reasons! {
     Unanswered = "unanswered", "messages before it stayed without an answer, and a person takes over";
     Ramp = "ramp", "the trigger comes to everybody little by little, and not to this customer yet";
     HumanOnly = "human_only", "only a person may take this up with the customer";
+    AccountCap = "account_cap", "so many were written to in the same account that it has to wait";
+    Budget = "budget", "it waits for money of its budget";
 }
 
 /// A condition and what it saw.

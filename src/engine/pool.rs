@@ -99,8 +99,10 @@ pub enum PoolSaid {
     Asks(PoolRequest),
     /// It went, at that instant.
     Took(Timestamp),
-    /// It does not go: what was granted can be given to others.
+    /// It does not go: what was granted and not used can be given to others.
     Over,
+    /// It went and came to nothing for certain: what was used can be given to others.
+    Undone,
 }
 
 /// The answer of a pool.
@@ -142,6 +144,25 @@ pub struct Pool {
     pub open: ThinVec<Grant>,
     /// Requests that wait.
     pub waiting: ThinVec<PoolWaits>,
+}
+
+/// What of a grant comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Back {
+    /// What was not used. Of what was used, somebody who was forgotten does not know any more.
+    Unused,
+    /// Whatever became of it.
+    All,
+}
+
+impl Back {
+    /// Whether it takes back a grant of a kind.
+    pub const fn takes(self, kind: ContactKind) -> bool {
+        match self {
+            Self::All => true,
+            Self::Unused => matches!(kind, ContactKind::Reserved | ContactKind::DryRun),
+        }
+    }
 }
 
 /// Money that was granted.
@@ -262,9 +283,20 @@ pub enum Standing {
     Taken,
     /// It goes no more, and the pool may not know.
     Leaving,
+    /// It went and came to nothing, and the pool may not know.
+    Undoing,
 }
 
 impl Standing {
+    /// What a pool must be told until it answers, where that is so.
+    pub const fn last_word(self) -> Option<PoolSaid> {
+        match self {
+            Self::Leaving => Some(PoolSaid::Over),
+            Self::Undoing => Some(PoolSaid::Undone),
+            Self::Asking | Self::Waiting | Self::Granted | Self::Taken => None,
+        }
+    }
+
     /// The number under which it is kept. Never give one to another.
     pub const fn code(self) -> u8 {
         match self {
@@ -273,6 +305,7 @@ impl Standing {
             Self::Granted => 2,
             Self::Taken => 3,
             Self::Leaving => 4,
+            Self::Undoing => 5,
         }
     }
 
@@ -284,6 +317,7 @@ impl Standing {
             2 => Self::Granted,
             3 => Self::Taken,
             4 => Self::Leaving,
+            5 => Self::Undoing,
             _ => return None,
         })
     }
@@ -385,9 +419,9 @@ impl Pool {
         }
     }
 
-    /// Takes back what was granted.
-    pub fn give_back(&mut self, decision: DecisionId) {
-        self.open.retain(|grant| grant.decision != decision);
+    /// Takes back what was granted, if it may.
+    pub fn give_back(&mut self, decision: DecisionId, back: Back) {
+        self.open.retain(|grant| grant.decision != decision || !back.takes(grant.kind));
     }
 }
 

@@ -24,6 +24,7 @@ mod kill;
 #[cfg(test)]
 mod sdk;
 #[cfg(test)]
+mod pools;
 mod serve;
 #[cfg(test)]
 mod service;

@@ -310,6 +310,7 @@ impl<'a> Fields<'a> {
             }),
             "took" => PoolSaid::Took(instant(self.occurred_ms)?),
             "over" => PoolSaid::Over,
+            "undone" => PoolSaid::Undone,
             _ => return Err(unknown("the note is not known to this version")),
         };
         Ok(PoolNote {

@@ -179,7 +179,7 @@ impl Header<'_> {
         let more = match &note.what {
             PoolSaid::Asks(_) => 9,
             PoolSaid::Took(_) => 1,
-            PoolSaid::Over => 0,
+            PoolSaid::Over | PoolSaid::Undone => 0,
         };
         self.begin(Kind::Pool, 5 + more, Subject::Customer(pool))?;
         self.0.u8(key::DECISION)?.bytes(note.decision.as_bytes())?;
@@ -202,6 +202,7 @@ impl Header<'_> {
                 self.instant(key::OCCURRED_MS, *at)
             }
             PoolSaid::Over => self.text(key::WISH, "over"),
+            PoolSaid::Undone => self.text(key::WISH, "undone"),
         }
     }
 

@@ -13,7 +13,7 @@ use crate::engine::id::{CustomerId, DecisionId};
 use crate::engine::input::Told;
 use crate::engine::planted::{Fault, is_planted};
 use crate::engine::policy::CapRule;
-use crate::engine::pool::{Ask, Claim, Need, PoolOf, PoolRequest, Standing, UNTOLD_MAX};
+use crate::engine::pool::{Ask, Back, Claim, Need, PoolOf, PoolRequest, Standing, UNTOLD_MAX};
 use crate::engine::queue::ASK_AGAIN;
 use crate::engine::slot::{ChannelSlot, PurposeSlot, TriggerSlot};
 use crate::engine::time::Timestamp;
@@ -233,9 +233,10 @@ pub fn took_grant(account: &mut CustomerState, decision: DecisionId, at: Timesta
     }
 }
 
-/// Takes a granted contact back.
-pub fn release_grant(account: &mut CustomerState, decision: DecisionId) {
-    account.ledger.retain(|contact| contact.decision != decision.head());
+/// Takes a granted contact back, if it may.
+pub fn release_grant(account: &mut CustomerState, decision: DecisionId, back: Back) {
+    let head = decision.head();
+    account.ledger.retain(|contact| contact.decision != head || !back.takes(contact.kind));
 }
 
 /// A finding about a pool that makes an outreach wait.

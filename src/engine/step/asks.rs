@@ -140,13 +140,17 @@ impl Step<'_> {
         now: Timestamp,
         picks: impl Fn(&Ask) -> bool,
     ) {
-        let open = |ask: &Ask| ask.standing != Standing::Leaving && picks(ask);
+        let open = |ask: &Ask| ask.standing.last_word().is_none() && picks(ask);
         for pool in self.pools_of(id, open) {
-            if let Some(ask) = self.state.rare.ask_mut(id, &pool) {
-                (ask.standing, ask.at) = (Standing::Leaving, now);
-            }
-            if !is_planted(Fault::GrantKept) {
-                self.tell_pool(&pool, id, PoolSaid::Over);
+            let Some(ask) = self.state.rare.ask_mut(id, &pool) else { continue };
+            ask.standing = match ask.standing {
+                Standing::Taken => Standing::Undoing,
+                _ => Standing::Leaving,
+            };
+            ask.at = now;
+            let word = ask.standing.last_word().filter(|_| !is_planted(Fault::GrantKept));
+            if let Some(word) = word {
+                self.tell_pool(&pool, id, word);
             }
             self.wait_for_pools();
         }
@@ -161,14 +165,14 @@ impl Step<'_> {
     /// Says again what pools did not answer.
     pub(super) fn tell_pools_again(&mut self, now: Timestamp) {
         let asks = self.state.rare.asks().iter();
-        let unheard = asks
-            .filter(|ask| ask.standing == Standing::Leaving && ask.at + ASK_AGAIN <= now)
-            .map(|ask| (ask.decision, ask.pool.clone()));
-        for (id, pool) in unheard.collect::<Vec<_>>() {
+        let unheard = asks.filter(|ask| ask.at + ASK_AGAIN <= now).filter_map(|ask| {
+            Some((ask.decision, ask.pool.clone(), ask.standing.last_word()?))
+        });
+        for (id, pool, word) in unheard.collect::<Vec<_>>() {
             if let Some(ask) = self.state.rare.ask_mut(id, &pool) {
                 ask.at = now;
             }
-            self.tell_pool(&pool, id, PoolSaid::Over);
+            self.tell_pool(&pool, id, word);
         }
         self.wait_for_pools();
     }
@@ -176,7 +180,7 @@ impl Step<'_> {
     fn wait_for_pools(&mut self) {
         timers::disarm(self.state, |kind| *kind == TimerKind::Desk);
         let asks = self.state.rare.asks().iter();
-        let told = asks.filter(|ask| ask.standing == Standing::Leaving).map(|ask| ask.at).min();
+        let told = asks.filter(|ask| ask.standing.last_word().is_some()).map(|ask| ask.at).min();
         if let Some(told) = told {
             timers::arm(self.state, told + ASK_AGAIN, TimerKind::Desk);
         }
@@ -185,10 +189,13 @@ impl Step<'_> {
     /// All that waits is over. What went stays spent.
     pub(super) fn leave_pools(&mut self) {
         let asks = self.state.rare.asks().iter();
-        let open = asks.filter(|ask| ask.standing != Standing::Taken);
-        let open: Vec<_> = open.map(|ask| (ask.decision, ask.pool.clone())).collect();
-        for (id, pool) in open {
-            self.tell_pool(&pool, id, PoolSaid::Over);
+        let open = asks.map(|ask| (ask.decision, ask.pool.clone(), ask.standing));
+        for (id, pool, standing) in open.collect::<Vec<_>>() {
+            let word = match (standing, self.went_at(id)) {
+                (Standing::Taken, Some(at)) => PoolSaid::Took(at),
+                _ => standing.last_word().unwrap_or(PoolSaid::Over),
+            };
+            self.tell_pool(&pool, id, word);
         }
     }
 
@@ -202,11 +209,8 @@ impl Step<'_> {
         match (word.what, standing) {
             (PoolAnswer::Granted | PoolAnswer::Waits(_), Some(Standing::Asking | Standing::Waiting))
                 if late => {}
-            (PoolAnswer::Freed, Some(Standing::Leaving)) => {
-                let heard = |ask: &Ask| {
-                    let it = ask.decision == id && ask.pool == word.pool;
-                    !(it && ask.standing == Standing::Leaving)
-                };
+            (PoolAnswer::Freed, Some(Standing::Leaving | Standing::Undoing)) => {
+                let heard = |ask: &Ask| ask.decision != id || ask.pool != word.pool;
                 self.state.rare.retain_asks(heard);
                 self.wait_for_pools();
             }
@@ -217,9 +221,9 @@ impl Step<'_> {
                 self.decide_again(id, now);
             }
             // It has no use for it any more: what it went with, it told.
-            (PoolAnswer::Granted, None | Some(Standing::Leaving)) => {
-                let went = self.went_at(id);
-                let what = went.map_or(PoolSaid::Over, PoolSaid::Took);
+            (PoolAnswer::Granted, None | Some(Standing::Leaving | Standing::Undoing)) => {
+                let last = standing.and_then(Standing::last_word).unwrap_or(PoolSaid::Over);
+                let what = self.went_at(id).map_or(last, PoolSaid::Took);
                 self.tell_pool(&word.pool, id, what);
             }
             (PoolAnswer::Granted, Some(Standing::Taken)) => {

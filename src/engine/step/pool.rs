@@ -7,7 +7,7 @@ use super::super::decision::{Detail, Effect, Errand, Hold, Note};
 use super::super::govern::pools;
 use super::super::id::{CustomerId, DecisionId};
 use super::super::pool::{
-    Grant, Pool, PoolAnswer, PoolNote, PoolOf, PoolRequest, PoolSaid, PoolWaits, PoolWord, say_money,
+    Back, Grant, Pool, PoolAnswer, PoolNote, PoolOf, PoolRequest, PoolSaid, PoolWaits, PoolWord, say_money,
 };
 use super::super::queue::ASK_AGAIN;
 use super::super::time::Timestamp;
@@ -50,7 +50,7 @@ impl Step<'_> {
             }
             PoolSaid::Asks(request) => {
                 // It may have been granted for another channel.
-                self.take_back(&mut pool, note.decision);
+                self.take_back(&mut pool, note.decision, Back::Unused);
                 let (customer, request) = (note.customer.clone(), request.clone());
                 pool.wait(PoolWaits { decision: note.decision, customer, request });
             }
@@ -58,9 +58,11 @@ impl Step<'_> {
                 pool.took(note.decision, *at);
                 pools::took_grant(self.state, note.decision, *at);
             }
-            PoolSaid::Over => {
+            PoolSaid::Over | PoolSaid::Undone => {
+                let undone = note.what == PoolSaid::Undone;
+                let back = if undone { Back::All } else { Back::Unused };
                 pool.forget(note.decision);
-                self.take_back(&mut pool, note.decision);
+                self.take_back(&mut pool, note.decision, back);
                 words.push(self.word(to(now), PoolAnswer::Freed, ""));
             }
         }
@@ -174,9 +176,9 @@ impl Step<'_> {
         }
     }
 
-    fn take_back(&mut self, pool: &mut Pool, decision: DecisionId) {
-        pool.give_back(decision);
-        pools::release_grant(self.state, decision);
+    fn take_back(&mut self, pool: &mut Pool, decision: DecisionId, back: Back) {
+        pool.give_back(decision, back);
+        pools::release_grant(self.state, decision, back);
     }
 
     /// How long a request has to wait, and why.

@@ -7,7 +7,8 @@ use crate::engine::pool::{Ask, Standing};
 impl Explainer<'_> {
     /// Each request that is under way, one line.
     pub(super) fn pools(&self, text: &mut String) {
-        let open = |ask: &&Ask| !matches!(ask.standing, Standing::Taken | Standing::Leaving);
+        let open =
+            |ask: &&Ask| ask.standing != Standing::Taken && ask.standing.last_word().is_none();
         let asks: Vec<&Ask> = self.state.rare.asks().iter().filter(open).collect();
         if asks.is_empty() {
             return;

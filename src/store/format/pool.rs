@@ -134,7 +134,7 @@ impl super::tests::Dice {
             decision: dice.id(),
             pool: CustomerId::of_budget_pool(&dice.text()),
             channel: ChannelSlot(dice.slot(2)),
-            standing: Standing::from_code(u8::try_from(dice.slot(5)).unwrap()).unwrap(),
+            standing: Standing::from_code(u8::try_from(dice.slot(6)).unwrap()).unwrap(),
             at: dice.instant(),
             free_at: dice.maybe(Self::instant),
             why: dice.maybe(Self::text),

@@ -65,6 +65,8 @@ fn catalog(at_most: u32, paid: Option<u64>) -> Catalog {
 #[derive(Clone, Debug)]
 struct Sent {
     customer: String,
+    /// As it was known then: whoever was forgotten comes back without one.
+    account: Option<String>,
     decision: DecisionId,
     at: Timestamp,
     /// When it was known not to have gone out after all.
@@ -81,7 +83,6 @@ struct Underway {
 struct World<'c> {
     catalog: &'c Catalog,
     states: BTreeMap<String, CustomerState>,
-    accounts: BTreeMap<String, String>,
     now: Timestamp,
     number: u64,
     underway: Vec<Underway>,
@@ -101,7 +102,6 @@ impl<'c> World<'c> {
         Self {
             catalog,
             states: BTreeMap::new(),
-            accounts: BTreeMap::new(),
             now: at(START),
             number: 0,
             underway: Vec::new(),
@@ -125,7 +125,6 @@ impl<'c> World<'c> {
         (state.now, state.first_seen, state.last_seen) = (self.now, self.now, self.now);
         if let Some(account) = account {
             set(&mut state, ACCOUNT, account);
-            self.accounts.insert(name.to_owned(), account.to_owned());
         }
         self.states.insert(name.to_owned(), state);
     }
@@ -154,7 +153,8 @@ impl<'c> World<'c> {
                 Effect::Deliver(outreach) => {
                     let (customer, decision) = (name.to_owned(), outreach.decision);
                     let at = self.states[name].ledger.last().map_or(self.now, |contact| contact.at);
-                    self.sent.push(Sent { customer, decision, at, undone: None });
+                    let account = self.states[name].text_trait(ACCOUNT).map(str::to_owned);
+                    self.sent.push(Sent { customer, account, decision, at, undone: None });
                     self.check();
                 }
                 Effect::Errand(errand) => self.underway(errand),
@@ -245,8 +245,8 @@ impl<'c> World<'c> {
     fn check(&self) {
         let Some(last) = self.sent.last() else { return };
         let counts = |sent: &&Sent| sent.undone.is_none();
-        if let Some(account) = self.accounts.get(&last.customer) {
-            let of = |sent: &&Sent| self.accounts.get(&sent.customer) == Some(account);
+        if let Some(account) = &last.account {
+            let of = |sent: &&Sent| sent.account.as_ref() == Some(account);
             let counted = self.sent.iter().filter(counts).filter(of);
             let counted = counted.filter(|sent| last.at - span("1h") < sent.at).count();
             assert!(counted <= 2, "{counted} to {account} within an hour at {}", last.at);
@@ -379,6 +379,10 @@ fn of_what_waits_for_money_the_best_goes_when_a_day_begins() {
     assert_eq!(tell("2026-03-03T08:00", Body::Tick), "c4 granted");
     let took = PoolNote { what: PoolSaid::Took(at("2026-03-02T11:01")), ..asks(7, 0, 0.0) };
     assert_eq!(tell("2026-03-03T08:00", Body::Pool(took)), "c5 granted");
+    for number in [4, 5] {
+        let took = PoolNote { what: PoolSaid::Took(at("2026-03-03T09:00")), ..asks(number, 0, 0.0) };
+        assert_eq!(tell("2026-03-03T09:00", Body::Pool(took)), "");
+    }
     assert_eq!(tell("2026-03-04T08:00", Body::Tick), "c3 granted; c6 granted");
 }
 
