@@ -271,7 +271,8 @@ impl Building<'_, '_> {
         for words in raw.caps.iter().flatten().filter(|words| of_account(words)) {
             if !matches!(words.on_cap, None | Some(OnCapWord::Defer)) {
                 let message = "what the cap of an account stops can only wait";
-                let help = "leave `on_cap` out: its customers do not know when it is full".to_owned();
+                let help =
+                    "leave `on_cap` out: its customers do not know when it is full".to_owned();
                 self.faults.error("E092", words.extent, message, help);
             }
             caps.extend(self.cap(words).map(|cap| (cap, words.extent)));

@@ -68,7 +68,8 @@ impl Money {
             return None;
         }
         let (whole, part) = amount.split_once('.').unwrap_or((amount, "0"));
-        let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let digits =
+            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         if !digits(whole) || !digits(part) || 6 < part.len() {
             return None;
         }
@@ -103,7 +104,12 @@ pub(crate) fn build(
         budgets.extend(budget(key, words, registry, faults));
     }
     if let Some((key, _)) = raw.budgets.iter().flat_map(|all| &all.0).nth(BUDGETS_MAX) {
-        faults.error("E070", key.extent, format!("there are more than {BUDGETS_MAX} budgets"), None);
+        faults.error(
+            "E070",
+            key.extent,
+            format!("there are more than {BUDGETS_MAX} budgets"),
+            None,
+        );
     }
     budgets.sort_by(|left, right| left.name.cmp(&right.name));
     let account_caps = remembered(account_caps, faults);
@@ -115,14 +121,11 @@ fn words(key: &Key) -> Words {
 }
 
 /// One currency for the whole file: the first that it names.
-fn same_currency(
-    currency: &mut Option<Box<str>>,
-    money: &Located<Money>,
-    faults: &mut Faults<'_>,
-) {
+fn same_currency(currency: &mut Option<Box<str>>, money: &Located<Money>, faults: &mut Faults<'_>) {
     let first = currency.get_or_insert_with(|| money.value.currency.clone());
     if *first != money.value.currency {
-        let message = format!("this is in {}, and other amounts are in {first}", money.value.currency);
+        let message =
+            format!("this is in {}, and other amounts are in {first}", money.value.currency);
         let help = format!("write all amounts in {first}: nothing is converted");
         faults.error("E095", money.extent, message, help);
     }
@@ -259,12 +262,16 @@ mod tests {
     #[test]
     fn what_a_budget_pays_for_has_a_price() {
         let policy = |budget: &str| {
-            format!("prices: {{sms: 0.05 EUR}}\nbudgets: {{{budget}: {{at_most: 5 EUR, per: day}}}}\n")
+            format!(
+                "prices: {{sms: 0.05 EUR}}\nbudgets: {{{budget}: {{at_most: 5 EUR, per: day}}}}\n"
+            )
         };
         assert_eq!(told(&policy("marketing"), "sms"), Vec::<String>::new());
         assert_eq!(
             told(&policy("marketing"), "[sms, push]"),
-            ["E094 the budget `marketing` pays for `t`, which may write on `push`, and that has no price"]
+            [
+                "E094 the budget `marketing` pays for `t`, which may write on `push`, and that has no price"
+            ]
         );
         assert_eq!(
             told(&policy("service"), "push"),
@@ -279,10 +286,14 @@ mod tests {
         assert_eq!(read("500 EUR"), Some(500_000_000));
         assert_eq!(read("0.000001 EUR"), Some(1));
         assert_eq!(read("12.345600 CNY"), Some(12_345_600));
-        for text in ["", "5", "EUR 5", "5EUR", "-5 EUR", "5. EUR", ".5 EUR", "0.0000001 EUR", "5 eur"] {
+        for text in
+            ["", "5", "EUR 5", "5EUR", "-5 EUR", "5. EUR", ".5 EUR", "0.0000001 EUR", "5 eur"]
+        {
             assert_eq!(read(text), None, "{text}");
         }
-        for (micros, said) in [(50_000, "0.05"), (500_000_000, "500"), (1, "0.000001"), (1_500_000, "1.50")] {
+        for (micros, said) in
+            [(50_000, "0.05"), (500_000_000, "500"), (1, "0.000001"), (1_500_000, "1.50")]
+        {
             assert_eq!(say_money(micros), said);
         }
     }

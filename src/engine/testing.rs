@@ -16,8 +16,8 @@ use super::input::Answer;
 use super::message::Texts;
 use super::policy::{
     Blackout, Cap, CapLimit, CapRule, CapScope, Channel, ConsentRule, FreezeRule, HandledBy,
-    HoldoutRule, OnCap, Period, Policy, ProfilingRule, Purpose, QuietHours, QuietRule, Share, Shared,
-    Together, UnknownZone,
+    HoldoutRule, OnCap, Period, Policy, ProfilingRule, Purpose, QuietHours, QuietRule, Share,
+    Shared, Together, UnknownZone,
 };
 use super::slot::{
     ChannelSlot, EventSlot, PropertySlot, PurposeSlot, TagSlot, TraitSlot, TriggerSlot,

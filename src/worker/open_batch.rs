@@ -451,4 +451,3 @@ fn tell_budget(catalog: &Catalog, state: &CustomerState) {
     };
     stands.emit();
 }
-

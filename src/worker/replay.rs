@@ -271,7 +271,8 @@ impl<F: FnMut(Seen<'_>)> Replay<F> {
                 hasher.update(id.as_bytes());
                 hasher.update(&bytes);
                 self.report.state_hash.add(&hasher.finalize());
-                self.report.customers = self.report.customers.saturating_add(1);
+                let own = shard.state(number).is_some_and(|state| state.id.is_own());
+                self.report.customers = self.report.customers.saturating_add(u64::from(!own));
             }
             for (trigger, funnel) in shard.funnels() {
                 let sum = self.report.funnels.entry(trigger.clone());

@@ -22,9 +22,9 @@ mod kafka;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
-mod sdk;
-#[cfg(test)]
 mod pools;
+#[cfg(test)]
+mod sdk;
 mod serve;
 #[cfg(test)]
 mod service;

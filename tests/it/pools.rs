@@ -58,21 +58,35 @@ fn the_second_of_an_account_waits_and_leaves_when_there_is_room() {
     came(at, "bob");
     let held = || {
         let why = decision(at, "bob").and_then(|found| Some(found["why"].as_str()?.to_owned()));
-        why.is_some_and(|why| why.contains("cap of account `acme`") && why.contains("held by `hello`"))
+        why.is_some_and(|why| {
+            why.contains("cap of account `acme`") && why.contains("held by `hello`")
+        })
     };
     until("the second waits for the account", held);
     let waiting = decision(at, "bob").unwrap();
-    assert_eq!((&waiting["verdict"], &waiting["reason"]), (&json!("deferred"), &json!("account_cap")));
+    assert_eq!(
+        (&waiting["verdict"], &waiting["reason"]),
+        (&json!("deferred"), &json!("account_cap"))
+    );
+    let (_, told) = exchange(at, "GET", "/api/v1/customers/bob/explain", b"").unwrap();
+    let told = String::from_utf8(told).unwrap();
+    assert!(told.contains("shared with others") && told.contains("may be free"), "{told}");
     process.kill();
     let (process, at) = place.start();
     until("the second is written to", || verdict(at, "bob").as_deref() == Some("sent"));
-    let instant = |customer: &str| decision(at, customer).unwrap()["ruled_at"].as_str().unwrap().to_owned();
+    let instant =
+        |customer: &str| decision(at, customer).unwrap()["ruled_at"].as_str().unwrap().to_owned();
     let apart = |text: String| text.parse::<jiff::Timestamp>().unwrap();
     let apart = apart(instant("bob")) - apart(instant("ann"));
     assert!(8.0 <= apart.total(jiff::Unit::Second).unwrap(), "{apart}");
     let (_, metrics) = exchange(at, "GET", "/metrics", b"").unwrap();
     let metrics = String::from_utf8(metrics).unwrap();
-    assert!(metrics.contains("heedful_budget_spent{budget=\"transactional\",currency=\"EUR\"} 1\n"), "{metrics}");
-    assert!(metrics.contains("heedful_budget_limit{budget=\"transactional\",currency=\"EUR\"} 5\n"));
+    assert!(
+        metrics.contains("heedful_budget_spent{budget=\"transactional\",currency=\"EUR\"} 1\n"),
+        "{metrics}"
+    );
+    assert!(
+        metrics.contains("heedful_budget_limit{budget=\"transactional\",currency=\"EUR\"} 5\n")
+    );
     drop(process);
 }

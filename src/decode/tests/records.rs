@@ -3,12 +3,12 @@
 use super::*;
 use crate::engine::decision::Reason;
 use crate::engine::desk::{DeskNote, Request, Said};
-use crate::engine::time::Span;
-use crate::engine::pool::{PoolAnswer, PoolNote, PoolRequest, PoolSaid, PoolWord};
 use crate::engine::id::{CustomerId, DecisionId};
 use crate::engine::input::{Answer, Delivery, Outcome, Told};
 use crate::engine::operation::{Operation, Order, Scope};
+use crate::engine::pool::{PoolAnswer, PoolNote, PoolRequest, PoolSaid, PoolWord};
 use crate::engine::task::{Instruction, TaskOutcome, Wish};
+use crate::engine::time::Span;
 
 #[test]
 fn every_record_is_read_back_as_it_was_written() {

@@ -192,8 +192,7 @@ pub fn recheck(
     let mut winners = Winners::new();
     let mut course = Course::new(&mut winners);
     // Its rest began with itself; what fired together, and what pools grant, was settled then.
-    let settled =
-        |rule: &Rule| matches!(rule, Rule::OncePer | Rule::Arbitration | Rule::Pools);
+    let settled = |rule: &Rule| matches!(rule, Rule::OncePer | Rule::Arbitration | Rule::Pools);
     let again = ORDER.iter().filter(|(rule, _)| !settled(rule));
     for (_, check) in again {
         if let Passage::Break(verdict) = check(&case, &mut course) {

@@ -134,12 +134,7 @@ impl Step<'_> {
         self.give_back_where(id, now, |_| true);
     }
 
-    fn give_back_where(
-        &mut self,
-        id: DecisionId,
-        now: Timestamp,
-        picks: impl Fn(&Ask) -> bool,
-    ) {
+    fn give_back_where(&mut self, id: DecisionId, now: Timestamp, picks: impl Fn(&Ask) -> bool) {
         let open = |ask: &Ask| ask.standing.last_word().is_none() && picks(ask);
         for pool in self.pools_of(id, open) {
             let Some(ask) = self.state.rare.ask_mut(id, &pool) else { continue };
@@ -148,8 +143,7 @@ impl Step<'_> {
                 _ => Standing::Leaving,
             };
             ask.at = now;
-            let word = ask.standing.last_word().filter(|_| !is_planted(Fault::GrantKept));
-            if let Some(word) = word {
+            if let Some(word) = ask.standing.last_word() {
                 self.tell_pool(&pool, id, word);
             }
             self.wait_for_pools();
@@ -165,9 +159,9 @@ impl Step<'_> {
     /// Says again what pools did not answer.
     pub(super) fn tell_pools_again(&mut self, now: Timestamp) {
         let asks = self.state.rare.asks().iter();
-        let unheard = asks.filter(|ask| ask.at + ASK_AGAIN <= now).filter_map(|ask| {
-            Some((ask.decision, ask.pool.clone(), ask.standing.last_word()?))
-        });
+        let unheard = asks
+            .filter(|ask| ask.at + ASK_AGAIN <= now)
+            .filter_map(|ask| Some((ask.decision, ask.pool.clone(), ask.standing.last_word()?)));
         for (id, pool, word) in unheard.collect::<Vec<_>>() {
             if let Some(ask) = self.state.rare.ask_mut(id, &pool) {
                 ask.at = now;
@@ -207,8 +201,10 @@ impl Step<'_> {
         // An answer to an earlier request: that to the last one is on its way.
         let late = ask.is_some_and(|ask| ask.at != word.asked_at);
         match (word.what, standing) {
-            (PoolAnswer::Granted | PoolAnswer::Waits(_), Some(Standing::Asking | Standing::Waiting))
-                if late => {}
+            (
+                PoolAnswer::Granted | PoolAnswer::Waits(_),
+                Some(Standing::Asking | Standing::Waiting),
+            ) if late => {}
             (PoolAnswer::Freed, Some(Standing::Leaving | Standing::Undoing)) => {
                 let heard = |ask: &Ask| ask.decision != id || ask.pool != word.pool;
                 self.state.rare.retain_asks(heard);
@@ -290,6 +286,9 @@ impl Step<'_> {
     }
 
     fn tell_pool(&mut self, pool: &CustomerId, decision: DecisionId, what: PoolSaid) {
+        if matches!(what, PoolSaid::Over | PoolSaid::Undone) && is_planted(Fault::GrantKept) {
+            return;
+        }
         let note = PoolNote { decision, customer: self.state.id.clone(), what };
         let errand = Errand { to: pool.clone(), what: Note::Pool(note) };
         self.decision.effects.push(Effect::Errand(errand));

@@ -131,7 +131,8 @@ impl<'a> Step<'a> {
 
     /// Does what the judgement says and puts it on record.
     fn rule(&mut self, firing: Firing<'a>, judgement: Judgement, now: Timestamp) {
-        let Judgement { mut verdict, mut findings, arm, expires_at, replaces, claim, .. } = judgement;
+        let Judgement { mut verdict, mut findings, arm, expires_at, replaces, claim, .. } =
+            judgement;
         self.give_way(&replaces, now);
         self.tell_where_it_was(firing.id, &mut findings);
         let mut offer = None;

@@ -7,7 +7,8 @@ use super::super::decision::{Detail, Effect, Errand, Hold, Note};
 use super::super::govern::pools;
 use super::super::id::{CustomerId, DecisionId};
 use super::super::pool::{
-    Back, Grant, Pool, PoolAnswer, PoolNote, PoolOf, PoolRequest, PoolSaid, PoolWaits, PoolWord, say_money,
+    Back, Grant, Pool, PoolAnswer, PoolNote, PoolOf, PoolRequest, PoolSaid, PoolWaits, PoolWord,
+    say_money,
 };
 use super::super::queue::ASK_AGAIN;
 use super::super::time::Timestamp;
@@ -151,8 +152,7 @@ impl Step<'_> {
                 pools::enter_grant(self.catalog, self.state, (*decision, request), now);
             }
             PoolOf::Budget(_) => {
-                let grant =
-                    Grant { decision: *decision, micros: request.micros, at: now, kind };
+                let grant = Grant { decision: *decision, micros: request.micros, at: now, kind };
                 if !pool.grant(grant) {
                     return None;
                 }

@@ -123,6 +123,7 @@ fn what_customers_share_is_given_out_alike_by_any_number_of_shards() {
         (capped, unpaid) = (capped + of(Reason::AccountCap), unpaid + of(Reason::Budget));
         assert!(one.funnels.values().all(Funnel::is_balanced));
         assert!(one.funnels["silent"].sent <= 30, "what is paid for");
+        assert_eq!(one.customers, 25, "pools are none");
     }
     assert!(capped != 0 && unpaid != 0, "{capped} {unpaid}");
 }

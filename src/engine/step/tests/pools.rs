@@ -116,7 +116,10 @@ impl<'c> World<'c> {
     }
 
     fn below(&mut self, bound: u64) -> u64 {
-        self.dice = self.dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.dice = self
+            .dice
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.dice >> 33) % bound
     }
 
@@ -183,13 +186,16 @@ impl<'c> World<'c> {
     /// Lets time pass: timers and errands, each when it is due.
     fn pass(&mut self, until: Timestamp) {
         loop {
-            let timer = self.states.iter().filter_map(|(name, state)| Some((state.next_due()?, name)));
+            let timer =
+                self.states.iter().filter_map(|(name, state)| Some((state.next_due()?, name)));
             let timer = timer.min().map(|(due, name)| (due, name.clone()));
             let errand = self.underway.iter().enumerate();
             let errand = errand.min_by_key(|(_, errand)| (errand.due, errand.number));
             let errand = errand.map(|(index, errand)| (errand.due, index));
             match (timer, errand) {
-                (Some((due, name)), other) if due <= until && other.is_none_or(|(e, _)| due < e) => {
+                (Some((due, name)), other)
+                    if due <= until && other.is_none_or(|(e, _)| due < e) =>
+                {
                     self.now = self.now.max(due);
                     self.step(&name, due, 0, Body::Tick);
                 }
@@ -288,12 +294,16 @@ fn the_second_of_an_account_waits_and_goes_when_there_is_room() {
     assert_eq!(verdicts(&other), [None], "whoever has no account is under no cap of one");
     world.pass(world.now + span("5m"));
     let waiting = &world.states["bob"].rare.waiting[0];
-    assert_eq!((waiting.release_at, waiting.reason), (world.sent[0].at + span("1h"), Reason::AccountCap));
+    assert_eq!(
+        (waiting.release_at, waiting.reason),
+        (world.sent[0].at + span("1h"), Reason::AccountCap)
+    );
     let why = world.states["bob"].rare.asks()[0].why.clone().unwrap();
     assert!(why.contains("the cap of account `acme`") && why.contains("held by `low`"), "{why}");
     assert!(!why.contains("ann"), "what one customer knows does not name another");
     world.pass(world.now + span("2h"));
-    let times: Vec<_> = world.sent.iter().map(|sent| (&*sent.customer, sent.at - at(START))).collect();
+    let times: Vec<_> =
+        world.sent.iter().map(|sent| (&*sent.customer, sent.at - at(START))).collect();
     assert_eq!(times, [("ann", Span::ZERO), ("eve", span("1m")), ("bob", span("1h"))]);
 }
 
@@ -380,7 +390,8 @@ fn of_what_waits_for_money_the_best_goes_when_a_day_begins() {
     let took = PoolNote { what: PoolSaid::Took(at("2026-03-02T11:01")), ..asks(7, 0, 0.0) };
     assert_eq!(tell("2026-03-03T08:00", Body::Pool(took)), "c5 granted");
     for number in [4, 5] {
-        let took = PoolNote { what: PoolSaid::Took(at("2026-03-03T09:00")), ..asks(number, 0, 0.0) };
+        let took =
+            PoolNote { what: PoolSaid::Took(at("2026-03-03T09:00")), ..asks(number, 0, 0.0) };
         assert_eq!(tell("2026-03-03T09:00", Body::Pool(took)), "");
     }
     assert_eq!(tell("2026-03-04T08:00", Body::Tick), "c3 granted; c6 granted");
@@ -427,9 +438,11 @@ fn storm(seed: u64) -> (usize, usize) {
     let gone = world.erased.clone();
     for (name, state) in &world.states {
         assert!(state.rare.waiting.is_empty(), "{name} waits for ever");
-        let open = state.rare.asks().iter().filter(|ask| {
-            !matches!(ask.standing, crate::engine::pool::Standing::Taken)
-        });
+        let open = state
+            .rare
+            .asks()
+            .iter()
+            .filter(|ask| !matches!(ask.standing, crate::engine::pool::Standing::Taken));
         assert_eq!(open.count(), 0, "{name} still asks");
         if let Some(pool) = state.rare.pool() {
             assert!(pool.waiting.is_empty(), "{name} has somebody wait for ever");
