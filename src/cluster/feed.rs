@@ -13,6 +13,7 @@ use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::topic_partition_list::Offset;
 use smallvec::SmallVec;
 
+use super::arena::Arena;
 use super::original::{self, Value};
 use super::{Error, door};
 use crate::decode::{self, Attributes, shard_of};
@@ -60,12 +61,15 @@ pub(super) struct Feed {
     names: Names,
     fed: Arc<Fed>,
     places: Vec<Option<Place>>,
+    /// Room in which is put together what a message is beside its record.
+    around: Vec<u8>,
 }
 
 /// A shard that is being read.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Place {
     start: Start,
+    arena: Arena,
     events: Flow,
     internal: Flow,
     sample: Sample,
@@ -104,7 +108,8 @@ impl Feed {
             internal: reader()?,
             names: Names::new(settings.config()),
             fed,
-            places: vec![None; usize::from(shards)],
+            places: (0..shards).map(|_| None).collect(),
+            around: Vec::new(),
         })
     }
 
@@ -113,6 +118,7 @@ impl Feed {
         let Some(place) = self.places.get_mut(usize::from(shard)) else { return Ok(()) };
         *place = Some(Place {
             start,
+            arena: Arena::default(),
             events: Flow::Reading,
             internal: Flow::Reading,
             sample: Sample::default(),
@@ -156,7 +162,8 @@ impl Feed {
         for _ in 0..MESSAGES_AT_ONCE {
             match self.events.poll(Duration::ZERO) {
                 Some(Ok(message)) => {
-                    shards.extend(take_event(&message, &self.fed, &mut self.places, &self.names)?);
+                    let (places, around) = (&mut self.places, &mut self.around);
+                    shards.extend(take_event(&message, &self.fed, places, &self.names, around)?);
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
                     let shard = u16::try_from(partition).unwrap_or(u16::MAX);
@@ -172,13 +179,14 @@ impl Feed {
             match self.internal.poll(Duration::ZERO) {
                 Some(Ok(message)) => {
                     let (shard, position) = place_of(&message);
-                    if self.is_read(shard) {
+                    if let Some(Some(place)) = self.places.get_mut(usize::from(shard)) {
+                        pack(&mut self.around, &message, Value::Record, &headers_of(&message));
                         let entry = Entry {
                             position,
                             appended_at: time_of(&message),
                             form: Form::Record,
-                            record: Bytes::copy_from_slice(message.payload().unwrap_or_default()),
-                            around: around(&message, Value::Record),
+                            record: place.arena.copy(message.payload().unwrap_or_default()),
+                            around: place.arena.copy(&self.around),
                         };
                         self.fed.feed_aside(shard, entry);
                         shards.insert(shard);
@@ -243,6 +251,7 @@ fn take_event(
     fed: &Fed,
     places: &mut [Option<Place>],
     names: &Names,
+    room: &mut Vec<u8>,
 ) -> Result<Option<u16>, Error> {
     let count = u16::try_from(places.len()).unwrap_or(u16::MAX);
     let (shard, position) = place_of(message);
@@ -267,17 +276,23 @@ fn take_event(
     }
     // A deletion says nothing of a customer.
     let Some(payload) = message.payload() else { return Ok(None) };
-    let (form, record, value) = match judged(message) {
-        Some(judged) => (Form::Record, door::joined(judged, payload), Value::Behind(judged.len())),
+    // To ask for them costs a little each time, also where there are none.
+    let headers = headers_of(message);
+    let judged = headers.iter().find(|(key, _)| *key == door::JUDGED);
+    let (form, record, value) = match judged {
+        Some((_, judged)) => {
+            (Form::Record, door::joined(judged, payload), Value::Behind(judged.len()))
+        }
         None => {
             place.sample.look(message.key(), (shard, count), &names.events)?;
-            match line(message, payload) {
+            match line(message.key(), &headers, payload) {
                 Some(whole) => (Form::Line, whole, Value::Own(payload)),
-                None => (Form::Line, Bytes::copy_from_slice(payload), Value::Record),
+                None => (Form::Line, place.arena.copy(payload), Value::Record),
             }
         }
     };
-    let around = around(message, value);
+    pack(room, message, value, &headers);
+    let around = place.arena.copy(room);
     fed.feed(shard, Entry { position, appended_at, form, record, around });
     Ok(Some(shard))
 }
@@ -311,26 +326,31 @@ impl Sample {
     }
 }
 
-fn judged<'m>(message: &'m BorrowedMessage<'_>) -> Option<&'m [u8]> {
-    let headers = message.headers()?;
-    headers.iter().find(|header| header.key == door::JUDGED)?.value
+/// The headers of a message, by name.
+type HeadersOf<'m> = SmallVec<[(&'m str, &'m [u8]); HEADERS]>;
+
+fn headers_of<'m>(message: &'m BorrowedMessage<'_>) -> HeadersOf<'m> {
+    let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
+    headers.map(|header| (header.key, header.value.unwrap_or_default())).collect()
 }
 
-/// What a message is beside its record.
-fn around(message: &BorrowedMessage<'_>, value: Value<'_>) -> Bytes {
-    let headers = message.headers();
-    let headers = headers.iter().flat_map(|headers| headers.iter());
-    let headers: SmallVec<[_; HEADERS]> =
-        headers.map(|header| (header.key, header.value.unwrap_or_default())).collect();
-    original::packed(message.key(), value, &headers)
+/// Puts together what a message is beside its record.
+fn pack(
+    room: &mut Vec<u8>,
+    message: &BorrowedMessage<'_>,
+    value: Value<'_>,
+    headers: &HeadersOf<'_>,
+) {
+    room.clear();
+    original::pack(room, message.key(), value, headers);
 }
 
 /// An event put together in one piece: a `CloudEvent` may have its attributes in headers.
-fn line(message: &BorrowedMessage<'_>, payload: &[u8]) -> Option<Bytes> {
+fn line(key: Option<&[u8]>, headers: &HeadersOf<'_>, payload: &[u8]) -> Option<Bytes> {
     let mut pairs = Vec::new();
-    for header in message.headers().into_iter().flat_map(|headers| headers.iter()) {
-        if let Some(name) = header.key.strip_prefix(ATTRIBUTE)
-            && let Some(value) = header.value.and_then(|value| std::str::from_utf8(value).ok())
+    for (name, value) in headers {
+        if let Some(name) = name.strip_prefix(ATTRIBUTE)
+            && let Ok(value) = std::str::from_utf8(value)
         {
             pairs.push((name.to_ascii_lowercase(), value.to_owned()));
         }
@@ -338,8 +358,7 @@ fn line(message: &BorrowedMessage<'_>, payload: &[u8]) -> Option<Bytes> {
     if pairs.is_empty() {
         return None;
     }
-    let key = message.key().and_then(|key| std::str::from_utf8(key).ok());
-    if let Some(key) = key
+    if let Some(key) = key.and_then(|key| std::str::from_utf8(key).ok())
         && pairs.iter().all(|(name, _)| name != "subject")
     {
         pairs.push(("subject".to_owned(), key.to_owned()));

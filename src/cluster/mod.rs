@@ -6,6 +6,7 @@
 //! is kept), [`watch`] (where the topics end, and who has the other shards), [`door`] (how events and
 //! outcomes are appended).
 
+mod arena;
 mod commit;
 pub mod door;
 pub mod entry;

@@ -2,15 +2,11 @@
 
 use std::convert::Infallible;
 
-use bytes::Bytes;
 use minicbor::data::Type;
 use minicbor::decode::Error as Damaged;
 use minicbor::{Decoder, Encoder};
 
 use super::output::Message;
-
-/// Bytes that a short text takes beside itself.
-const HEAD_BYTES: usize = 5;
 
 /// Where a message's value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,19 +19,19 @@ pub(super) enum Value<'v> {
     Own(&'v [u8]),
 }
 
-/// What a message was, beside its record; empty where that is all.
-pub(super) fn packed(key: Option<&[u8]>, value: Value<'_>, headers: &[(&str, &[u8])]) -> Bytes {
+/// Writes what a message was, beside its record, into `packed`; nothing where that is all.
+pub(super) fn pack(
+    packed: &mut Vec<u8>,
+    key: Option<&[u8]>,
+    value: Value<'_>,
+    headers: &[(&str, &[u8])],
+) {
     let key = key.unwrap_or_default();
     if key.is_empty() && value == Value::Record && headers.is_empty() {
-        return Bytes::new();
+        return;
     }
-    let sizes = headers.iter().map(|(name, value)| name.len() + value.len() + 2 * HEAD_BYTES);
-    let own = if let Value::Own(own) = value { own.len() } else { 0 };
-    let size = key.len() + own + 2 * HEAD_BYTES + sizes.sum::<usize>();
-    let mut packed = Vec::with_capacity(size);
     // Writing into memory does not fail.
-    write(&mut Encoder::new(&mut packed), key, value, headers).unwrap_or_default();
-    Bytes::from(packed)
+    write(&mut Encoder::new(packed), key, value, headers).unwrap_or_default();
 }
 
 fn write(
@@ -86,6 +82,12 @@ fn read(packed: &[u8], record: &[u8]) -> Result<Message, Damaged> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn packed(key: Option<&[u8]>, value: Value<'_>, headers: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut packed = Vec::new();
+        pack(&mut packed, key, value, headers);
+        packed
+    }
 
     #[test]
     fn a_message_comes_back_as_it_was() {

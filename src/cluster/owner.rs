@@ -19,11 +19,10 @@ use crate::kafka::client::{Quiet, Reader};
 use crate::kafka::settings::Settings;
 use crate::kafka::topics::Names;
 use crate::log::fed::Fed;
+use crate::store::restoring::Restoring;
 use crate::store::{Mark, Store};
 use crate::worker::thread::Worker;
 
-/// Changes taken into the store in one batch.
-const CHANGES_AT_ONCE: usize = 2_000;
 /// The wait before brokers that do not answer are asked again.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 /// How long the brokers may take to answer.
@@ -105,8 +104,8 @@ impl Owner {
         let known = store.changelog_next(shard)?;
         let in_step = store.in_step_at(shard)?;
         let known = known.filter(|_| is_warm(in_step, began, self.deleted_kept));
-        let mut waiting = Vec::new();
         let from = known.unwrap_or(0);
+        let mut restoring = Restoring::new(store, shard, from);
         let restored = changelog::restore(
             &self.settings,
             &names.changelog,
@@ -118,18 +117,16 @@ impl Owner {
                 _ => store.drop_shard(shard).map_err(Error::from),
             },
             |key, value| {
-                waiting.extend(entry::change(shard, key, value));
-                if CHANGES_AT_ONCE <= waiting.len() {
-                    if self.gone.load(Ordering::Acquire) {
-                        return Err(Error::Gone);
-                    }
-                    store.restore(shard, &waiting, from)?;
-                    waiting.clear();
+                if self.gone.load(Ordering::Acquire) {
+                    return Err(Error::Gone);
                 }
-                Ok(())
+                match entry::change(shard, key, value) {
+                    Some(change) => Ok(restoring.take(change)?),
+                    None => Ok(()),
+                }
             },
         )?;
-        store.restore(shard, &waiting, restored.next)?;
+        restoring.end(restored.next)?;
         store.note_in_step([shard], began)?;
         let found = self.find(&names, store.mark(shard)?)?;
         tracing::info!(

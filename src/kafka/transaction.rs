@@ -55,17 +55,23 @@ pub struct Transactions {
     deliveries: Deliveries<Last>,
 }
 
-/// The last offset written of each topic and partition since the transaction began.
+/// The last offset written of each partition since the transaction began, by topic.
 #[derive(Debug, Default)]
-struct Last(BTreeMap<(String, u16), u64>);
+struct Last(BTreeMap<Box<str>, BTreeMap<u16, u64>>);
 
 impl Note for Last {
     fn written(&mut self, _place: usize, message: &BorrowedMessage<'_>) {
         let partition = u16::try_from(message.partition()).ok();
         let offset = u64::try_from(message.offset()).ok();
-        if let (Some(partition), Some(offset)) = (partition, offset) {
-            let last = self.0.entry((message.topic().to_owned(), partition)).or_default();
-            *last = offset.max(*last);
+        let (Some(partition), Some(offset)) = (partition, offset) else { return };
+        match self.0.get_mut(message.topic()) {
+            Some(last) => {
+                let last = last.entry(partition).or_default();
+                *last = offset.max(*last);
+            }
+            None => {
+                self.0.insert(message.topic().into(), BTreeMap::from([(partition, offset)]));
+            }
         }
     }
 }
@@ -137,10 +143,7 @@ impl Transactions {
         written_to: &str,
     ) -> Result<BTreeMap<u16, u64>, Error> {
         match self.try_commit(places, member) {
-            Ok(Last(last)) => {
-                let mine = last.into_iter().filter(|((topic, _), _)| topic == written_to);
-                Ok(mine.map(|((_, partition), offset)| (partition, offset)).collect())
-            }
+            Ok(Last(mut last)) => Ok(last.remove(written_to).unwrap_or_default()),
             Err(error @ Error::Aborted(_)) => {
                 self.abort()?;
                 Err(error)

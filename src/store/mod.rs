@@ -27,6 +27,7 @@ pub mod outbox;
 pub mod record;
 pub mod record_of;
 mod restore;
+pub mod restoring;
 pub mod states;
 mod task_record;
 pub mod tasks;

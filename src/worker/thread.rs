@@ -293,7 +293,11 @@ impl Running {
             false => self.worker.parts.clock.sleep_for(due - now),
         });
         let left = |limit: Duration, since: &Stopwatch| limit.saturating_sub(since.elapsed());
-        let heartbeat = left(HEARTBEAT, &self.heartbeat);
+        // One that is not to come would be waited for without end and without rest.
+        let heartbeat = match self.shows_life() && self.is_free() {
+            true => left(HEARTBEAT, &self.heartbeat),
+            false => SLEEP_MAX,
+        };
         let least = timer.map_or(heartbeat, |timer| timer.min(heartbeat));
         least.clamp(Duration::from_micros(100), SLEEP_MAX)
     }
@@ -360,19 +364,27 @@ impl Running {
     /// Hands the batch over when somebody waits for it and the last one is done, when states have
     /// waited long enough, or when it is time for a sign of life.
     fn close_if_due(&mut self) -> Result<(), Error> {
-        let free = self.under_way.load(Ordering::Acquire) == 0;
-        // Nobody takes an owner for blind whose source goes on without it.
-        let silent = self.worker.parts.log.is_shared()
-            && self.written == Written { heard: self.mark.position, aside: self.mark.aside };
-        let alive = !silent && HEARTBEAT <= self.heartbeat.elapsed();
+        let alive = self.shows_life() && HEARTBEAT <= self.heartbeat.elapsed();
         let (due, _) = self.past.due(self.mark.position);
         // The heartbeat began anew with the last batch.
         let held = BEHIND_MANY <= self.behind && self.heartbeat.elapsed() < HOLD_MAX;
         let urgent = self.open.is_urgent() && !held;
-        if free && (urgent || self.open.is_due(due) || alive) {
+        if self.is_free() && (urgent || self.open.is_due(due) || alive) {
             return self.hand_over_due();
         }
         Ok(())
+    }
+
+    /// Whether the last batch is committed.
+    fn is_free(&self) -> bool {
+        self.under_way.load(Ordering::Acquire) == 0
+    }
+
+    /// Whether signs of life are written down. Nobody takes an owner for blind whose source goes on
+    /// without it, so there it is silent when it has nothing to say.
+    fn shows_life(&self) -> bool {
+        let Mark { position: heard, aside, .. } = self.mark;
+        !self.worker.parts.log.is_shared() || self.written != Written { heard, aside }
     }
 
     /// Hands over what was ruled, and the states that have waited long enough.

@@ -77,6 +77,12 @@ impl<'a, 'c> Tally<'a, 'c> {
     /// nothing.
     pub(super) fn hold(&self, cap: &Cap, at: Timestamp) -> Hold {
         let until = match cap.limit {
+            // Mostly there were never as many.
+            CapLimit::Rolling { at_most, .. } | CapLimit::Calendar { at_most, .. }
+                if self.contacts.len() < usize::try_from(at_most).unwrap_or(usize::MAX) =>
+            {
+                return Hold::Free;
+            }
             CapLimit::Rolling { at_most: 0, .. } | CapLimit::Calendar { at_most: 0, .. } => {
                 return Hold::Never;
             }

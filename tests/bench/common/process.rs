@@ -84,7 +84,8 @@ impl Place {
             if START_MAX < watch.elapsed() || process.child.try_wait()?.is_some() {
                 return Err(format!("it does not start: {}", self.said()?).into());
             }
-            std::thread::sleep(LOOK);
+            // As exactly as a hundredth: each look costs the process time that is not its own.
+            std::thread::sleep(LOOK.max(watch.elapsed() / 100));
         }
     }
 
