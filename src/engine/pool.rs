@@ -8,6 +8,7 @@
 
 use thin_vec::ThinVec;
 
+use super::catalog::Sending;
 use super::customer::{ContactKind, Rare};
 use super::decision::Reason;
 use super::id::{CustomerId, DecisionId};
@@ -372,8 +373,10 @@ impl Pool {
         self.waiting.iter().filter(|other| other.rank().order(&rank).is_lt()).count()
     }
 
-    /// What is spent and granted in the period, in millionths; with what was only rehearsed.
-    pub fn used(&self, rehearsed: bool) -> u64 {
+    /// What is spent and granted in the period, in millionths; while sending is off, with what was only
+    /// rehearsed.
+    pub fn used(&self, sending: Sending) -> u64 {
+        let rehearsed = sending == Sending::DryRun;
         let counts = |grant: &&Grant| rehearsed || grant.kind != ContactKind::DryRun;
         let open = self.open.iter().filter(counts).map(|grant| grant.micros);
         let rest = if rehearsed { self.rehearsed } else { 0 };

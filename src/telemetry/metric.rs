@@ -58,6 +58,15 @@ pub(super) fn with_buckets(builder: PrometheusBuilder) -> PrometheusBuilder {
     builder.set_buckets_for_metric(suffix, &SECONDS).unwrap_or_default()
 }
 
+fn describe_budgets() {
+    describe_gauge!(
+        BUDGET_SPENT,
+        "Money spent and granted in the period of a budget, as of its last request, by budget"
+    );
+    describe_gauge!(BUDGET_LIMIT, "Money that a budget has in a period, by budget");
+    describe_gauge!(BUDGET_WAITING, "Messages that wait for a budget, as of its last request");
+}
+
 /// The help texts.
 pub(super) fn describe() {
     describe_counter!(EVENTS, "Events accepted and durable, by source");
@@ -82,12 +91,7 @@ pub(super) fn describe() {
         TASKS_NOW,
         "Tasks that are not done, by team and whether they are open, acked, or either and overdue"
     );
-    describe_gauge!(
-        BUDGET_SPENT,
-        "Money spent and granted in the period of a budget, as of its last request, by budget"
-    );
-    describe_gauge!(BUDGET_LIMIT, "Money that a budget has in a period, by budget");
-    describe_gauge!(BUDGET_WAITING, "Messages that wait for a budget, as of its last request");
+    describe_budgets();
     describe_histogram!(TASK_ACK, Unit::Seconds, "Time until a task was acknowledged");
     describe_counter!(APPLIED, "Inputs applied to customers, by shard");
     describe_gauge!(

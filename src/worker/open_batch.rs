@@ -8,7 +8,7 @@ use super::page::named_score;
 use super::shard::{Shard, Stepped};
 use super::unwritten::{Due, Unwritten};
 use crate::decode::KnownAs;
-use crate::engine::catalog::{Catalog, Sending};
+use crate::engine::catalog::Catalog;
 use crate::engine::customer::CustomerState;
 use crate::engine::decision::{Applied, Decision, Effect};
 use crate::engine::id::{CustomerId, DecisionId};
@@ -441,11 +441,10 @@ fn tell_budget(catalog: &Catalog, state: &CustomerState) {
     let Some((budget, pool)) = catalog.policy.shared.budget(name).zip(state.rare.pool()) else {
         return;
     };
-    let rehearsed = catalog.sending == Sending::DryRun;
     let stands = telemetry::BudgetStands {
         budget: name,
         currency: &budget.currency,
-        spent: pool.used(rehearsed),
+        spent: pool.used(catalog.sending),
         limit: budget.at_most,
         waiting: pool.waiting.len(),
     };

@@ -25,6 +25,7 @@ mod kill;
 mod pools;
 #[cfg(test)]
 mod sdk;
+#[cfg(test)]
 mod serve;
 #[cfg(test)]
 mod service;

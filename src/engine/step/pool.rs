@@ -196,7 +196,7 @@ impl Step<'_> {
                 let Some(budget) = policy.shared.budget(name) else {
                     return unknown("a budget of that name");
                 };
-                let used = pool.used(self.catalog.sending == Sending::DryRun);
+                let used = pool.used(self.catalog.sending);
                 let hold = match used.checked_add(request.micros) {
                     Some(sum) if sum <= budget.at_most => Hold::Free,
                     _ if budget.at_most < request.micros => Hold::Never,

@@ -265,6 +265,50 @@ impl<'c> World<'c> {
         }
     }
 
+    /// Nobody waits for ever, and the books agree.
+    fn check_end(&self) {
+        for (name, state) in &self.states {
+            assert!(state.rare.waiting.is_empty(), "{name} waits for ever");
+            let open = state
+                .rare
+                .asks()
+                .iter()
+                .filter(|ask| !matches!(ask.standing, crate::engine::pool::Standing::Taken));
+            assert_eq!(open.count(), 0, "{name} still asks");
+            if let Some(pool) = state.rare.pool() {
+                assert!(pool.waiting.is_empty(), "{name} has somebody wait for ever");
+            }
+        }
+        // What was granted is what went out and stands; only of somebody who was forgotten can more be.
+        if self.erased.is_empty() {
+            let budget = &self.catalog.policy.shared.budgets[0];
+            let (from, _) = budget.period(&self.catalog.policy.zone, self.now);
+            let stands = self.sent.iter().filter(|sent| sent.undone.is_none() && from <= sent.at);
+            let pool = CustomerId::of_budget_pool("service");
+            if let Some(pool) = self.states.get(pool.as_str()).and_then(|state| state.rare.pool())
+                && pool.from == from
+            {
+                // Of what was granted before and never heard of again, it may be spent in this period.
+                let unheard = pool.open.iter().filter(|grant| grant.at < from);
+                let unheard: u64 = unheard.map(|grant| grant.micros).sum();
+                let told = pool.used(Sending::On) - unheard;
+                assert_eq!(told, 50_000 * stands.count() as u64, "the books agree");
+            }
+            for account in ["acme", "bolt"] {
+                let id = CustomerId::of_account_pool(account);
+                let Some(pool) = self.states.get(id.as_str()) else { continue };
+                for contact in &pool.ledger {
+                    let of_it = |sent: &&Sent| sent.decision.head() == contact.decision;
+                    let sent = self.sent.iter().find(of_it);
+                    assert!(
+                        sent.is_some_and(|sent| sent.undone.is_none()),
+                        "{account} counts a ghost"
+                    );
+                }
+            }
+        }
+    }
+
     fn pool(&self, id: &CustomerId) -> &CustomerState {
         &self.states[id.as_str()]
     }
@@ -325,7 +369,7 @@ fn what_is_not_sent_after_all_makes_room_at_once() {
     world.ping("kim", PING);
     world.pass(world.now + span("1m"));
     let budget = CustomerId::of_budget_pool("service");
-    assert_eq!(world.pool(&budget).rare.pool().unwrap().used(false), 50_000);
+    assert_eq!(world.pool(&budget).rare.pool().unwrap().used(Sending::On), 50_000);
     assert_eq!(world.states["kim"].rare.waiting[0].reason, Reason::Budget);
     world.pass(world.now + span("4h"));
     assert!(world.states["kim"].rare.waiting.is_empty(), "it was too late");
@@ -434,46 +478,8 @@ fn storm(seed: u64) -> (usize, usize) {
     // Everything comes to its end: nothing is lost any more, and all that waits goes or expires.
     (world.lost, world.twice) = (0, 0);
     world.pass(world.now + span("12h"));
-    let asked = world.standing.len();
-    let gone = world.erased.clone();
-    for (name, state) in &world.states {
-        assert!(state.rare.waiting.is_empty(), "{name} waits for ever");
-        let open = state
-            .rare
-            .asks()
-            .iter()
-            .filter(|ask| !matches!(ask.standing, crate::engine::pool::Standing::Taken));
-        assert_eq!(open.count(), 0, "{name} still asks");
-        if let Some(pool) = state.rare.pool() {
-            assert!(pool.waiting.is_empty(), "{name} has somebody wait for ever");
-        }
-    }
-    // What was granted is what went out and stands; only of somebody who was forgotten can more be.
-    if gone.is_empty() {
-        let budget = &catalog.policy.shared.budgets[0];
-        let (from, _) = budget.period(&catalog.policy.zone, world.now);
-        let stands = world.sent.iter().filter(|sent| sent.undone.is_none() && from <= sent.at);
-        let pool = CustomerId::of_budget_pool("service");
-        if let Some(pool) = world.states.get(pool.as_str()).and_then(|state| state.rare.pool())
-            && pool.from == from
-        {
-            // Of what was granted before and never heard of again, it may be spent in this period.
-            let unheard = pool.open.iter().filter(|grant| grant.at < from);
-            let unheard: u64 = unheard.map(|grant| grant.micros).sum();
-            let told = pool.used(false) - unheard;
-            assert_eq!(told, 50_000 * stands.count() as u64, "the books agree");
-        }
-        for account in ["acme", "bolt"] {
-            let id = CustomerId::of_account_pool(account);
-            let Some(pool) = world.states.get(id.as_str()) else { continue };
-            for contact in &pool.ledger {
-                let of_it = |sent: &&Sent| sent.decision.head() == contact.decision;
-                let sent = world.sent.iter().find(of_it);
-                assert!(sent.is_some_and(|sent| sent.undone.is_none()), "{account} counts a ghost");
-            }
-        }
-    }
-    (asked, world.sent.len())
+    world.check_end();
+    (world.standing.len(), world.sent.len())
 }
 
 #[test]
@@ -509,6 +515,6 @@ fn a_rehearsal_spends_nothing() {
     assert_eq!(world.sent.len(), 1, "rehearsed sends count among themselves");
     let budget = CustomerId::of_budget_pool("service");
     let pool = world.pool(&budget).rare.pool().unwrap();
-    assert_eq!((pool.used(false), pool.used(true)), (0, 50_000));
+    assert_eq!((pool.used(Sending::On), pool.used(Sending::DryRun)), (0, 50_000));
     assert!(world.states["ann"].rare.asks().is_empty());
 }
