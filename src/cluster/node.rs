@@ -26,6 +26,9 @@ use crate::worker::{Workers, committer};
 /// The rest when there is nothing to do. To poll for so long would burn a core: librdkafka waits for
 /// whole milliseconds, and what is left of one is spent asking again and again.
 const IDLE: Duration = Duration::from_millis(1);
+/// The rest when nothing came for [`QUIET_AFTER`]: a thousand looks a second are a part of a core.
+const QUIET: Duration = Duration::from_millis(5);
+const QUIET_AFTER: Duration = Duration::from_millis(100);
 /// How often the store is flushed: what a loss of power takes is in the changelog.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 /// How often is noted that the store has all of the changelog.
@@ -132,6 +135,7 @@ impl Node {
     /// # Errors
     /// When the node must end: another has taken over, or something cannot be mended from here.
     pub fn run(self) -> Result<(), Error> {
+        let mut came = Stopwatch::start();
         let mut committed = Stopwatch::start();
         let mut flushed = Stopwatch::start();
         let mut looked = Stopwatch::start();
@@ -146,12 +150,15 @@ impl Node {
             let fed = core.feed.take()?;
             fed.iter().for_each(|shard| core.parts.workers.wake(*shard));
             core.feed.balance()?;
+            if !fed.is_empty() || core.commits.has_waiting() {
+                came = Stopwatch::start();
+            }
             let due = self.commit_every <= committed.elapsed() || core.commits.is_full();
             if due && (core.commits.has_waiting() || core.parts.shards.is_proof_wanted()) {
                 committed = Stopwatch::start();
                 self.commit(&mut core)?;
             } else if fed.is_empty() {
-                std::thread::sleep(IDLE);
+                std::thread::sleep(if came.elapsed() < QUIET_AFTER { IDLE } else { QUIET });
             }
             if LOOK_EVERY <= looked.elapsed() {
                 looked = Stopwatch::start();

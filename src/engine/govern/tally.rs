@@ -26,6 +26,8 @@ pub(super) struct Tally<'a, 'c> {
     contacts: SmallVec<[&'a Contact; CONTACTS]>,
     /// The days of all of them on the customer's wall clock: calendar caps ask again and again.
     days: OnceCell<SmallVec<[Day; CONTACTS]>>,
+    /// The day of now there.
+    today: OnceCell<Day>,
 }
 
 /// Whether ghosts count: among those of the global holdout they do, so that these are held by the
@@ -52,7 +54,7 @@ impl<'a, 'c> Tally<'a, 'c> {
         };
         let contacts: SmallVec<_> = case.ledger.iter().filter(counted).collect();
         debug_assert!(contacts.is_sorted_by_key(|contact: &&Contact| contact.at), "oldest first");
-        Self { case, contacts, days: OnceCell::new() }
+        Self { case, contacts, days: OnceCell::new(), today: OnceCell::new() }
     }
 
     /// The contacts that a cap counts, oldest first.
@@ -114,6 +116,12 @@ impl<'a, 'c> Tally<'a, 'c> {
         let is_full = |days| Self::nth(self.counted_in(cap, days), at_most).is_some();
         let utc = Zone::utc();
         let zone = if is_planted(Fault::CalendarOfUtc) { &utc } else { zone };
+        if at == self.case.now {
+            let today = *self.today.get_or_init(|| Day::of(at.in_zone(zone).date()));
+            if !is_full(period.around(today)) {
+                return Hold::Free;
+            }
+        }
         let free = zone.first_outside(at, |local| {
             let days = period.around(Day::of(local.date()));
             let next = days.to.date().filter(|_| is_full(days));
