@@ -266,6 +266,27 @@ mod tests {
     }
 
     #[test]
+    fn what_we_signed_and_did_not_write_so_is_no_token() {
+        let links = links(1);
+        let mut bytes = URL_SAFE_NO_PAD.decode(token(&links, "ada")).unwrap();
+        bytes.truncate(bytes.len() - TAG_BYTES);
+        let signed = |bytes: &[u8]| {
+            let mut mac = links.key.clone();
+            mac.update(bytes);
+            let tag = mac.finalize().into_bytes();
+            URL_SAFE_NO_PAD.encode([bytes, &tag].concat())
+        };
+        assert!(links.read(&signed(&bytes), at(0)).is_ok());
+        let longer = [&*bytes, b"x"].concat();
+        let another = [&[9], bytes.get(1..).unwrap()].concat();
+        let huge = token(&links, &"a".repeat(TOKEN_CHARS_MAX));
+        assert_eq!(links.read(&huge, at(0)), Err(Refusal::Forged), "longer than any of ours");
+        for wrong in [&longer, &another, &bytes[..bytes.len() - 1].to_vec(), &bytes[..9].to_vec()] {
+            assert_eq!(links.read(&signed(wrong), at(0)), Err(Refusal::Forged), "{}", wrong.len());
+        }
+    }
+
+    #[test]
     fn every_changed_character_is_a_forgery() {
         let links = links(1);
         let token = token(&links, "ada");

@@ -91,12 +91,32 @@ pub struct TriggerView {
     /// How many of its decisions wait because an operator holds them.
     #[serde(default)]
     pub held: u64,
+    /// The order in force that holds or stops this very trigger; `by` is `breaker` where a breaker
+    /// gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<OperationView>,
+    /// How far its ramp has come; absent where it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ramp: Option<RampView>,
     /// Hash of its file.
     pub version: String,
     /// `file:line`.
     pub place: String,
     /// Its counts.
     pub funnel: Funnel,
+}
+
+/// How far a trigger has come on its way to everybody.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RampView {
+    /// The part of all to whom it comes now, in per cent: 0 before it begins, 100 when it is over.
+    pub share: f64,
+    /// The part to whom it comes next; absent when it is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_share: Option<f64>,
+    /// When that is (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_at: Option<String>,
 }
 
 /// An order of an operator, as it is given.

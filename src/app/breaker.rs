@@ -2,7 +2,9 @@
 //! operator's, in the log of every shard.
 //!
 //! It takes all customers together to tell, so it is no matter of the engine: what was committed is
-//! counted here, after the fact. Counts are of this process and begin anew with it.
+//! counted here, after the fact. Counts are of this process; a restart finds them again in the store.
+
+mod recall;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -17,12 +19,12 @@ use crate::decode::Record;
 use crate::engine::decision::{Reason, VerdictKind};
 use crate::engine::input::Told;
 use crate::engine::operation::{LASTS_DEFAULT, Operation, Order, Scope};
-use crate::engine::policy::{Breaker, Share};
+use crate::engine::policy::{AtMost, Breaker, Share};
 use crate::engine::time::{Span, Timestamp};
 use crate::log::Group;
 use crate::log::appender::Appender;
-use crate::store::record::DecisionRecord;
-use crate::store::{Committed, Store};
+use crate::store::{Committed, Error, Store};
+use crate::worker::Workers;
 
 /// Who gives the orders of breakers.
 pub(super) const BY: &str = "breaker";
@@ -40,17 +42,21 @@ pub(super) struct Breakers {
     catalogs: Arc<Catalogs>,
     clock: Clock,
     store: Arc<Store>,
+    workers: Workers,
     counts: BTreeMap<String, Counts>,
     orders: mpsc::Sender<Operation>,
 }
 
-/// Breakers, and the work of bringing their orders into the log: it ends with them.
+/// Breakers, and the work of bringing their orders into the log: it ends with them. To be called
+/// before anything is committed: what was is counted.
+///
+/// # Errors
+/// When the store cannot be read.
 pub(super) fn pair(
-    catalogs: Arc<Catalogs>,
-    clock: Clock,
-    appender: Appender,
-    store: Arc<Store>,
-) -> (Breakers, impl Future<Output = ()>) {
+    (catalogs, clock): (Arc<Catalogs>, Clock),
+    (appender, workers): (Appender, Workers),
+    store: &Arc<Store>,
+) -> Result<(Breakers, impl Future<Output = ()> + use<>), Error> {
     let (orders, mut given) = mpsc::channel::<Operation>(WAITING_MAX);
     let shards = store.shards();
     let work = async move {
@@ -66,7 +72,9 @@ pub(super) fn pair(
             }
         }
     };
-    (Breakers { catalogs, clock, store, counts: BTreeMap::new(), orders }, work)
+    let store = Arc::clone(store);
+    let counts = recall::counts(&store, &catalogs.current(), clock.now())?;
+    Ok((Breakers { catalogs, clock, store, workers, counts, orders }, work))
 }
 
 /// The service ends: nobody gives orders any more.
@@ -79,6 +87,7 @@ impl Breakers {
     pub(super) fn hear(&mut self, committed: &Committed) {
         let catalog = self.catalogs.current();
         let now = self.clock.now();
+        let customers = || self.workers.count();
         let breaker = |trigger: &str| {
             let slot = catalog.find_trigger(trigger)?;
             catalog.trigger(slot)?.breaker
@@ -86,14 +95,18 @@ impl Breakers {
         let mut went_too_far: BTreeMap<String, String> = BTreeMap::new();
         let mut count = |trigger: &str, what: What| {
             let Some(breaker) = breaker(trigger) else { return };
-            let counts =
-                self.counts.entry(trigger.to_owned()).or_insert_with(|| Counts::new(&breaker));
-            if let Some(why) = counts.add(&breaker, what, now) {
+            let counts = self
+                .counts
+                .entry(trigger.to_owned())
+                .or_insert_with(|| Counts::new(&breaker, None));
+            if let Some(why) = counts.add(&breaker, what, now, &customers) {
                 went_too_far.insert(trigger.to_owned(), why);
             }
         };
-        for record in &committed.records {
-            what_of(record).into_iter().for_each(|what| count(&record.trigger, what));
+        for record in committed.records.iter().filter(|record| !record.dry_run) {
+            let (reason, turn) = (record.reason.as_deref(), Turn::after(record.history.len()));
+            let all = what_of(&record.verdict, reason, turn);
+            all.into_iter().for_each(|what| count(&record.trigger, what));
         }
         for (trigger, told) in &committed.unwanted {
             let unsubscribed = *told == Told::Unsubscribed;
@@ -152,15 +165,23 @@ enum What {
     Unsubscribed,
 }
 
-/// What a record that was committed says: nothing, while sending is off.
-fn what_of(record: &DecisionRecord) -> Vec<What> {
-    let verdict = VerdictKind::parse(&record.verdict);
-    let reason = record.reason.as_deref().and_then(Reason::parse);
-    let first = record.history.is_empty();
-    if record.dry_run {
-        return Vec::new();
+/// Whether a verdict is the first of its decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    First,
+    Later,
+}
+
+impl Turn {
+    const fn after(verdicts: usize) -> Self {
+        if verdicts == 0 { Self::First } else { Self::Later }
     }
-    match (verdict, reason) {
+}
+
+/// What a verdict says, of a decision with sending on.
+fn what_of(verdict: &str, reason: Option<&str>, turn: Turn) -> Vec<What> {
+    let first = turn == Turn::First;
+    match (VerdictKind::parse(verdict), reason.and_then(Reason::parse)) {
         (Some(VerdictKind::Send), _) if first => vec![What::Decided, What::Sent],
         (Some(VerdictKind::Send), _) => vec![What::Sent],
         (Some(VerdictKind::Task), _) if first => vec![What::Decided],
@@ -185,7 +206,7 @@ struct Counts {
 }
 
 impl Counts {
-    fn new(breaker: &Breaker) -> Self {
+    fn new(breaker: &Breaker, paused_at: Option<Timestamp>) -> Self {
         let of_day = || Window::new(Breaker::OVER);
         Self {
             decided: Window::new(breaker.per),
@@ -193,7 +214,14 @@ impl Counts {
             failed: of_day(),
             complained: of_day(),
             unsubscribed: of_day(),
-            paused_at: None,
+            paused_at,
+        }
+    }
+
+    /// Counts what happened before this process began, unless a pause came after it.
+    fn recall(&mut self, breaker: &Breaker, what: What, at: Timestamp) {
+        if self.paused_at.is_none_or(|paused_at| paused_at < at) {
+            self.enter(breaker, what, at);
         }
     }
 
@@ -210,8 +238,7 @@ impl Counts {
         self.paused_at = Some(now);
     }
 
-    /// Counts one, and says why that is too far, if it is.
-    fn add(&mut self, breaker: &Breaker, what: What, now: Timestamp) -> Option<String> {
+    fn enter(&mut self, breaker: &Breaker, what: What, now: Timestamp) {
         // Files say something else by now, and parts of another length cannot be told from these.
         if self.decided.over != breaker.per {
             self.decided = Window::new(breaker.per);
@@ -224,14 +251,34 @@ impl Counts {
             What::Unsubscribed => &mut self.unsubscribed,
         };
         window.add(now);
+    }
+
+    /// Counts one, and says why that is too far, if it is.
+    fn add(
+        &mut self,
+        breaker: &Breaker,
+        what: What,
+        now: Timestamp,
+        customers: &dyn Fn() -> u64,
+    ) -> Option<String> {
+        self.enter(breaker, what, now);
         if self.paused_at.is_some_and(|at| now - at < UNDER_WAY) {
             return None;
         }
         let decided = self.decided.sum(now);
-        if u64::from(breaker.at_most) < decided {
-            let Breaker { at_most, per, .. } = breaker;
+        // What passes whatever part of all it is needs no customers to be counted.
+        let known = if breaker.bound(0) < decided { customers() } else { 0 };
+        let bound = breaker.bound(known);
+        if bound < decided {
+            let per = breaker.per;
+            let of = match breaker.at_most {
+                AtMost::Count(_) => String::new(),
+                AtMost::Part(share) => {
+                    format!(" ({}% of {known} customers)", f64::from(share.0) / 100.0)
+                }
+            };
             return Some(format!(
-                "{decided} decisions to reach out within {per}, {at_most} at most"
+                "{decided} decisions to reach out within {per}, {bound} at most{of}"
             ));
         }
         let sent = self.sent.sum(now);
@@ -299,7 +346,7 @@ mod tests {
 
     fn breaker() -> Breaker {
         Breaker {
-            at_most: 3,
+            at_most: AtMost::Count(3),
             per: span("1h"),
             complaints: Some(Share(100)),
             unsubscribes: Some(Share(5_000)),
@@ -309,16 +356,16 @@ mod tests {
     }
 
     fn told(counts: &mut Counts, what: What, times: u32, when: &str) -> Option<String> {
-        (0..times).filter_map(|_| counts.add(&breaker(), what, at(when))).next_back()
+        (0..times).filter_map(|_| counts.add(&breaker(), what, at(when), &|| 0)).next_back()
     }
 
     #[test]
     fn more_decisions_in_a_stretch_than_allowed_are_too_many() {
-        let mut counts = Counts::new(&breaker());
+        let mut counts = Counts::new(&breaker(), None);
         assert_eq!(told(&mut counts, What::Decided, 3, "2026-03-02T12:00"), None);
         let why = told(&mut counts, What::Decided, 1, "2026-03-02T12:59").unwrap();
         assert_eq!(why, "4 decisions to reach out within 1h, 3 at most");
-        let mut counts = Counts::new(&breaker());
+        let mut counts = Counts::new(&breaker(), None);
         assert_eq!(told(&mut counts, What::Decided, 3, "2026-03-02T12:00"), None);
         assert_eq!(
             told(&mut counts, What::Decided, 3, "2026-03-02T13:02"),
@@ -328,17 +375,44 @@ mod tests {
     }
 
     #[test]
+    fn a_part_of_all_customers_is_never_less_than_says_something() {
+        let part = Breaker { at_most: AtMost::Part(Share(200)), ..breaker() };
+        for (customers, bound) in [(0, 4), (200, 4), (201, 5), (10_000, 200)] {
+            assert_eq!(part.bound(customers), bound, "{customers}");
+        }
+        let mut counts = Counts::new(&part, None);
+        let mut add =
+            |customers| counts.add(&part, What::Decided, at("2026-03-02T12:00"), &|| customers);
+        assert_eq!((0..4).find_map(|_| add(10)), None);
+        assert_eq!(add(201), None);
+        let why = add(201).unwrap();
+        assert_eq!(why, "6 decisions to reach out within 1h, 5 at most (2% of 201 customers)");
+    }
+
+    #[test]
+    fn what_is_recalled_counts_unless_it_was_before_a_pause() {
+        let paused_at = Some(at("2026-03-02T12:00"));
+        for (when, why) in [("2026-03-02T11:59", None), ("2026-03-02T12:01", Some("4 decisions"))] {
+            let mut counts = Counts::new(&breaker(), paused_at);
+            (0..3).for_each(|_| counts.recall(&breaker(), What::Decided, at(when)));
+            let told = told(&mut counts, What::Decided, 1, "2026-03-02T12:30");
+            let wanted = why.map(|why| format!("{why} to reach out within 1h, 3 at most"));
+            assert_eq!(told, wanted, "{when}");
+        }
+    }
+
+    #[test]
     fn harm_is_told_as_a_part_of_enough_sends() {
         for (what, times, why) in [
             (What::Failed, 1, "2 of 4 sends of a day failed, 25% may"),
             (What::Complained, 0, "1 of 4 sends of a day were complained about, 1% may"),
             (What::Unsubscribed, 2, "3 of 4 sends of a day led to unsubscribing, 50% may"),
         ] {
-            let mut counts = Counts::new(&breaker());
+            let mut counts = Counts::new(&breaker(), None);
             assert_eq!(told(&mut counts, what, times, "2026-03-02T12:00"), None);
             // Of three it says nothing.
             assert_eq!(told(&mut counts, What::Sent, 3, "2026-03-02T12:10"), None);
-            let mut few = Counts::new(&breaker());
+            let mut few = Counts::new(&breaker(), None);
             told(&mut few, What::Sent, 3, "2026-03-02T12:10");
             assert_eq!(told(&mut few, what, 3, "2026-03-02T12:10"), None);
             assert_eq!(told(&mut counts, What::Sent, 1, "2026-03-03T11:00"), None);
@@ -349,7 +423,7 @@ mod tests {
 
     #[test]
     fn after_a_pause_it_is_counted_anew_and_not_at_once_thought_of_again() {
-        let mut counts = Counts::new(&breaker());
+        let mut counts = Counts::new(&breaker(), None);
         assert!(told(&mut counts, What::Decided, 4, "2026-03-02T12:00").is_some());
         counts.begin_anew(at("2026-03-02T12:00"));
         assert_eq!(told(&mut counts, What::Decided, 9, "2026-03-02T12:00:30Z"), None);
@@ -358,7 +432,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_set_back_loses_nothing() {
-        let mut counts = Counts::new(&breaker());
+        let mut counts = Counts::new(&breaker(), None);
         assert_eq!(told(&mut counts, What::Decided, 3, "2026-03-02T12:00"), None);
         assert!(told(&mut counts, What::Decided, 1, "2026-03-02T11:00").is_some());
     }

@@ -231,6 +231,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+    use crate::catalog::Given;
     use crate::clock::Manual;
     use crate::engine::catalog::Sending;
     use crate::log::memory::Memory;
@@ -254,7 +255,8 @@ mod tests {
         std::fs::write(triggers.join("one.yaml"), trigger("one")).unwrap();
         let clock: Clock = Arc::new(Manual::at(Timestamp::MIN));
         let folders = Folders { triggers: triggers.clone(), models: PathBuf::from("none") };
-        let catalogs = Catalogs::open(folders, Sending::DryRun, Arc::clone(&clock)).unwrap();
+        let given = Given { sending: Sending::DryRun, caps: Vec::new() };
+        let catalogs = Catalogs::open(folders, given, Arc::clone(&clock)).unwrap();
         let catalogs = Arc::new(catalogs);
         let store = Store::open(&dir.path().join("store"), Options::default()).unwrap();
         let (sink, _committed) = tokio::sync::mpsc::channel(1);

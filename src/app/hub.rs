@@ -4,12 +4,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{broadcast, mpsc};
 
-use super::breaker::{self, Breakers};
+use super::breaker::Breakers;
 use super::courier::{self, Courier};
 use super::heard::Nodes;
 use crate::api::source::Live;
-use crate::catalog::Catalogs;
-use crate::clock::Shared as Clock;
 use crate::dispatch::Dispatcher;
 use crate::log::appender::Appender;
 use crate::store::{Committed, Store};
@@ -64,14 +62,13 @@ impl Hub {
 
 /// Hands what was committed to dispatch, listeners and, by way of the log, to whom it concerns, until
 /// the committer has ended. It never waits for any of them: the committer waits for it.
-pub(super) fn pump(
-    (committed, catalogs, clock): (mpsc::Receiver<Committed>, Arc<Catalogs>, Clock),
+pub(super) fn pump<F: Future<Output = ()>>(
+    (committed, (breakers, broken)): (mpsc::Receiver<Committed>, (Breakers, F)),
     dispatcher: Dispatcher,
     (appender, store): (&Appender, &Arc<Store>),
     hub: Arc<Hub>,
-) -> impl Future<Output = ()> + use<> {
+) -> impl Future<Output = ()> + use<F> {
     let (courier, carried) = courier::pair(appender.clone(), store.shards(), hub.nodes);
-    let (breakers, broken) = breaker::pair(catalogs, clock, appender.clone(), Arc::clone(store));
     let handed = hand_out(committed, dispatcher, (courier, breakers), hub);
     async move {
         tokio::join!(handed, carried, broken);

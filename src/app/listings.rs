@@ -39,6 +39,10 @@ fn looks_like_mail(address: &str) -> bool {
         && address.rsplit_once('@').is_some_and(|(name, host)| !name.is_empty() && !host.is_empty())
 }
 
+/// What becomes of messages to such an address: the rules above know customers, and not the list.
+const WHEN_LISTED: &str = "    a message there is refused when it is about to leave: it fills no cap then, and goes on to the \
+     next channel where its trigger says `fall_back`\n";
+
 /// Since when and why an address is on the list.
 pub(super) fn since(listed: &Listed) -> String {
     let since = Timestamp::from_millis(listed.at_ms);
@@ -200,7 +204,11 @@ impl Answers {
     /// The same in sentences.
     pub(super) fn suppressed_words(&self, traits: &serde_json::Value) -> String {
         let found = self.suppressed_entries(traits);
-        found.iter().map(|found| format!("  {}\n", since(found))).collect()
+        let mut told: String = found.iter().map(|found| format!("  {}\n", since(found))).collect();
+        if !found.is_empty() {
+            told.push_str(WHEN_LISTED);
+        }
+        told
     }
 
     fn suppressed_entries(&self, traits: &serde_json::Value) -> Vec<Listed> {

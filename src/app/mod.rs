@@ -48,12 +48,11 @@ use tokio::task::JoinHandle as Task;
 use tokio_util::sync::CancellationToken;
 
 use crate::api;
-use crate::catalog::{Catalogs, Folders, Status};
+use crate::catalog::{Catalogs, Folders, Given, Status};
 use crate::clock::Shared as Clock;
 use crate::config::{Config, Role};
 use crate::dispatch::in_app::InApp;
 use crate::dispatch::{Dispatcher, Setup, Unusable};
-use crate::engine::decision::VerdictKind;
 use crate::engine::id::DecisionId;
 use crate::hooks::{self, Doors};
 use crate::ingest::{Ingest, Keys, Now};
@@ -61,13 +60,13 @@ use crate::links::Links;
 use crate::log::Source as _;
 use crate::log::appender::{self, Appender};
 use crate::log::embedded::Embedded;
-use crate::store::view::Funnel;
 use crate::store::{self, Options, Store};
-use crate::telemetry::{FunnelRead, Metrics};
+use crate::telemetry::Metrics;
 use crate::worker::Workers;
 use alarm::Alarm;
 pub use alarm::Kind;
 use books::Books;
+use breaker::Breakers;
 use current::Current;
 use futures_util::future::BoxFuture;
 use guard::Guard;
@@ -322,7 +321,8 @@ struct Built {
 impl Built {
     async fn new(config: &Config, clock: &Clock) -> Result<Self, Error> {
         let folders = Folders { triggers: config.triggers.clone(), models: config.models.clone() };
-        let catalogs = Catalogs::open(folders, config.sending, Arc::clone(clock));
+        let given = Given { sending: config.sending, caps: config.caps_of_channels() };
+        let catalogs = Catalogs::open(folders, given, Arc::clone(clock));
         let catalogs = Arc::new(catalogs.map_err(Error::Catalog)?);
         let (sink, committed) = mpsc::channel(COMMITTED_MAX);
         let home = at_home(config, clock, &catalogs, &sink).await?;
@@ -382,9 +382,9 @@ impl Built {
         let (background, closing) = (CancellationToken::new(), CancellationToken::new());
         let watch = self.watch(config, clock);
         let router = self.router(config, clock, pages, (&life, &hub, &watch.noticed))?;
+        let breakers = self.breakers(clock)?;
         let Self { store, catalogs, workers, appender, in_app, dispatcher, mut home, .. } = self;
-        let ready = home.ready();
-        let (log, keep) = (home.embedded(), home.keep());
+        let (ready, log, keep) = (home.ready(), home.embedded(), home.keep());
         let (shards, committer) = home.start(Start {
             alarm: &alarm,
             config,
@@ -411,7 +411,7 @@ impl Built {
         );
         let begin = begin(ready, (dispatcher.clone(), self.left), Arc::clone(&life));
         let served = http::serve(listener, router, config.limits.connections, closing.clone());
-        let heard = (self.committed, catalogs.clone(), clock.clone());
+        let heard = (self.committed, breakers);
         let pump = hub::pump(heard, dispatcher.clone(), (&appender, &store), hub.clone());
         let tasks = Tasks {
             http: alarm.task("http", served),
@@ -446,6 +446,18 @@ impl Built {
             threads,
             home,
         })
+    }
+
+    /// What pauses triggers that go too far: to be made before anything is committed.
+    fn breakers(
+        &self,
+        clock: &Clock,
+    ) -> Result<(Breakers, impl Future<Output = ()> + use<>), store::Error> {
+        breaker::pair(
+            (Arc::clone(&self.catalogs), Arc::clone(clock)),
+            (self.appender.clone(), self.workers.clone()),
+            &self.store,
+        )
     }
 
     /// Who watches the models. Among nodes files are handed out by people.
@@ -507,7 +519,7 @@ impl Built {
         let (numbers, shown) = (Metrics::start(), self.home.shown());
         let clock_shown = Arc::clone(clock);
         let metrics = probe::metrics(move || {
-            show_funnels(&store, &shown);
+            source::show(&store, &shown);
             orders::show(&store, clock_shown.now());
             tasks::show(&store, &shown, clock_shown.now());
             numbers.render()
@@ -577,18 +589,5 @@ async fn cancellable(work: impl Future<Output = ()>, stop: CancellationToken) {
     tokio::select! {
         () = work => {}
         () = stop.cancelled() => {}
-    }
-}
-
-/// Shows the standing counts of all triggers as numbers.
-fn show_funnels(store: &Store, shown: &home::Shown) {
-    let (Ok(all), Ok(mut funnels)) = (store.funnels(), source::counts(store, shown())) else {
-        return;
-    };
-    for trigger in all.into_keys() {
-        // Of shards that went, somebody else tells.
-        let funnel = funnels.remove(&trigger).unwrap_or_else(|| Funnel::new(&trigger));
-        let verdicts = VerdictKind::ALL.map(|kind| (kind, funnel.standing(kind)));
-        FunnelRead { trigger: &trigger, matched: funnel.matched, verdicts: &verdicts }.emit();
     }
 }

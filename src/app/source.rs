@@ -11,8 +11,8 @@ use super::hub::Hub;
 use super::models::Noticed;
 use crate::api::source::{
     Answer, CatalogView, DecisionFilter, Failure, Live, ModelView, OperationView, OrderGiven, Page,
-    PreferenceChange, Source, SuppressionAnswer, SuppressionChange, SuppressionView, TaskFilter,
-    TaskOnly, TaskWish, TriggerView,
+    PreferenceChange, RampView, Source, SuppressionAnswer, SuppressionChange, SuppressionView,
+    TaskFilter, TaskOnly, TaskWish, TriggerView,
 };
 use crate::catalog::Catalogs;
 use crate::clock::Shared as Clock;
@@ -20,8 +20,12 @@ use crate::decode::{PreferenceRecord, Record, shard_of};
 use crate::dispatch::in_app::InApp;
 use crate::engine::catalog::{Catalog, Kind, Sending, TriggerState};
 use crate::engine::customer::{CustomerState, EVIDENCE_BYTES_MAX};
+use crate::engine::decision::VerdictKind;
 use crate::engine::id::{CustomerId, DecisionId};
 use crate::engine::input::Answer as ConsentAnswer;
+use crate::engine::operation::Scope;
+use crate::engine::policy::Share;
+use crate::engine::ramp::Ramp;
 use crate::engine::slot::TriggerSlot;
 use crate::engine::time::Timestamp;
 use crate::log;
@@ -30,6 +34,7 @@ use crate::store::explain::Explainer;
 use crate::store::record::{DeadLetter, DecisionRecord, InboxRow, TaskRecord};
 use crate::store::view::{CustomerFilter, CustomerLine, CustomerPage, CustomerSort, Funnel};
 use crate::store::{self, Store};
+use crate::telemetry;
 use crate::worker::{Shard, Workers, workers};
 
 /// Most dead letters given out at a time.
@@ -76,6 +81,7 @@ impl Source for Answers {
             let page = self.workers.customer(&id).await.map_err(unanswered)?;
             let mut page = page.ok_or_else(|| nobody(&id))?;
             page.suppressed = self.suppressed(&page.traits);
+            page.confirming = self.read(move |store| store.confirming(&id)).await?;
             Ok(page)
         })
     }
@@ -83,7 +89,7 @@ impl Source for Answers {
     fn explain(&self, customer: String, trigger: Option<String>) -> Answer<'_, String> {
         Box::pin(async move {
             let now = self.clock.now();
-            let id = customer.clone();
+            let (id, only) = (customer.clone(), trigger.clone());
             let look = move |shard: &Shard, state: Option<&CustomerState>| match state {
                 Some(state) => story(shard, state, trigger.as_deref(), now),
                 None => Err(nobody(&id)),
@@ -92,6 +98,11 @@ impl Source for Answers {
             if let Some(page) = self.workers.customer(&customer).await.map_err(unanswered)? {
                 told.push_str(&self.suppressed_words(&page.traits));
             }
+            let waiting = self.read(move |store| store.confirming(&customer)).await?;
+            let waiting = waiting
+                .iter()
+                .filter(|view| only.as_ref().is_none_or(|only| *only == view.trigger));
+            told.extend(waiting.map(|view| format!("  {}\n", view.sentence())));
             Ok(told)
         })
     }
@@ -133,7 +144,12 @@ impl Source for Answers {
             let catalog = self.catalogs.current();
             let shown = (self.shown)();
             let mut funnels = self.read(move |store| counts(store, shown)).await?;
-            let held = self.held().await?;
+            let (held, orders) = (self.held().await?, self.all_orders().await?);
+            let now = self.clock.now();
+            let order_of = |id: &str| {
+                let scope = Scope::Trigger(id.into()).to_string();
+                orders.iter().find(|order| order.in_force && order.scope == scope).cloned()
+            };
             Ok(catalog
                 .triggers
                 .iter()
@@ -146,6 +162,8 @@ impl Source for Answers {
                         owner: trigger.owner.to_string(),
                         enabled: trigger.state == TriggerState::Enabled,
                         held: held.get(id).copied().unwrap_or_default(),
+                        order: order_of(id),
+                        ramp: trigger.ramp.as_ref().map(|ramp| stage(ramp, now)),
                         version: trigger.version.to_string(),
                         place: format!("{}:{}", trigger.place.file, trigger.place.line),
                         funnel: funnels.remove(id).unwrap_or_else(|| Funnel::new(id)),
@@ -328,6 +346,17 @@ impl Answers {
     }
 }
 
+/// How far a ramp has come.
+fn stage(ramp: &Ramp, now: Timestamp) -> RampView {
+    let per_cent = |share: Share| f64::from(share.0) / 100.0;
+    let next = ramp.next(now);
+    RampView {
+        share: per_cent(ramp.share(now)),
+        next_share: next.map(|(_, share)| per_cent(share)),
+        next_at: next.map(|(at, _)| at.to_string()),
+    }
+}
+
 /// Counts by trigger of the shards that are shown.
 pub(super) fn counts(
     store: &Store,
@@ -336,6 +365,20 @@ pub(super) fn counts(
     match shown {
         Some(shown) => store.funnels_in(shown),
         None => store.funnels(),
+    }
+}
+
+/// Shows the standing counts of all triggers as numbers.
+pub(super) fn show(store: &Store, shown: &Shown) {
+    let (Ok(all), Ok(mut funnels)) = (store.funnels(), counts(store, shown())) else {
+        return;
+    };
+    for trigger in all.into_keys() {
+        // Of shards that went, somebody else tells.
+        let funnel = funnels.remove(&trigger).unwrap_or_else(|| Funnel::new(&trigger));
+        let verdicts = VerdictKind::ALL.map(|kind| (kind, funnel.standing(kind)));
+        telemetry::FunnelRead { trigger: &trigger, matched: funnel.matched, verdicts: &verdicts }
+            .emit();
     }
 }
 

@@ -1,6 +1,7 @@
 //! The service whole: from a request to a webhook, over restarts, reloads and failures.
 
 mod bench;
+mod confirm;
 mod hooks;
 mod orders;
 mod preferences;

@@ -16,6 +16,7 @@ pub use read::{Folders, Unreadable};
 use crate::clock::Shared as Clock;
 use crate::declare::{Fault, Source, load};
 use crate::engine::catalog::{Catalog, Sending};
+use crate::engine::policy::LentCap;
 use crate::engine::time::Timestamp;
 use crate::telemetry::CatalogRead;
 
@@ -49,11 +50,20 @@ pub enum Reading {
     Refused,
 }
 
+/// What the configuration says beside the files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Given {
+    /// Whether outreach leaves.
+    pub sending: Sending,
+    /// What channels bring along.
+    pub caps: Vec<LentCap>,
+}
+
 /// The catalog in force.
 #[derive(Debug)]
 pub struct Catalogs {
     folders: Folders,
-    sending: Sending,
+    given: Given,
     clock: Clock,
     current: ArcSwap<Catalog>,
     status: ArcSwap<Status>,
@@ -67,14 +77,14 @@ impl Catalogs {
     ///
     /// # Errors
     /// Every fault, a line each: without an older set there is nothing to go on with.
-    pub fn open(folders: Folders, sending: Sending, clock: Clock) -> Result<Self, Vec<String>> {
-        let (digest, taken) = attempt(&folders, sending);
+    pub fn open(folders: Folders, given: Given, clock: Clock) -> Result<Self, Vec<String>> {
+        let (digest, taken) = attempt(&folders, &given);
         let (catalog, warnings) = taken?;
         let status = status_of(&catalog, clock.now(), warnings);
         loaded(&status);
         Ok(Self {
             folders,
-            sending,
+            given,
             clock,
             current: ArcSwap::from_pointee(catalog),
             status: ArcSwap::from_pointee(status),
@@ -114,7 +124,7 @@ impl Catalogs {
     /// Reads the files again and brings them into force if they are without fault.
     pub fn reload(&self) -> Reading {
         let mut last_read = self.last_read.lock().unwrap_or_else(PoisonError::into_inner);
-        let (digest, taken) = attempt(&self.folders, self.sending);
+        let (digest, taken) = attempt(&self.folders, &self.given);
         if digest == *last_read {
             return Reading::Same;
         }
@@ -151,12 +161,13 @@ impl Catalogs {
 type Taken = Result<(Catalog, Vec<String>), Vec<String>>;
 
 /// Reads and checks, and says by a digest what was read.
-fn attempt(folders: &Folders, sending: Sending) -> (blake3::Hash, Taken) {
+fn attempt(folders: &Folders, given: &Given) -> (blake3::Hash, Taken) {
     match folders.read() {
         Ok(sources) => {
             let digest = digest(&sources);
-            let taken = load(&sources, sending)
-                .map(|loaded| {
+            let taken = load(&sources, given.sending)
+                .map(|mut loaded| {
+                    loaded.catalog.policy.lend(&given.caps);
                     let warnings = bounded(loaded.warnings.iter().map(line).collect());
                     (loaded.catalog, warnings)
                 })

@@ -20,6 +20,7 @@ use crate::declare::{
 };
 use crate::engine::catalog::{Catalog, Sending};
 use crate::engine::condition::Place;
+use crate::engine::policy::LentCap;
 use crate::log::embedded::Embedded;
 use crate::store::{self, Store};
 
@@ -32,6 +33,8 @@ pub struct FileSet {
     texts: BTreeMap<Arc<str>, Text>,
     /// The files and folders named by the user; none means all.
     asked: Vec<PathBuf>,
+    /// What channels bring along, where the configuration is known.
+    caps: Vec<LentCap>,
 }
 
 impl FileSet {
@@ -59,7 +62,13 @@ impl FileSet {
             unreadable: unreadable.iter().map(fault_of).collect(),
             texts,
             asked: if whole { Vec::new() } else { asked },
+            caps: Vec::new(),
         })
+    }
+
+    /// The same, under the caps that the channels of a configuration bring along.
+    fn under(self, config: &Config) -> Self {
+        Self { caps: config.caps_of_channels(), ..self }
     }
 
     /// Checks the set and makes a catalog of it.
@@ -67,7 +76,9 @@ impl FileSet {
     /// # Errors
     /// Every fault of every file.
     pub fn load(&self, sending: Sending) -> Result<Loaded, Vec<Fault>> {
-        self.whole(load(&self.sources, sending))
+        let mut loaded = self.whole(load(&self.sources, sending))?;
+        loaded.catalog.policy.lend(&self.caps);
+        Ok(loaded)
     }
 
     /// Checks the set and makes a catalog of it, for one of its classifiers to learn.
@@ -124,7 +135,8 @@ impl FileSet {
 /// When a path does not exist, or belongs to another set than the others.
 pub fn find(paths: &[PathBuf]) -> Result<FileSet, Error> {
     let Some(first) = paths.first() else {
-        return FileSet::read(&configured()?, Vec::new());
+        let config = config(&Flags::default())?;
+        return Ok(FileSet::read(&folders_in(&config), Vec::new())?.under(&config));
     };
     let folders = folders_of(first)?;
     for path in paths {
@@ -179,8 +191,7 @@ pub fn config(flags: &Flags) -> Result<Config, Error> {
 /// # Errors
 /// When there are no files.
 pub fn catalog(config: &Config, console: &mut Console) -> Result<Option<Catalog>, Error> {
-    let (triggers, models) = (config.triggers.clone(), config.models.clone());
-    let set = FileSet::read(&Folders { triggers, models }, Vec::new())?;
+    let set = FileSet::read(&folders_in(config), Vec::new())?.under(config);
     match set.load(config.sending) {
         Ok(loaded) => Ok(Some(loaded.catalog)),
         Err(faults) => {
@@ -216,10 +227,9 @@ fn stand_in(name: &str, set: Option<String>) -> Option<String> {
 /// What stands for a secret that is not set.
 const STAND_IN: &str = "whsec_c3RhbmQtaW4tZm9yLWEtc2VjcmV0LW9mLXRoZS10ZXN0cw==";
 
-/// The folders that `heedful.yaml` names, or the usual ones.
-fn configured() -> Result<Folders, Error> {
-    let config = config(&Flags::default())?;
-    Ok(Folders { triggers: config.triggers, models: config.models })
+/// The folders that a configuration names, or the usual ones.
+fn folders_in(config: &Config) -> Folders {
+    Folders { triggers: config.triggers.clone(), models: config.models.clone() }
 }
 
 /// The folders of the set that a path belongs to.

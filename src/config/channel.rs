@@ -12,6 +12,7 @@ use super::receipts::{self, ReceiptsConfig};
 use super::smtp::{self, SmtpConfig};
 use super::table::{Reading, Table};
 use super::topic::{self, TopicConfig};
+use crate::engine::policy::{AT_MOST_MAX, Period};
 use crate::engine::time::Span;
 
 /// Calls of one channel that may run at a time, unless the file says otherwise.
@@ -36,6 +37,8 @@ pub struct ChannelConfig {
     pub concurrency: usize,
     /// The provider's own limit.
     pub rate: Option<Rate>,
+    /// How many messages one customer may get here in a period of theirs.
+    pub at_most: Vec<(Period, u32)>,
     /// What to do when a call may or may not have arrived.
     pub on_unknown: OnUnknown,
     /// How what its provider tells later is taken in.
@@ -194,6 +197,7 @@ fn channel(
     let rate = table
         .take("rate")
         .and_then(|node| reading.parsed(&node, "a rate like `20/min`, `5/s` or `1000/h`"));
+    let at_most = table.take("at_most").map(|node| at_most(node, reading)).unwrap_or_default();
     let said = table.take("on_unknown");
     let kind = match word {
         Some(Word::Console) => Some(ChannelKind::Console),
@@ -223,8 +227,20 @@ fn channel(
         kind,
         concurrency: concurrency.unwrap_or(CONCURRENCY_DEFAULT),
         rate,
+        at_most,
         receipts,
     })
+}
+
+fn at_most(node: Node, reading: &mut Reading<'_>) -> Vec<(Period, u32)> {
+    let mut table = reading.table(node);
+    let mut found = Vec::new();
+    for (word, period) in [("day", Period::Day), ("week", Period::Week), ("month", Period::Month)] {
+        let most = table.take(word).and_then(|node| reading.number(&node, 1..=AT_MOST_MAX));
+        found.extend(most.map(|most| (period, most)));
+    }
+    table.end(reading);
+    found
 }
 
 fn on_unknown(

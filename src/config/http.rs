@@ -108,6 +108,8 @@ pub struct AnswerConfig {
 pub struct ConfirmConfig {
     /// The question; it was found when it was sent, absent when it never will be.
     pub asked: ProbeConfig,
+    /// Who is to confirm it, as a template.
+    pub by: Option<SecretString>,
     /// For how long it is asked.
     pub within: Span,
 }
@@ -304,11 +306,12 @@ fn confirm(node: Node, reading: &mut Reading<'_>) -> Option<ConfirmConfig> {
         None
     });
     let within = table.take("within").and_then(|node| reading.span(&node));
+    let by = table.take("by").and_then(|node| reading.secret(&node));
     let asked = probe(&mut table, ("sent_when", "not_sent_when"), reading);
     table.end(reading);
     let after = every.unwrap_or(CONFIRM_EVERY_DEFAULT);
     let within = within.unwrap_or(CONFIRM_WITHIN_DEFAULT);
-    Some(ConfirmConfig { asked: ProbeConfig { after, ..asked? }, within })
+    Some(ConfirmConfig { asked: ProbeConfig { after, ..asked? }, by, within })
 }
 
 fn idempotency(table: &mut Table, reading: &mut Reading<'_>) -> Option<Idempotency> {

@@ -48,6 +48,7 @@ pub use topic::TopicConfig;
 pub use unsubscribe::UnsubscribeConfig;
 
 use crate::engine::catalog::Sending;
+use crate::engine::policy::LentCap;
 use crate::engine::time::Span;
 use node::Node;
 use table::Reading;
@@ -209,6 +210,16 @@ impl Config {
         config.check_open(&mut faults);
         config.check_links(&mut faults);
         if faults.is_empty() { Ok(config) } else { Err(faults) }
+    }
+
+    /// The caps that channels bring along.
+    pub fn caps_of_channels(&self) -> Vec<LentCap> {
+        let of = |channel: &ChannelConfig| {
+            let caps = channel.at_most.clone().into_iter();
+            let channel: Box<str> = channel.name.as_str().into();
+            caps.map(move |(period, at_most)| LentCap { channel: channel.clone(), at_most, period })
+        };
+        self.channels.iter().flat_map(of).collect()
     }
 
     /// Whether only this machine can connect.

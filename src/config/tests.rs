@@ -1,6 +1,7 @@
 //! Tests of the configuration: precedence, defaults, and the text of each fault.
 
 use super::*;
+use crate::engine::policy::Period;
 
 fn load(yaml: &str, env: &[(&str, &str)], flags: Flags) -> Result<Config, String> {
     let folder = tempfile::tempdir().unwrap();
@@ -245,5 +246,31 @@ fn nodes_that_hear_of_each_others_sends_sign_with_one_key() {
     assert!(told.contains("sign links and references with the same `key`"), "{told}");
     for right in [format!("{kafka}{heard}{key}"), heard.to_owned(), kafka.to_owned()] {
         load(&right, &[], Flags::default()).unwrap();
+    }
+}
+
+#[test]
+fn channels_bring_along_what_they_take_of_one_customer() {
+    let wecom = |more: &str| {
+        format!(
+            "w: {{type: http, preset: wecom_customer, with: {{sender: mei}}, token_file: t{more}}}\n"
+        )
+    };
+    let told = |text: &str| {
+        let (channels, faults) = read_channels(text);
+        (Config { channels, ..Config::default() }.caps_of_channels(), faults)
+    };
+    let lent = |at_most, period| LentCap { channel: "w".into(), at_most, period };
+    for (text, caps) in [
+        (wecom(""), vec![lent(1, Period::Day), lent(4, Period::Month)]),
+        (wecom(", at_most: {week: 2}"), vec![lent(2, Period::Week)]),
+        (wecom(", at_most: {}"), vec![]),
+        ("w: {type: console}\n".to_owned(), vec![]),
+    ] {
+        assert_eq!(told(&text), (caps, vec![]), "{text}");
+    }
+    for wrong in ["{year: 1}", "{day: 0}", "{day: many}", "3"] {
+        let (caps, faults) = told(&format!("w: {{type: console, at_most: {wrong}}}\n"));
+        assert_eq!((caps.len(), faults.len()), (0, 1), "{wrong}: {faults:?}");
     }
 }

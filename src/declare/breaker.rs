@@ -5,7 +5,7 @@ use super::policy::File;
 use super::read::Faults;
 use super::scalar::some_time;
 use super::words::trigger::BreakerWords;
-use crate::engine::policy::Breaker;
+use crate::engine::policy::{AtMost, Breaker, Share};
 use crate::engine::time::Span;
 
 /// Longest stretch over which decisions are counted.
@@ -26,12 +26,12 @@ pub(crate) fn build(words: &BreakerWords, faults: &mut Faults<'_>) -> Option<Bre
         some_time(per, faults)
     });
     let at_most = words.at_most.0.as_ref()?;
-    if at_most.value.0 == 0 {
+    if matches!(at_most.value, AtMost::Count(0) | AtMost::Part(Share(0))) {
         let help = "to switch the trigger off, say `enabled: false`".to_owned();
         faults.error("E084", at_most.extent, "this would pause the trigger at once", help);
     }
     Some(Breaker {
-        at_most: at_most.value.0,
+        at_most: at_most.value,
         per: per?,
         complaints: words.complaints,
         unsubscribes: words.unsubscribes,

@@ -53,6 +53,29 @@ fn size_is_bounded() {
 }
 
 #[test]
+fn texts_that_would_fill_memory_or_stack_are_faults() {
+    let doubling: String =
+        (0..40).map(|n| format!("{{% set a{} = a{n} ~ a{n} %}}", n + 1)).collect();
+    let nested = "{% for a in customer.all %}".repeat(1_000);
+    let bombs = [
+        format!("{{% set a0 = 1 %}}{doubling}"),
+        nested + &"{% endfor %}".repeat(1_000),
+        format!("{{{{ {}1 }}}}", "not ".repeat(10_000)),
+        format!("{{% if a %}}{}{{% endif %}}", "{% elif a %}".repeat(4_000)),
+        "{{ \"x\" * 1000000000 }}".to_owned(),
+    ];
+    for bomb in bombs {
+        let text = format!(
+            "trigger: t\nkind: behavior\nabout: a\nowner: o@x.example\nwhen: {{event: E}}\nsend:\n  \
+             purpose: service\n  via: email\n  message:\n    en: {{subject: a, body: '{bomb}'}}\n"
+        );
+        let faults = faults(&text);
+        let told = faults.iter().any(|fault| fault.contains("this text cannot be rendered"));
+        assert!(told, "{}: {faults:?}", bomb.get(..60).unwrap_or(&bomb));
+    }
+}
+
+#[test]
 fn strange_letters_are_refused_or_kept() {
     for text in
         ["\u{0}", "a: \u{1}", "\u{feff}", "a: \u{2028}b", "\r\r\r", "a: \"\\u0000\"", "\u{85}"]

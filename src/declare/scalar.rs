@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use super::fault::{Extent, Located};
 use super::node::{Embedded, Meaning, Node, NodeKind, shorten};
 use super::read::{Faults, Read, word};
-use crate::engine::policy::Share;
+use crate::engine::policy::{AtMost, Share};
 use crate::engine::time::{Span, Zone};
 use crate::engine::value::Value;
 
@@ -280,6 +280,25 @@ impl Read for Whole {
         }
         faults.error("E005", node.extent, "a whole number from 0 to 1000000 is wanted here", None);
         None
+    }
+}
+
+schema!(AtMost, "CountOrShare", {
+    "oneOf": [
+        {"type": "integer", "minimum": 0, "maximum": 1_000_000},
+        {"type": "string", "pattern": "^[0-9]+(\\.[0-9]{1,2})?\\s*%$"}
+    ],
+    "description": "A whole number, or a part of all: `500`, `2%`."
+});
+
+impl Read for AtMost {
+    fn read(node: &Node, faults: &mut Faults<'_>) -> Option<Self> {
+        if let NodeKind::Scalar(scalar) = &node.kind
+            && matches!(scalar.meaning, Meaning::Number(_))
+        {
+            return Whole::read(node, faults).map(|count| Self::Count(count.0));
+        }
+        Share::read(node, faults).map(Self::Part)
     }
 }
 

@@ -7,7 +7,7 @@ use super::read::Faults;
 use super::scalar::Words;
 use super::suggest;
 use super::symbols::Symbols;
-use crate::engine::message::{FILTERS, TESTS, Texts};
+use crate::engine::message::{FILTERS, TESTS, Texts, bounded};
 use crate::engine::slot::PropertySlot;
 
 /// What the texts of one trigger may name.
@@ -67,6 +67,11 @@ impl Compiler<'_, '_> {
     }
 
     fn add(&mut self, name: &str, source: &Embedded) {
+        if let Err(why) = bounded(&source.text) {
+            let message = format!("this text cannot be rendered: {why}");
+            self.faults.error("E020", source.extent_of(0, 1), message, None);
+            return;
+        }
         let mut env = minijinja::Environment::new();
         if let Err(error) = env.add_template("text", &source.text) {
             self.broken(source, &error);

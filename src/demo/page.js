@@ -269,13 +269,15 @@ function scoresOf(page) {
 function customerParts(page) {
   const consents = page.consents.map((one) => element("li", {},
     `${one.granted ? "yes" : "no"} to ${one.purpose}${one.channel === "all" ? "" : ` on ${one.channel}`}`));
+  const kept = [...(page.suppressed || []).map((one) => `no messages to the address on ${one.channel}: ${one.cause} (${one.by})`),
+    ...(page.confirming || []).map((one) => `${one.trigger} on ${one.channel} waits for ${one.by || "a person"} to confirm it, given up ${shortTime(one.until)}`)];
   const caps = page.caps.map((one) => element("li", {},
     `${one.cap}: ${one.used} of ${one.at_most} used${one.free_at ? `, free again ${shortTime(one.free_at)}` : ""}`));
   const upcoming = page.upcoming.slice(0, 8).map((one) => element("li", {}, `${shortTime(one.at)} ${one.trigger}: `, ...rich(one.what)));
   const events = page.timeline.slice(0, 15).map((one) => element("li", {}, element("time", {}, shortTime(one.at)), ` ${one.event}`));
   return [healthOf(page), ...scoresOf(page),
     block("Timeline", events, "Nothing was heard of them yet."),
-    block("Consent and caps", [...consents, ...caps], "No answer is recorded."),
+    block("Consent and caps", [...consents, ...kept.map((text) => element("li", {}, text)), ...caps], "No answer is recorded."),
     block("Coming up", upcoming, "Nothing waits."),
     element("section", { class: "wide" }, element("h3", {}, "Decisions"),
       0 < page.decisions.length ? element("ol", {}, ...page.decisions.map(row))
@@ -302,6 +304,15 @@ async function showCustomer() {
 
 const VERDICTS = ["sent", "task", "held_out", "suppressed", "deferred", "expired", "cancelled", "unknown"];
 
+// What is special about a trigger now: an order that holds it, and how far its ramp has come.
+function stages(trigger) {
+  const { order, ramp, held } = trigger;
+  const lines = [];
+  if (order) lines.push(`${order.order} by ${order.by} since ${order.since}: ${order.why}; ${held} wait`);
+  if (ramp?.next_at) lines.push(`comes to ${ramp.share}% of all, to ${ramp.next_share}% from ${ramp.next_at}`);
+  return lines.map((line) => element("div", { class: "label" }, line));
+}
+
 function funnelRow(trigger) {
   const funnel = trigger.funnel;
   const why = (funnel.reasons || []).slice().sort((a, b) => b.count - a.count).map((one) => {
@@ -311,7 +322,7 @@ function funnelRow(trigger) {
     return button;
   });
   return element("tr", {},
-    element("td", { title: trigger.about }, trigger.id), element("td", {}, trigger.kind),
+    element("td", { title: trigger.about }, trigger.id, ...stages(trigger)), element("td", {}, trigger.kind),
     element("td", {}, String(funnel.matched)),
     ...VERDICTS.map((verdict) => element("td", {}, String(funnel[verdict]))),
     element("td", {}, ...(0 < why.length ? why : ["\u2013"])));

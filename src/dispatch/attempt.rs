@@ -80,9 +80,10 @@ pub fn next(held: &Held, seen: Seen, on_unknown: OnUnknown, now: Timestamp) -> N
         Seen::Called(CallResult::Delivered | CallResult::DeliveredAs { .. }) => {
             Next::Finish(Delivery::Delivered)
         }
-        Seen::Called(CallResult::Accepted { name, every, within }) => {
+        Seen::Called(CallResult::Accepted { name, by, every, within }) => {
             let (every_ms, until_ms) = (every.as_millis(), (now + within).as_millis());
-            let confirming = Some(Confirming { name, every_ms, until_ms });
+            let since_ms = now.as_millis();
+            let confirming = Some(Confirming { name, by, since_ms, every_ms, until_ms });
             ask_at(&OutboxRow { confirming, ..row.clone() }, 1, now + every)
         }
         Seen::Called(CallResult::Rejected { why }) => Next::Finish(match held.doubt {
@@ -352,7 +353,7 @@ mod tests {
         let hours = |hours| Span::HOUR.times(hours);
         let accepted = || {
             let (every, within) = (hours(1), hours(72));
-            Seen::Called(CallResult::Accepted { name: "m1".to_owned(), every, within })
+            Seen::Called(CallResult::Accepted { name: "m1".to_owned(), by: None, every, within })
         };
         let Next::Wait(row) = next(&held(1, Doubt::None), accepted(), Hold, at(0)) else {
             panic!("it is waited for")

@@ -231,6 +231,7 @@ fn with_defaults(configured: &[ChannelConfig]) -> Vec<ChannelConfig> {
         kind,
         concurrency: CONCURRENCY_DEFAULT,
         rate: None,
+        at_most: Vec::new(),
         on_unknown: OnUnknown::Retry,
         receipts: ReceiptsConfig::none(),
     };

@@ -19,6 +19,8 @@ pub enum CallResult {
     Accepted {
         /// By what name the channel knows it.
         name: String,
+        /// Who is to confirm it, where that is known.
+        by: Option<String>,
         /// How often it is to be asked whether they did.
         every: Span,
         /// For how long.

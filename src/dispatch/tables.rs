@@ -259,6 +259,13 @@ mod tests {
             OutboxRow { decided_at_ms: row().decided_at_ms + 86_400_000, ..numbered(3, 1) };
         assert_eq!(call(&tables, &tomorrow).await, CallResult::Delivered);
         assert_eq!(fs::read_dir(&place).unwrap().count(), 2, "each day has its own");
+        // And yesterday's is yesterday's, also when today's has begun.
+        assert_eq!(call(&tables, &numbered(4, 1)).await, CallResult::Delivered);
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(text.lines().count(), 4);
+        // What a line that fails would leave there is cut off behind the last whole one.
+        let length = tables.open.lock().unwrap().as_ref().map(|open| open.length);
+        assert_eq!(length, Some(text.len() as u64));
     }
 
     #[tokio::test]
@@ -275,6 +282,8 @@ mod tests {
             assert_eq!(call(&again, &numbered(number, 2)).await, CallResult::Delivered);
         }
         assert_eq!(fs::read_to_string(&path).unwrap(), before);
+        let short = OutboxRow { decision: "01".to_owned(), ..numbered(1, 2) };
+        assert!(matches!(holds(&path, &short.decision), Ok(false)), "it is another's beginning");
         // It was cut off: what is left of it goes, and it is written whole.
         let torn = before.len() - 9;
         fs::write(&path, before.get(..torn).unwrap()).unwrap();

@@ -169,6 +169,7 @@ mod whole {
                 kind: ChannelKind::Console,
                 concurrency: 4,
                 rate: None,
+                at_most: Vec::new(),
                 on_unknown,
                 receipts: ReceiptsConfig::none(),
             });

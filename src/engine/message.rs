@@ -4,6 +4,7 @@
 //! templates are compiled once, when the catalog is loaded, and nothing a customer typed is ever
 //! compiled: it is only ever a value. Instructions, values and output all have bounds.
 
+mod bombs;
 mod context;
 mod filters;
 mod locale;
@@ -97,6 +98,7 @@ impl Texts {
             let long = format!("the template is longer than {TEMPLATE_BYTES_MAX} bytes");
             return Err(Error::new(ErrorKind::SyntaxError, long));
         }
+        bounded(source).map_err(|why| Error::new(ErrorKind::InvalidOperation, why))?;
         self.env.add_template_owned(name.to_owned(), source.to_owned())?;
         let template = self.env.get_template(name)?;
         if !TAGS.iter().any(|tag| source.contains(tag)) && source.len() <= bytes_max(name) {
@@ -192,6 +194,15 @@ impl Default for Texts {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Whether a template can be compiled and written without taking all memory. To be asked before it is
+/// compiled.
+///
+/// # Errors
+/// Why not, and what to write instead.
+pub fn bounded(source: &str) -> Result<(), String> {
+    bombs::check(source)
 }
 
 /// The names that a template asks for (`customer.first_name`, `offer.code`), sorted.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::civil;
 
 use super::condition::Condition;
+use super::id::stable_hash;
 use super::slot::{ChannelSlot, EventSlot, PurposeSlot, TagSlot, TriggerSlot};
 use super::time::{Span, Timestamp, Zone};
 
@@ -100,7 +101,7 @@ impl Budget {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Breaker {
     /// So many new decisions to reach out at most.
-    pub at_most: u32,
+    pub at_most: AtMost,
     /// In any stretch of so long.
     pub per: Span,
     /// The part of its sends that customers may complain about.
@@ -109,11 +110,36 @@ pub struct Breaker {
     pub unsubscribes: Option<Share>,
     /// The part of its sends that may fail.
     pub failed: Option<Share>,
-    /// Fewer sends say nothing of parts.
+    /// Fewer sends, or decisions, say nothing of parts.
     pub of_at_least: u32,
 }
 
+/// How many new decisions to reach out a breaker lets pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AtMost {
+    /// So many.
+    Count(u32),
+    /// As many as a part of the customers who are known.
+    Part(Share),
+}
+
 impl Breaker {
+    /// The stretch that counts, of whatever it counts.
+    pub fn looks_back(&self) -> Span {
+        self.per.max(Self::OVER)
+    }
+
+    /// How many new decisions it lets pass, of so many customers.
+    pub fn bound(&self, customers: u64) -> u64 {
+        match self.at_most {
+            AtMost::Count(count) => count.into(),
+            AtMost::Part(share) => {
+                let part = customers.saturating_mul(share.0.into()).div_ceil(10_000);
+                part.max(self.of_at_least.into())
+            }
+        }
+    }
+
     /// The stretch over which parts are told.
     pub const OVER: Span = Span::DAY;
     /// Sends that say something of parts, where a file says nothing.
@@ -303,6 +329,48 @@ pub struct Cap {
     pub on_cap: OnCap,
 }
 
+/// A cap that a channel brings along, whatever the policy says: its provider takes no more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LentCap {
+    /// The channel.
+    pub channel: Box<str>,
+    /// How many.
+    pub at_most: u32,
+    /// In which period of the customer's zone.
+    pub period: Period,
+}
+
+impl Policy {
+    /// Takes in the caps of channels, but for those that it has itself.
+    pub fn lend(&mut self, lent: &[LentCap]) {
+        let mut caps = std::mem::take(&mut self.caps).into_vec();
+        let declared = caps.len();
+        for LentCap { channel, at_most, period } in lent {
+            let channels = (0_u16..).zip(&self.channels);
+            let slot = channels.into_iter().find(|(_, known)| *known.name == **channel);
+            let Some(slot) = slot.map(|(slot, _)| ChannelSlot(slot)) else { continue };
+            let scope = CapScope::Channel(slot);
+            let limit = CapLimit::Calendar { at_most: *at_most, period: *period };
+            if caps.iter().any(|cap| cap.scope == scope && cap.limit == limit) {
+                continue;
+            }
+            let per = match period {
+                Period::Day => "day",
+                Period::Week => "week",
+                Period::Month => "month",
+            };
+            let name = format!("{channel}: {at_most} per {per}, of the channel").into();
+            caps.push(Cap { name, scope, limit, on_cap: OnCap::Defer });
+        }
+        if declared < caps.len() {
+            // Decisions name what they were made under.
+            let version = format!("{} {lent:?}", self.version);
+            self.version = format!("{:016x}", stable_hash(&version)).into();
+        }
+        self.caps = caps.into();
+    }
+}
+
 /// Which contacts a cap counts and holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CapScope {
@@ -401,4 +469,25 @@ pub struct Freeze {
     pub until: Timestamp,
     /// The value that the ending event must carry (`same:`), if it must.
     pub same: Option<Box<str>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::testing::{EMAIL, calendar, shop};
+
+    #[test]
+    fn what_channels_bring_along_is_added_once_and_is_another_version() {
+        let own = calendar(1, Period::Day);
+        let mut policy = shop().cap("one a day", CapScope::Channel(EMAIL), own).policy;
+        let before = (policy.version.clone(), policy.caps.len());
+        let lent = |channel: &str, period| LentCap { channel: channel.into(), at_most: 1, period };
+        policy.lend(&[lent("email", Period::Day), lent("fax", Period::Week)]);
+        assert_eq!((policy.version.clone(), policy.caps.len()), before, "nothing is new");
+        policy.lend(&[lent("email", Period::Month)]);
+        assert_eq!(policy.caps.len(), before.1 + 1);
+        assert_eq!(&*policy.caps[before.1].name, "email: 1 per month, of the channel");
+        assert_eq!(policy.caps[before.1].scope, CapScope::Channel(EMAIL));
+        assert_ne!(policy.version, before.0);
+    }
 }

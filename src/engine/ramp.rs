@@ -40,6 +40,11 @@ impl Ramp {
         begun.map_or(Share::default(), |(_, share)| *share)
     }
 
+    /// The next part of all, and when it comes in; `None` when it is over.
+    pub fn next(&self, at: Timestamp) -> Option<(Timestamp, Share)> {
+        self.parts.iter().find(|(begins, _)| at < *begins).copied()
+    }
+
     /// Whether it is over: everybody is in.
     pub fn is_over(&self, at: Timestamp) -> bool {
         self.parts.last().is_none_or(|(begins, _)| *begins <= at)
@@ -88,6 +93,12 @@ mod tests {
             let when = at(when);
             assert_eq!(ramp.share(when), Share(share), "{when}");
             assert_eq!(ramp.is_over(when), share == 10_000, "{when}");
+            let next = ramp.next(when);
+            assert_eq!(next.is_none(), share == 10_000, "{when}");
+            assert!(
+                next.is_none_or(|(then, more)| when < then && ramp.share(then) == more),
+                "{when}"
+            );
             let names = (0..10_000).map(|n| format!("customer-{n}"));
             let inside: Vec<_> = names.filter(|name| ramp.has(name, when)).collect();
             let off = inside.len().abs_diff(usize::from(share));

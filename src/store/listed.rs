@@ -11,10 +11,14 @@ use super::changes::{Kind, Write};
 use super::commit::{from_json, json};
 use super::record::KnownSend;
 use super::{Error, Store};
+use crate::engine::id::DecisionId;
 use crate::engine::time::Timestamp;
 
 /// Longest text of who put an address there, in bytes.
 const BY_BYTES_MAX: usize = 200;
+
+/// How entries name the send of which something was told.
+pub const BY_RECEIPT: &str = "receipt of ";
 
 /// Why an address is on the list, the weakest first: a stronger reason stays when a weaker one comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -222,6 +226,28 @@ impl Store {
             }
         }
         Ok((all, None))
+    }
+
+    /// The entries that what was told of a send brought here, since a time: when, of which, and why.
+    /// Those by which an answer of nothing but a word to stop is about everything are none of them.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn listed_by_receipts(
+        &self,
+        since: Timestamp,
+    ) -> Result<Vec<(Timestamp, DecisionId, Cause)>, Error> {
+        let mut found = Vec::new();
+        for listed in self.all_listed() {
+            let listed = listed?;
+            let at = Timestamp::from_millis(listed.at_ms);
+            let is_told = listed.stands == Stands::On
+                && since <= at
+                && (listed.purpose.is_some() || listed.cause != Cause::Unsubscribed);
+            let id = listed.by.strip_prefix(BY_RECEIPT).filter(|_| is_told);
+            found.extend(id.and_then(DecisionId::parse).map(|id| (at, id, listed.cause)));
+        }
+        Ok(found)
     }
 
     /// What is known of the same address, channel and purpose as an entry.

@@ -3,8 +3,15 @@
 use fjall::PersistMode;
 
 use super::commit::{from_json, json};
+use super::decisions::DecisionFilter;
 use super::record::OutboxRow;
+use super::view::ConfirmingView;
 use super::{Error, Store};
+use crate::engine::decision::VerdictKind;
+use crate::engine::time::Timestamp;
+
+/// Sends of a customer that are looked through for what waits to be confirmed.
+const LOOKED_AT_MAX: usize = 50;
 
 impl Store {
     /// All rows, in no particular order: what a dispatcher finds when it starts.
@@ -40,6 +47,33 @@ impl Store {
     pub fn outbox_row(&self, decision: &str) -> Result<Option<OutboxRow>, Error> {
         let value = self.spaces.outbox.get(decision)?;
         value.map(|value| from_json("the outbox row", decision, &value)).transpose()
+    }
+
+    /// The newest messages to a customer that a person on the other side has yet to confirm.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn confirming(&self, customer: &str) -> Result<Vec<ConfirmingView>, Error> {
+        let filter = DecisionFilter {
+            customer: Some(customer.to_owned()),
+            verdict: Some(VerdictKind::Send.as_str().to_owned()),
+            ..DecisionFilter::default()
+        };
+        let time = |millis| Timestamp::from_millis(millis).to_string();
+        let mut found = Vec::new();
+        for record in self.decisions(&filter, None, LOOKED_AT_MAX)?.items {
+            let Some(row) = self.outbox_row(&record.id)? else { continue };
+            let Some(confirming) = row.confirming else { continue };
+            found.push(ConfirmingView {
+                decision: row.decision,
+                trigger: row.trigger,
+                channel: row.channel,
+                by: confirming.by,
+                since: (0 < confirming.since_ms).then(|| time(confirming.since_ms)),
+                until: time(confirming.until_ms),
+            });
+        }
+        Ok(found)
     }
 
     /// Writes rows durably, each only if it is still there; says which were. To be called before

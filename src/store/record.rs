@@ -200,6 +200,12 @@ pub struct OutboxRow {
 pub struct Confirming {
     /// By what name the other side knows it.
     pub name: String,
+    /// Who is to confirm it, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Since when, in milliseconds since the epoch.
+    #[serde(default)]
+    pub since_ms: i64,
     /// How often it is asked, in milliseconds.
     pub every_ms: i64,
     /// Until when, in milliseconds since the epoch.

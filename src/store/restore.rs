@@ -308,7 +308,6 @@ impl Store {
 }
 
 /// Something of a shard, read and as it is kept.
-#[expect(clippy::large_enum_variant, reason = "one at a time, and never kept")]
 enum Thing {
     Decision(DecisionRecord, Vec<u8>),
     Outbox(OutboxRow, Vec<u8>),

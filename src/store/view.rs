@@ -75,6 +75,9 @@ pub struct CustomerPage {
     /// Which of their addresses are on the suppression list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub suppressed: Vec<SuppressionView>,
+    /// Messages to them that a person on the other side has yet to confirm.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub confirming: Vec<ConfirmingView>,
     /// Whether scores may decide about what is written to the customer; absent when nobody said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profiling: Option<ProfilingView>,
@@ -155,6 +158,37 @@ pub struct SuppressionView {
     pub by: String,
     /// Since when (RFC 3339).
     pub since: String,
+}
+
+/// A message that goes out when a person on the other side confirms it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ConfirmingView {
+    /// The decision.
+    pub decision: String,
+    /// Its trigger.
+    pub trigger: String,
+    /// The channel.
+    pub channel: String,
+    /// Who is to confirm it, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Since when it waits (RFC 3339); absent where an older version did not note it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// When it is given up (RFC 3339).
+    pub until: String,
+}
+
+impl ConfirmingView {
+    /// The same as a sentence.
+    pub fn sentence(&self) -> String {
+        let Self { trigger, channel, until, .. } = self;
+        let by = self.by.as_deref().unwrap_or("a person");
+        let since = self.since.as_ref().map_or(String::new(), |since| format!(" since {since}"));
+        format!(
+            "the message of `{trigger}` on `{channel}` waits for {by} to confirm it{since}; given up at {until}"
+        )
+    }
 }
 
 /// What a customer said to being profiled.

@@ -5,7 +5,7 @@ use crate::decode::{ListingRecord, PreferenceRecord, ReceiptRecord, Record};
 use crate::engine::govern;
 use crate::engine::input::{Answer, Told};
 use crate::engine::time::Timestamp;
-use crate::store::listed::{Cause, Listing, Stands, Whose};
+use crate::store::listed::{BY_RECEIPT, Cause, Listing, Stands, Whose};
 
 /// The changes of the list that a record makes. Those of customers are about the addresses that they
 /// have when it is heard.
@@ -56,7 +56,7 @@ fn told(shard: &Shard, receipt: &ReceiptRecord<'_>, at: Timestamp) -> Option<Lis
             otherwise: now().map(|(_, address)| address),
         },
     };
-    let by = format!("receipt of {}", receipt.decision);
+    let by = format!("{BY_RECEIPT}{}", receipt.decision);
     let channel = receipt.channel.to_owned();
     Some(Listing { whose, channel, purpose, cause, by, at, stands: Stands::On })
 }

@@ -170,6 +170,7 @@ pub fn page(shard: &Shard, id: &str, now: Timestamp) -> Option<CustomerPage> {
         challengers: state.rare.rivals.iter().filter_map(|own| rival(catalog, own)).collect(),
         consents: consents(state, &teller),
         suppressed: Vec::new(),
+        confirming: Vec::new(),
         profiling: profiling(state),
         paused_until: state.rare.paused_until.filter(|until| now < *until).map(|at| at.to_string()),
         timeline: state

@@ -88,6 +88,11 @@ impl Workers {
         Some(mailbox.status().position())
     }
 
+    /// How many customers are here.
+    pub fn count(&self) -> u64 {
+        self.mailboxes().iter().map(|mailbox| mailbox.status().customers()).sum()
+    }
+
     /// Whether every worker has loaded its customers.
     pub fn are_loaded(&self) -> bool {
         self.mailboxes().iter().all(|mailbox| mailbox.status().is_loaded())

@@ -13,6 +13,7 @@ mod load;
 mod migrate;
 mod network;
 mod nodes;
+mod orders;
 mod owned;
 mod people;
 mod proxy;

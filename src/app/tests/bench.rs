@@ -144,6 +144,7 @@ impl Bench {
             kind: ChannelKind::Webhook(webhook),
             concurrency: 4,
             rate: None,
+            at_most: Vec::new(),
             on_unknown: OnUnknown::Retry,
             receipts: crate::config::ReceiptsConfig::none(),
         };

@@ -28,6 +28,7 @@ async fn what_is_paused_waits_over_a_restart_until_it_is_resumed() {
     assert_eq!(decisions["items"][0]["verdict"], "deferred", "{decisions}");
     let triggers = bench.get(&service, "/api/v1/triggers").await;
     assert_eq!(triggers[0]["held"], 1, "{triggers}");
+    assert_eq!(triggers[0]["order"]["why"], "a wrong price", "{triggers}");
     let why = bench.text(&service, "/api/v1/customers/ada/explain?trigger=welcome").await;
     assert!(why.contains("pause by ann: a wrong price"), "{why}");
     let numbers = bench.text(&service, "/metrics").await;
@@ -91,7 +92,11 @@ async fn a_trigger_that_reaches_out_to_too_many_is_paused_until_somebody_resumes
     bench.sign_up(&service, "dan").await;
     bench.until_decided(&service, 4).await;
     let held = bench.get(&service, "/api/v1/triggers").await;
-    assert_eq!(held[0]["held"], 1, "{held}");
+    assert_eq!(
+        (&held[0]["held"], &held[0]["order"]["by"]),
+        (&json!(1), &json!("breaker")),
+        "{held}"
+    );
     let why = bench.text(&service, "/api/v1/customers/dan/explain?trigger=welcome").await;
     assert!(why.contains("pause by breaker: 3 decisions"), "{why}");
     assert_eq!(sink.received(3).await.len(), 3, "what was decided before has left");
@@ -124,5 +129,47 @@ async fn a_trigger_whose_sends_fail_is_paused() {
     assert_eq!(order["by"], "breaker", "{order}");
     let why = order["why"].as_str().unwrap();
     assert!(why.ends_with("of 2 sends of a day failed, 40% may"), "{why}");
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_breaker_counts_on_after_a_restart_and_not_what_it_paused_for() {
+    let sink = Sink::start().await;
+    let bench = Bench::new(&sink);
+    bench.write("triggers/policy.yaml", "breaker: {at_most: 2, per: 1h}\n");
+    for (start, customers) in [["ada", "bob"].as_slice(), &["cyd"]].into_iter().enumerate() {
+        let service = bench.start().await;
+        for (number, customer) in (1..).zip(customers) {
+            bench.sign_up(&service, customer).await;
+            bench.until_decided(&service, number + 2 * start as u64).await;
+        }
+        if start == 1 {
+            let order = broken(&bench, &service).await;
+            assert_eq!(order["why"], "3 decisions to reach out within 1h, 2 at most");
+            let resume = json!({"order": "resume", "scope": "trigger:welcome", "by": "ann", "why": "it is fine"});
+            post(&bench, &service, resume).await;
+        }
+        service.stop().await.unwrap();
+    }
+    let service = bench.start().await;
+    bench.sign_up(&service, "dan").await;
+    bench.until_decided(&service, 4).await;
+    assert_eq!(sink.received(4).await.len(), 4);
+    let all = bench.get(&service, "/api/v1/operations").await;
+    assert!(all.as_array().unwrap().iter().all(|order| order["in_force"] == false), "{all}");
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_stage_of_a_ramp_is_told() {
+    let sink = Sink::start().await;
+    let bench = Bench::new(&sink);
+    let ramp = "ramp: {from: 2099-03-02T09:00, steps: {0.5%: 1d, 25%: 2d}}\n";
+    bench.write("triggers/welcome.yaml", &format!("{}{ramp}", super::bench::TRIGGER));
+    let service = bench.start().await;
+    let triggers = bench.get(&service, "/api/v1/triggers").await;
+    let stage = json!({"share": 0.0, "next_share": 0.5, "next_at": "2099-03-02T09:00:00.000Z"});
+    assert_eq!(triggers[0]["ramp"], stage, "{triggers}");
+    assert_eq!(triggers[0].get("order"), None, "{triggers}");
     service.stop().await.unwrap();
 }

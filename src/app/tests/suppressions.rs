@@ -101,6 +101,7 @@ async fn an_address_that_an_operator_lists_is_not_written_to_until_they_take_it_
     assert_eq!(page["suppressed"][0]["cause"], "added");
     let told = bench.text(&service, "/api/v1/customers/ada/explain").await;
     assert!(told.contains("is on the suppression list since"), "{told}");
+    assert!(told.contains("refused when it is about to leave: it fills no cap then"), "{told}");
     let all = bench.text(&service, "/api/v1/suppressions").await;
     assert!(all.contains("gdpr 7") && !all.contains("x.example"), "{all}");
     service.stop().await.unwrap();
@@ -133,9 +134,11 @@ async fn a_complaint_outlives_whoever_complained() {
     let listed = || service.store().suppressions(None, 10).unwrap().0;
     bench.until("it is listed", || listed().len() == 1).await;
     erase(&bench, &service, "ada").await;
-    bench
-        .until("nothing tells of her", || service.store().mentions("ada").unwrap().is_empty())
-        .await;
+    // Three of the letters of a hash may well be `ada`.
+    let mentions = |text| service.store().mentions(text).unwrap();
+    let silent =
+        || ["\"ada\"", "ada@", "\u{0}ada"].into_iter().all(|text| mentions(text).is_empty());
+    bench.until("nothing tells of her", silent).await;
     assert_eq!(verdict(&bench, &service, "bob", "ada@x.example").await, "suppressed listed");
     assert_eq!(verdict(&bench, &service, "eve", "new@x.example").await, "sent -");
     service.stop().await.unwrap();

@@ -5,7 +5,7 @@ use crate::declare::fault::Located;
 use crate::declare::node::{Node, NodeKind};
 use crate::declare::read::{Entries, Faults, Need, OneOrMany, Read, choice, record, transparent};
 use crate::declare::scalar::{Anything, Clock, Line, LocalTime, Name, PerCent, Rank, Whole, Words};
-use crate::engine::policy::Share;
+use crate::engine::policy::{AtMost, Share};
 use crate::engine::time::Span;
 
 record! {
@@ -253,8 +253,9 @@ record! {
     /// A trigger that reaches out to too many at once, or does too much harm, is paused by itself for a
     /// day: an order as of an operator, with why, that `heedful operations` lists and resumes.
     BreakerWords {
-        /// So many new decisions to reach out at most, over all customers.
-        at_most: Need<Located<Whole>>,
+        /// So many new decisions to reach out at most, over all customers: `500`, or a part of the
+        /// customers who are known: `2%`.
+        at_most: Need<Located<AtMost>>,
         /// In any stretch of so long, up to 7d.
         per: Need<Located<Span>>,
         /// The part of its sends of a day that customers may complain about: `0.5%`.
@@ -263,7 +264,8 @@ record! {
         unsubscribes: Option<Share>,
         /// The part of its sends of a day that may fail.
         failed: Option<Share>,
-        /// Fewer sends of a day say nothing of these parts. Default 100.
+        /// Fewer sends of a day say nothing of these parts, and so many decisions are no part too many.
+        /// Default 100.
         of_at_least: Option<Located<Whole>>,
     }
 

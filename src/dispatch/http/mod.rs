@@ -32,10 +32,12 @@ use crate::store::record::OutboxRow;
 use crate::telemetry::TakenAs;
 use answer::Judge;
 use probe::{About, Probe};
-use template::{BODY, MESSAGE, Seen, Templates, URL};
+use template::{BODY, CONFIRM_BY, MESSAGE, Seen, Templates, URL};
 
 /// Largest file that holds a token, in bytes.
 const TOKEN_BYTES_MAX: u64 = 16 * 1024;
+/// Longest name of who has to confirm a message, in characters.
+const BY_CHARS_MAX: usize = 100;
 /// Largest body that is sent.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 
@@ -57,10 +59,17 @@ pub struct Http {
     judge: Judge,
     /// How it is asked what became of a call.
     probe: Option<Probe>,
-    /// How it is asked whether somebody confirmed it, how often, and for how long.
-    confirm: Option<(Probe, Span, Span)>,
+    confirm: Option<Confirm>,
     /// Where receipts are taken in.
     links: Option<Arc<Links>>,
+}
+
+/// How it is asked whether somebody confirmed what was taken, how often, and for how long.
+#[derive(Debug)]
+struct Confirm {
+    probe: Probe,
+    every: Span,
+    within: Span,
 }
 
 /// What is sent.
@@ -120,8 +129,13 @@ impl Http {
         let lost = config.probe.as_ref().map(|asked| probe(About::Call, asked)).transpose()?;
         let confirm = config.confirm.as_ref().map(|confirm| {
             let probe = probe(About::Confirmation, &confirm.asked)?;
-            Ok::<_, String>((probe, confirm.asked.after, confirm.within))
+            let (every, within) = (confirm.asked.after, confirm.within);
+            Ok::<_, String>(Confirm { probe, every, within })
         });
+        let confirm = confirm.transpose()?;
+        if let Some(by) = config.confirm.as_ref().and_then(|confirm| confirm.by.as_ref()) {
+            templates.add(CONFIRM_BY, by)?;
+        }
         let idempotency = config.idempotency.as_ref().map(|known| header_name(&known.header));
         let made = Self {
             client: client::client(config.timeout, config.egress)?,
@@ -136,7 +150,7 @@ impl Http {
             idempotency: idempotency.transpose()?,
             judge: Judge::new(&config.answer)?,
             probe: lost,
-            confirm: confirm.transpose()?,
+            confirm,
             templates,
             links: None,
         };
@@ -266,8 +280,9 @@ impl Http {
             TakenAs { channel: &row.channel, decision: &row.decision, external_id }.emit();
         }
         match (judged.result, judged.external_id, &self.confirm) {
-            (CallResult::Delivered, Some(name), Some((_, every, within))) => {
-                CallResult::Accepted { name, every: *every, within: *within }
+            (CallResult::Delivered, Some(name), Some(Confirm { every, within, .. })) => {
+                let by = self.confirmed_by(row, now);
+                CallResult::Accepted { name, by, every: *every, within: *within }
             }
             (CallResult::Delivered, None, Some(_)) => {
                 let why = "it was taken under no name, so that nobody can ask whether it was sent";
@@ -280,9 +295,17 @@ impl Http {
 }
 
 impl Http {
+    /// Who has to confirm a message, for people to read.
+    fn confirmed_by(&self, row: &OutboxRow, now: Timestamp) -> Option<String> {
+        let seen = Value::from(Serde(self.seen(row, now)));
+        let by = self.templates.render(CONFIRM_BY, &seen).ok()?;
+        let by: String = by.chars().filter(|c| !c.is_control()).take(BY_CHARS_MAX).collect();
+        (!by.trim().is_empty()).then(|| by.trim().to_owned())
+    }
+
     async fn ask(&self, row: &OutboxRow, now: Timestamp) -> Answer {
         let unclear = |why: String| Answer::Unclear { why };
-        let confirm = self.confirm.as_ref().map(|(probe, ..)| probe);
+        let confirm = self.confirm.as_ref().map(|confirm| &confirm.probe);
         let probe = if row.confirming.is_some() { confirm } else { self.probe.as_ref() };
         let Some(probe) = probe else { return unclear("it cannot be asked".to_owned()) };
         let written = self

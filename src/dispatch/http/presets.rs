@@ -84,9 +84,12 @@ async fn check(provider: Provider) {
         let http = made(name, provider.with, &sink, &token);
         let (every, within) = (Span::MINUTE.times(30), Span::DAY.times(3));
         let taken = match provider.external_id {
-            Some(id) if name == "wecom_customer" => {
-                CallResult::Accepted { name: id.to_owned(), every, within }
-            }
+            Some(id) if name == "wecom_customer" => CallResult::Accepted {
+                name: id.to_owned(),
+                by: Some("mei".to_owned()),
+                every,
+                within,
+            },
             Some(name) => CallResult::DeliveredAs { name: name.to_owned() },
             None => CallResult::Delivered,
         };
@@ -216,7 +219,8 @@ async fn what_wecom_took_is_sent_when_the_member_of_staff_confirmed_it() {
     let token = folder.path().join("token");
     fs::write(&token, "fresh\n").unwrap();
     let taken = || Answer::Taken { name: None };
-    let confirming = Confirming { name: "m1".to_owned(), every_ms: 1, until_ms: 2 };
+    let confirming =
+        Confirming { name: "m1".to_owned(), by: None, since_ms: 0, every_ms: 1, until_ms: 2 };
     let row = OutboxRow { confirming: Some(confirming), ..message("x") };
     for (answer, expected) in [
         (r#"{"errcode":0,"send_list":[{"userid":"mei","status":1,"send_time":1}]}"#, taken()),

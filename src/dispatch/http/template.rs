@@ -15,7 +15,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use sha2::Sha256;
 
-use crate::engine::message::truncate;
+use crate::engine::message::{bounded, truncate};
 use crate::engine::time::Timestamp;
 use crate::store::record::OutboxRow;
 
@@ -31,6 +31,8 @@ pub(super) const PROBE_BODY: &str = "probe.body";
 pub(super) const CONFIRM_URL: &str = "confirm.url";
 /// The template of what is sent along with that question.
 pub(super) const CONFIRM_BODY: &str = "confirm.body";
+/// The template of who has to confirm it.
+pub(super) const CONFIRM_BY: &str = "confirm.by";
 /// The template of the body: what it prints is JSON.
 pub(super) const BODY: &str = "body";
 /// The template of the message.
@@ -74,6 +76,7 @@ impl Templates {
     /// What is wrong with it.
     pub(super) fn add(&mut self, name: &str, source: &SecretString) -> Result<(), String> {
         let source = source.expose_secret().to_owned();
+        bounded(&source).map_err(|why| format!("`{name}`: {why}"))?;
         self.env
             .add_template_owned(name.to_owned(), source)
             .map_err(|error| format!("`{name}`: {}", said(&error)))

@@ -294,3 +294,11 @@ proptest! {
         prop_assert_eq!(body.len(), 2);
     }
 }
+
+#[test]
+fn a_template_that_would_fill_the_memory_makes_no_channel() {
+    for bomb in ["{{ 'x' * 99999999 }}", "{% set a = 'x' %}{% set b = a ~ a %}{{ b }}"] {
+        let wrong = HttpConfig { message: secret(bomb), ..config("https://x.example/") };
+        assert!(Http::new(&wrong).unwrap_err().starts_with("`message`: "), "{bomb}");
+    }
+}

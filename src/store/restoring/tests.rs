@@ -5,8 +5,8 @@ use super::super::record::ExposureRecord;
 use super::*;
 use crate::engine::id::stable_hash;
 
-const SEEDS: u64 = 40;
-const CHANGES: usize = 300;
+const SEEDS: u64 = 10;
+const CHANGES: usize = 200;
 
 fn state(id: u64, value: Option<u64>) -> Change {
     Change {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use heedful::catalog::{Catalogs, Folders};
+use heedful::catalog::{Catalogs, Folders, Given};
 use heedful::clock::{Stopwatch, System};
 use heedful::decode::shard_of;
 use heedful::engine::catalog::Sending;
@@ -155,7 +155,8 @@ fn essence(
 /// The states as they were kept, but for when outcomes of sends were heard, which is nobody's choice.
 fn states(group: &Group, folder: &std::path::Path) -> BTreeMap<String, Vec<u8>> {
     let folders = Folders { triggers: folder.join("triggers"), models: folder.join("models") };
-    let catalogs = Catalogs::open(folders, Sending::DryRun, Arc::new(System)).unwrap();
+    let given = Given { sending: Sending::DryRun, caps: Vec::new() };
+    let catalogs = Catalogs::open(folders, given, Arc::new(System)).unwrap();
     let catalog = catalogs.current();
     let mut names = Names::new(&catalog.events, &catalog.traits);
     let mut format = Format::new(Tables::of(&catalog));
