@@ -9,7 +9,7 @@ use super::books::encoded;
 use super::heard::Nodes;
 use super::listings;
 use crate::decode::{Record, shard_of};
-use crate::engine::decision::{Errand, Note};
+use crate::engine::decision::Errand;
 use crate::log::Group;
 use crate::log::appender::Appender;
 use crate::store::listed::Listed;
@@ -42,7 +42,7 @@ impl Courier {
             .map(|shard| Group { shard, records: listed.clone() });
         let groups: Vec<Group> = errands.chain(told).collect();
         if !groups.is_empty() && self.sender.try_send(groups).is_err() {
-            tracing::warn!("desks of teams are behind: what was said to them is said again later");
+            tracing::warn!("desks and pools are behind: what was said to them is said again later");
         }
     }
 }
@@ -59,7 +59,7 @@ pub(super) fn pair(
         while 0 < errands.recv_many(&mut waiting, AT_ONCE).await {
             let groups = waiting.drain(..).flatten().collect();
             if let Err(error) = appender.append_groups(groups).await {
-                tracing::warn!(%error, "what tasks and desks tell each other waits");
+                tracing::warn!(%error, "what desks, pools and others tell each other waits");
             }
         }
     };
@@ -68,11 +68,5 @@ pub(super) fn pair(
 
 fn group(errand: &Errand, shards: u16) -> Group {
     let to = errand.to.as_str();
-    let record = match &errand.what {
-        Note::Desk(note) => encoded(&Record::Desk { desk: to, note: note.clone() }),
-        Note::Task(instruction) => {
-            encoded(&Record::Task { customer: to, instruction: instruction.clone() })
-        }
-    };
-    Group { shard: shard_of(to, shards), records: vec![record] }
+    Group { shard: shard_of(to, shards), records: vec![encoded(&Record::of_errand(errand))] }
 }

@@ -101,6 +101,7 @@ impl Building<'_, '_, '_> {
         let spread_over = spread_over.map(|span| some_time(span, self.faults));
         let message = raw.message.0.as_ref().and_then(|message| self.message(message));
         let fall_back = self.fall_back(raw, via.len());
+        let worth = raw.worth.as_ref().map(|line| self.worth(line));
         Some(SendAction {
             purpose: purpose?,
             via: via.into_iter().collect::<Option<_>>()?,
@@ -115,6 +116,7 @@ impl Building<'_, '_, '_> {
                 OnCapWord::ReplaceLower => OnCap::ReplaceLower,
             }),
             fall_back: fall_back.map_or(Some(None), |found| found.map(Some))?,
+            worth: worth.map_or(Some(None), |found| found.map(Some))?,
         })
     }
 

@@ -240,9 +240,7 @@ impl<'t> ReadFiles<'t> {
         let tests = self.tests(&registry, &symbols, list);
         warn(&policy, &triggers, self, list);
         if !is_broken(list) {
-            super::short_message::check(&policy, &triggers, self, list);
-            super::loop_guard::check(&policy, given.as_ref(), &triggers, list);
-            super::leaving::check(&policy, &triggers, &texts, self, list);
+            self.look_across((&policy, given.as_ref()), &triggers, &texts, list);
         }
         if let Some(table) = symbols.full {
             list.push(nowhere("E070", format!("the files together use too many {table}")));
@@ -278,6 +276,20 @@ impl<'t> ReadFiles<'t> {
             sending,
         };
         Some(Loaded { catalog, tests, warnings: Vec::new() })
+    }
+
+    /// What only all files together can be asked, once nothing else is wrong.
+    fn look_across(
+        &self,
+        (policy, given): (&Policy, Option<&policy::File<'_>>),
+        triggers: &[Trigger],
+        texts: &Texts,
+        list: &mut Vec<Fault>,
+    ) {
+        super::short_message::check(policy, triggers, self, list);
+        super::loop_guard::check(policy, given, triggers, list);
+        super::pools::check(policy, given, triggers, list);
+        super::leaving::check(policy, triggers, texts, self, list);
     }
 
     fn given_policy(&self) -> Option<policy::File<'_>> {

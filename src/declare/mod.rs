@@ -18,6 +18,7 @@ mod mjml;
 mod model;
 mod node;
 mod policy;
+mod pools;
 mod profiles;
 mod ramp;
 mod read;

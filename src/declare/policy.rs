@@ -15,12 +15,12 @@ use super::words::policy::{
     ProfilingWord, PurposeWords, QuietWord, QuietWords, TogetherWord, WeekdayWord, WithholdWord,
     ZoneWord,
 };
-use super::words::trigger::OnCapWord;
-use super::{hash, yaml};
+use super::words::trigger::{OnCapWord, UnitWord};
+use super::{hash, pools, yaml};
 use crate::engine::policy::{
     AT_MOST_MAX, Blackout, Cap, CapLimit, CapRule, CapScope, Channel, ConsentRule, FreezeRule,
     HandledBy, HoldoutRule, OnCap, Period, Policy, ProfilingRule, Purpose, QuietHours, QuietRule,
-    Together, UnknownZone,
+    Shared, Together, UnknownZone,
 };
 use crate::engine::slot::PurposeSlot;
 use crate::engine::step::CONSENT_WORDS;
@@ -122,7 +122,14 @@ pub(crate) fn build(
             .flatten()
             .filter_map(|words| building.blackout(words))
             .collect(),
-        caps: raw.caps.iter().flatten().filter_map(|words| building.cap(words)).collect(),
+        shared: building.shared(raw),
+        caps: raw
+            .caps
+            .iter()
+            .flatten()
+            .filter(|words| !of_account(words))
+            .filter_map(|words| building.cap(words))
+            .collect(),
         freezes: raw
             .freezes
             .iter()
@@ -258,6 +265,21 @@ impl Building<'_, '_> {
         })
     }
 
+    /// What customers share.
+    fn shared(&mut self, raw: &Raw) -> Shared {
+        let mut caps = Vec::new();
+        for words in raw.caps.iter().flatten().filter(|words| of_account(words)) {
+            if !matches!(words.on_cap, None | Some(OnCapWord::Defer)) {
+                let message = "what the cap of an account stops can only wait";
+                let help =
+                    "leave `on_cap` out: its customers do not know when it is full".to_owned();
+                self.faults.error("E092", words.extent, message, help);
+            }
+            caps.extend(self.cap(words).map(|cap| (cap, words.extent)));
+        }
+        pools::build(raw, caps, self.registry, self.faults)
+    }
+
     fn cap(&mut self, words: &CapWords) -> Option<Cap> {
         let (scope, of) = self.cap_scope(words)?;
         let (limit, bound) = self.cap_limit(words)?;
@@ -352,6 +374,10 @@ impl Building<'_, '_> {
         };
         Some((CapLimit::Calendar { at_most, period }, named))
     }
+}
+
+fn of_account(words: &CapWords) -> bool {
+    words.each == Some(UnitWord::Account)
 }
 
 fn quiet(word: Option<QuietWord>) -> QuietRule {

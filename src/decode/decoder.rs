@@ -155,6 +155,8 @@ impl Decoder {
                 text: receipt.text,
             }),
             Record::Desk { note, .. } => Body::Desk(note.clone()),
+            Record::Pool { note, .. } => Body::Pool(note.clone()),
+            Record::PoolWord { word, .. } => Body::PoolWord(word.clone()),
             Record::Task { instruction, .. } => Body::Task(instruction.clone()),
             Record::Preference { preference, .. } => Body::Preference(self.preference(preference)?),
             Record::Erasure { .. } => Body::Erasure,

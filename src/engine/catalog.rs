@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::civil;
 
 use super::classifier::Classifier;
-use super::condition::{Condition, Place};
+use super::condition::{Condition, Expr, Place};
 use super::health::Scorecard;
 use super::id::TriggerId;
 use super::index::TriggerIndex;
@@ -380,6 +380,9 @@ pub struct SendAction {
     pub on_cap: Option<super::policy::OnCap>,
     /// When it goes to the next channel; `None`: never.
     pub fall_back: Option<FallBack>,
+    /// What it is worth, for the order in which messages wait for a budget or the cap of an account:
+    /// an expression giving a number.
+    pub worth: Option<Expr>,
 }
 
 /// What makes an outreach go to the next of its channels.

@@ -11,6 +11,7 @@ use super::desk::Desk;
 use super::id::{CustomerId, DecisionId, stable_hash};
 use super::input::{Answer, Told};
 use super::policy::Freeze;
+use super::pool::Pools;
 use super::recent::Recent;
 use super::rival::Rival;
 use super::series::Series;
@@ -107,6 +108,8 @@ pub struct Rare {
     pub handed_over_at: Option<Timestamp>,
     /// Outreaches that may yet go to another channel, in the order in which they were decided.
     pub rungs: ThinVec<Rung>,
+    /// How requests stand with what the customer shares with others; of a pool, what it knows.
+    pub pools: Option<Box<Pools>>,
 }
 
 /// What nearly everybody has of it.
@@ -126,6 +129,7 @@ static NOTHING_RARE: Rare = Rare {
     answered_at: None,
     handed_over_at: None,
     rungs: ThinVec::new(),
+    pools: None,
 };
 
 /// The rare part of a state. To change it makes it, so ask first whether there is something to

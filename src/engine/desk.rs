@@ -9,6 +9,7 @@ use std::sync::Arc;
 use thin_vec::ThinVec;
 
 use super::id::{CustomerId, DecisionId, stable_hash};
+use super::queue::Rank;
 use super::team::{Member, Team};
 use super::time::{Span, Timestamp};
 
@@ -18,9 +19,6 @@ pub const WAITING_MAX: usize = 2_000;
 pub const HELD_MAX: usize = 10_000;
 /// A task of which nothing was heard for so long counts against nobody any more.
 const HELD_KEEP: Span = Span::DAY.times(90);
-/// How long a task waits for an answer of its desk before it asks again.
-pub const ASK_AGAIN: Span = Span::MINUTE.times(10);
-
 /// What a task needs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Request {
@@ -108,6 +106,13 @@ pub struct Waits {
     pub customer: CustomerId,
     /// What it needs.
     pub request: Request,
+}
+
+impl Waits {
+    fn rank(&self) -> Rank {
+        let Request { priority, worth, opened_at, .. } = self.request;
+        Rank { priority: priority.into(), worth, since: opened_at, id: self.task }
+    }
 }
 
 /// A task that somebody has.
@@ -283,13 +288,8 @@ impl Desk {
     }
 }
 
-/// Most urgent first, then worth most, then oldest, then by id.
 fn order(left: &Waits, right: &Waits) -> std::cmp::Ordering {
-    let (one, other) = (&left.request, &right.request);
-    (other.priority.cmp(&one.priority))
-        .then_with(|| other.worth.total_cmp(&one.worth))
-        .then_with(|| one.opened_at.cmp(&other.opened_at))
-        .then_with(|| left.task.cmp(&right.task))
+    left.rank().order(&right.rank())
 }
 
 /// How much somebody has, and whether they can take more now.

@@ -5,6 +5,8 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use super::pool::PoolOf;
+
 /// A customer: the subject of state and the key of a shard.
 ///
 /// Ids as long as a UUID stand in place: a customer is looked up for every event, and the way to
@@ -41,6 +43,28 @@ impl CustomerId {
     /// The team whose desk this is.
     pub fn team(&self) -> Option<&str> {
         self.as_str().strip_prefix(Self::OWN)?.strip_prefix("desk:")
+    }
+
+    /// The id under which the caps of an account are asked. An account whose name is too long for
+    /// one stands under a hash of it.
+    pub fn of_account_pool(account: &str) -> Self {
+        let id = format!("{}pool:account:{account}", Self::OWN);
+        if id.len() <= Self::BYTES_MAX {
+            return Self::new(id);
+        }
+        Self::new(format!("{}pool:account:#{}", Self::OWN, blake3::hash(account.as_bytes())))
+    }
+
+    /// The id under which a budget is asked.
+    pub fn of_budget_pool(budget: &str) -> Self {
+        Self::new(format!("{}pool:budget:{budget}", Self::OWN))
+    }
+
+    /// What this is a pool of, if it is one.
+    pub fn pool(&self) -> Option<PoolOf<'_>> {
+        let rest = self.as_str().strip_prefix(Self::OWN)?.strip_prefix("pool:")?;
+        let account = rest.strip_prefix("account:").map(PoolOf::Account);
+        account.or_else(|| rest.strip_prefix("budget:").map(PoolOf::Budget))
     }
 
     /// Whether this is no customer but a part of Heedful: nobody who could be written to, counted,

@@ -3,6 +3,7 @@
 use super::desk::DeskNote;
 use super::id::{CustomerId, DecisionId};
 use super::operation::Operation;
+use super::pool::{PoolNote, PoolWord};
 use super::slot::{ChannelSlot, EventSlot, PropertySlot, PurposeSlot, ScoreSlot, TraitSlot};
 use super::task::Instruction;
 use super::time::{Span, Timestamp};
@@ -45,6 +46,10 @@ pub enum Body<'a> {
     Task(Instruction),
     /// What a task tells the desk of a team.
     Desk(DeskNote),
+    /// What a customer tells a pool.
+    Pool(PoolNote),
+    /// What a pool tells a customer.
+    PoolWord(PoolWord),
     /// A change of consent or preference.
     Preference(Preference),
     /// Forget this customer.

@@ -36,6 +36,10 @@ pub(crate) enum Fault {
     AnswerLost,
     /// Whom a trigger has come to is drawn anew for each part of its ramp.
     RampDrawnAnew,
+    /// What customers share is not asked for.
+    PoolNotAsked,
+    /// What was granted and is not used is not given back.
+    GrantKept,
 }
 
 #[cfg(test)]

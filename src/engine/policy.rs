@@ -41,6 +41,59 @@ pub struct Policy {
     pub holdout: Share,
     /// When a person takes over from messages that nobody answers.
     pub loop_guard: Option<LoopGuard>,
+    /// What customers share.
+    pub shared: Shared,
+}
+
+/// What customers share: nobody's state can tell what is left of it.
+#[derive(Clone, Debug, Default)]
+pub struct Shared {
+    /// Caps that all customers of one account share. They defer.
+    pub account_caps: Box<[Cap]>,
+    /// What a message costs on each channel in millionths, indexed by [`ChannelSlot`]; `None` where
+    /// nothing is said.
+    pub prices: Box<[Option<u64>]>,
+    /// Budgets, in order of their names.
+    pub budgets: Box<[Budget]>,
+}
+
+/// Money for messages of some purposes.
+#[derive(Clone, Debug)]
+pub struct Budget {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Messages of which purposes it pays for, one bit each by [`PurposeSlot`].
+    pub purposes: u32,
+    /// How much in each period, in millionths.
+    pub at_most: u64,
+    /// The currency, as written.
+    pub currency: Box<str>,
+    /// The period, of the policy's zone.
+    pub period: Period,
+}
+
+impl Shared {
+    /// Whether customers share nothing.
+    pub fn is_empty(&self) -> bool {
+        self.account_caps.is_empty() && self.budgets.is_empty()
+    }
+
+    /// A budget.
+    pub fn budget(&self, name: &str) -> Option<&Budget> {
+        self.budgets.iter().find(|budget| *budget.name == *name)
+    }
+
+    /// What a message costs on a channel. What has no price is paid by no budget.
+    pub fn price(&self, channel: ChannelSlot) -> u64 {
+        self.prices.get(channel.index()).copied().flatten().unwrap_or(u64::MAX)
+    }
+}
+
+impl Budget {
+    /// Whether it pays for messages of a purpose.
+    pub fn pays_for(&self, purpose: PurposeSlot) -> bool {
+        1_u32.checked_shl(purpose.0.into()).is_some_and(|bit| self.purposes & bit != 0)
+    }
 }
 
 /// How far a trigger may go before it is paused by itself. The engine makes nothing of it: it takes all
@@ -366,6 +419,17 @@ pub enum Period {
     Week,
     /// First to last of the month.
     Month,
+}
+
+impl Period {
+    /// The word of the files.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Week => "week",
+            Self::Month => "month",
+        }
+    }
 }
 
 /// What happens to an outreach that a cap stops.

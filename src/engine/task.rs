@@ -2,8 +2,9 @@
 
 use thin_vec::ThinVec;
 
-use super::desk::{ASK_AGAIN, Request, Said};
+use super::desk::{Request, Said};
 use super::id::DecisionId;
+use super::queue::ASK_AGAIN;
 use super::slot::{EventSlot, TriggerSlot};
 use super::time::{Span, Timestamp};
 

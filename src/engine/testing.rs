@@ -17,7 +17,7 @@ use super::message::Texts;
 use super::policy::{
     Blackout, Cap, CapLimit, CapRule, CapScope, Channel, ConsentRule, FreezeRule, HandledBy,
     HoldoutRule, OnCap, Period, Policy, ProfilingRule, Purpose, QuietHours, QuietRule, Share,
-    Together, UnknownZone,
+    Shared, Together, UnknownZone,
 };
 use super::slot::{
     ChannelSlot, EventSlot, PropertySlot, PurposeSlot, TagSlot, TraitSlot, TriggerSlot,
@@ -137,6 +137,7 @@ pub(crate) fn shop() -> Shop {
             freezes: Box::default(),
             holdout: Share(0),
             loop_guard: None,
+            shared: Shared::default(),
         },
         triggers: Vec::new(),
         sending: Sending::On,
@@ -322,6 +323,7 @@ pub(crate) fn send(purpose: PurposeSlot, via: &[ChannelSlot]) -> Action {
         message: Message::default(),
         on_cap: None,
         fall_back: None,
+        worth: None,
     })
 }
 

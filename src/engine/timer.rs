@@ -52,7 +52,8 @@ pub enum TimerKind {
         /// Its decision.
         decision: DecisionId,
     },
-    /// When the desk of a team may give out what had to wait.
+    /// When the desk of a team or a pool may give out what had to wait; of a customer, when pools
+    /// are told again what they did not answer.
     Desk,
     /// When an outreach goes to the next channel, or will do so no more.
     Rung {

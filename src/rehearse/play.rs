@@ -1,6 +1,6 @@
 //! Plays one test: the past, then what happens, timer by timer, until its end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use jiff::civil;
@@ -12,7 +12,7 @@ use crate::declare::fault::Located;
 use crate::declare::tests::{Deed, Expected, Given, TestCase, TestEvent};
 use crate::engine::catalog::{Catalog, When};
 use crate::engine::customer::CustomerState;
-use crate::engine::decision::{Decision, Effect, Ruling, Verdict};
+use crate::engine::decision::{Decision, Effect, Errand, Note, Ruling, Verdict};
 use crate::engine::id::{CustomerId, DecisionId};
 use crate::engine::input::{Body, Event, Input, Reach, View};
 use crate::engine::names::Names;
@@ -65,6 +65,7 @@ pub(super) fn play_until(
     let times = Times::of_case(catalog, case)?;
     let mut cast = Cast::act(catalog, trigger, (case, &times), at)?;
     cast.pass_until(at, case)?;
+    cast.states.retain(|_, state| !state.id.is_own());
     Ok(cast.states)
 }
 
@@ -151,7 +152,7 @@ impl<'a> Cast<'a> {
     }
 
     fn apply(&mut self, at: Timestamp, event: &TestEvent) -> Result<(), Broken> {
-        let everyone: Vec<Box<str>> = self.states.keys().cloned().collect();
+        let everyone = self.customers().cloned().collect();
         let to = match &event.to {
             Some(to) => vec![to.value.clone()],
             None => everyone,
@@ -195,6 +196,11 @@ impl<'a> Cast<'a> {
         Ok(())
     }
 
+    /// All but desks and pools.
+    fn customers(&self) -> impl Iterator<Item = &Box<str>> {
+        self.states.iter().filter(|(_, state)| !state.id.is_own()).map(|(name, _)| name)
+    }
+
     /// An event that names no customer concerns one, unless there are several or the trigger
     /// listens for it on behalf of everyone.
     fn reach(&self, event: &str, to: Option<&Located<Box<str>>>) -> Reach {
@@ -206,7 +212,7 @@ impl<'a> Cast<'a> {
                 clause.affects.is_some() && name.is_some_and(|name| **name == *event)
             })
         };
-        match to.is_none() && (1 < self.states.len() || listens()) {
+        match to.is_none() && (1 < self.customers().count() || listens()) {
             true => Reach::Broadcast,
             false => Reach::Live,
         }
@@ -232,6 +238,38 @@ impl<'a> Cast<'a> {
     }
 
     fn step(&mut self, customer: &str, at: Timestamp, body: Body<'_>) -> Decision {
+        let decision = self.step_one(customer, at, body);
+        self.carry(&decision, at);
+        decision
+    }
+
+    /// Lets everybody hear what was said to them, until nobody says anything more.
+    fn carry(&mut self, decision: &Decision, at: Timestamp) {
+        let errands = |decision: &Decision| {
+            let errands = decision.effects.iter().filter_map(|effect| match effect {
+                Effect::Errand(errand) => Some(errand.clone()),
+                _ => None,
+            });
+            errands.collect::<Vec<_>>()
+        };
+        let mut said = VecDeque::from(errands(decision));
+        while let Some(Errand { to, what }) = said.pop_front() {
+            let body = match what {
+                Note::Desk(note) => Body::Desk(note),
+                Note::Task(instruction) => Body::Task(instruction),
+                Note::Pool(note) => Body::Pool(note),
+                Note::PoolWord(word) => Body::PoolWord(word),
+            };
+            // A desk or a pool begins when it first hears of something.
+            if to.is_own() && !self.states.contains_key(to.as_str()) {
+                self.states.insert(to.as_str().into(), CustomerState::new(to.clone(), self.start));
+            }
+            let decision = self.step_one(to.as_str(), at, body);
+            said.extend(errands(&decision));
+        }
+    }
+
+    fn step_one(&mut self, customer: &str, at: Timestamp, body: Body<'_>) -> Decision {
         let Some(state) = self.states.get_mut(customer) else { return Decision::default() };
         let decision = step(self.catalog, state, &Input { at, position: 0, body }, &[]);
         for ruling in decision.rulings.iter().filter(|ruling| ruling.trigger == self.trigger) {

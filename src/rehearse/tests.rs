@@ -422,3 +422,37 @@ fn read(path: &str) -> Source {
     };
     source(path, text, kind)
 }
+
+#[test]
+fn the_second_of_an_account_waits_for_its_cap_in_virtual_time() {
+    let policy = source(
+        "policy.yaml",
+        "purposes: {service: {consent: opt_out, quiet_hours: break, unknown_zone: assume}}\n\
+         caps: [{each: account, purpose: service, at_most: 1, per: rolling 2h}]\n\
+         prices: {email: 0.01 EUR, sms: 0.05 EUR}\nbudgets: {service: {at_most: 0.02 EUR, per: day}}\n"
+            .into(),
+        SourceKind::Policy,
+    );
+    let tests = "
+  - name: waits for the cap, and the third for money
+    start: 2026-03-02T10:00
+    customers:
+      ann: {email: a@b.example, timezone: UTC, account: acme}
+      bob: {email: b@b.example, timezone: UTC, account: acme}
+      eve: {email: e@b.example, timezone: UTC}
+    events:
+      - {at: 1m, to: ann, event: Paid}
+      - {at: 2m, to: bob, event: Paid}
+      - {at: 3h, to: eve, event: Paid}
+    expect:
+      - {at: 1m, to: ann, send: email}
+      - {at: 2m, to: bob, postponed: account_cap, until: 121m}
+      - {at: 121m, to: bob, send: email}
+      - {at: 3h, to: eve, postponed: budget}
+      - {within: 24h, to: eve, send: email}
+    until: 30h
+";
+    let words = format!("{PLAIN}{SEND}");
+    let reports = run(&[policy, trigger("t", &words, tests)]);
+    assert_eq!(reports.iter().map(tell).collect::<Vec<_>>(), ["ok"]);
+}

@@ -2,6 +2,7 @@
 //! `heedful explain` and the API.
 
 mod consents;
+mod pools;
 mod tasks;
 mod waits;
 
@@ -67,6 +68,7 @@ impl<'a> Explainer<'a> {
         }
         self.consents(&mut text);
         self.tasks(&mut text);
+        self.pools(&mut text);
         text
     }
 

@@ -13,6 +13,9 @@ pub(super) const FUNNEL: &str = "heedful_funnel";
 pub(super) const IMBALANCE: &str = "heedful_funnel_imbalance";
 pub(super) const TASKS: &str = "heedful_task_changes_total";
 pub(super) const TASKS_NOW: &str = "heedful_tasks";
+pub(super) const BUDGET_SPENT: &str = "heedful_budget_spent";
+pub(super) const BUDGET_LIMIT: &str = "heedful_budget_limit";
+pub(super) const BUDGET_WAITING: &str = "heedful_budget_waiting";
 pub(super) const TASK_ACK: &str = "heedful_task_ack_seconds";
 pub(super) const APPLIED: &str = "heedful_inputs_applied_total";
 pub(super) const LAG: &str = "heedful_lag_seconds";
@@ -55,6 +58,15 @@ pub(super) fn with_buckets(builder: PrometheusBuilder) -> PrometheusBuilder {
     builder.set_buckets_for_metric(suffix, &SECONDS).unwrap_or_default()
 }
 
+fn describe_budgets() {
+    describe_gauge!(
+        BUDGET_SPENT,
+        "Money spent and granted in the period of a budget, as of its last request, by budget"
+    );
+    describe_gauge!(BUDGET_LIMIT, "Money that a budget has in a period, by budget");
+    describe_gauge!(BUDGET_WAITING, "Messages that wait for a budget, as of its last request");
+}
+
 /// The help texts.
 pub(super) fn describe() {
     describe_counter!(EVENTS, "Events accepted and durable, by source");
@@ -79,6 +91,7 @@ pub(super) fn describe() {
         TASKS_NOW,
         "Tasks that are not done, by team and whether they are open, acked, or either and overdue"
     );
+    describe_budgets();
     describe_histogram!(TASK_ACK, Unit::Seconds, "Time until a task was acknowledged");
     describe_counter!(APPLIED, "Inputs applied to customers, by shard");
     describe_gauge!(

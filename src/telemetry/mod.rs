@@ -3,6 +3,7 @@
 //! No label and no log line of level INFO or above ever carries a customer's id, an address or the
 //! text of a message: they belong to the decision records, which are guarded and expire.
 
+mod budgets;
 mod facts;
 mod metric;
 mod orders;
@@ -17,6 +18,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+pub use budgets::BudgetStands;
 pub use facts::*;
 pub use orders::OrderStands;
 pub use receipts::ReceiptTaken;

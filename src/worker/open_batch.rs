@@ -8,9 +8,12 @@ use super::page::named_score;
 use super::shard::{Shard, Stepped};
 use super::unwritten::{Due, Unwritten};
 use crate::decode::KnownAs;
+use crate::engine::catalog::Catalog;
+use crate::engine::customer::CustomerState;
 use crate::engine::decision::{Applied, Decision, Effect};
 use crate::engine::id::{CustomerId, DecisionId};
 use crate::engine::input::Outcome;
+use crate::engine::pool::PoolOf;
 use crate::engine::task::{TaskTurn, What};
 use crate::engine::time::Timestamp;
 use crate::store::batch::{RefusedInput, Scored};
@@ -181,6 +184,7 @@ impl OpenBatch {
         self.ruled.mark(number);
         let Some(state) = shard.state(number) else { return Then::GoOn };
         let teller = shard.teller();
+        tell_budget(shard.catalog(), state);
         for ruling in &decision.rulings {
             self.batch.rulings.push(teller.ruled(state, decision, ruling));
         }
@@ -430,4 +434,19 @@ impl Marked {
 fn place(number: CustomerNumber) -> (usize, u64) {
     let number = number.get();
     ((number / 64) as usize, 1 << (number % 64))
+}
+/// Shows how a budget stands, where this is one.
+fn tell_budget(catalog: &Catalog, state: &CustomerState) {
+    let Some(PoolOf::Budget(name)) = state.id.pool() else { return };
+    let Some((budget, pool)) = catalog.policy.shared.budget(name).zip(state.rare.pool()) else {
+        return;
+    };
+    let stands = telemetry::BudgetStands {
+        budget: name,
+        currency: &budget.currency,
+        spent: pool.used(catalog.sending),
+        limit: budget.at_most,
+        waiting: pool.waiting.len(),
+    };
+    stands.emit();
 }

@@ -1,7 +1,8 @@
 //! Replay: the same shards, fed with recorded events in event time. Nothing is stored or sent.
 //!
 //! The answer does not depend on the number of shards: customers are independent, sums and hashes
-//! of them have no order.
+//! of them have no order; and what they share (desks of teams, caps of accounts, budgets) hears them
+//! in an order in time that is the same for any number.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use super::shard::{Shard, Stepped};
 use crate::decode::{Arrival, Home, Lines, Record, Refusal, Subject, shard_of};
 use crate::engine::catalog::Catalog;
 use crate::engine::customer::CustomerState;
-use crate::engine::decision::{Decision, Effect, Reason, Ruling, VerdictKind};
+use crate::engine::decision::{Decision, Effect, Errand, Reason, Ruling, VerdictKind};
 use crate::engine::id::CustomerId;
 use crate::engine::time::Timestamp;
 use crate::store::format;
@@ -25,6 +26,19 @@ pub struct Replay<F> {
     on_ruling: F,
     report: Report,
     last_at: Timestamp,
+    carrying: Carrying,
+    /// What was said and is not heard yet, and by whom.
+    said: Vec<(CustomerId, Errand)>,
+}
+
+/// Whether subjects tell each other something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Carrying {
+    /// They share what desks and pools give out: everything happens in its order in time, and what
+    /// they say is heard at the instant at which it is said.
+    Yes,
+    /// Customers are independent: each goes through time by itself.
+    No,
 }
 
 /// What a replay found.
@@ -91,6 +105,11 @@ impl<F: FnMut(Seen<'_>)> Replay<F> {
             on_ruling,
             report: Report::default(),
             last_at: Timestamp::MIN,
+            carrying: match catalog.teams.is_empty() && catalog.policy.shared.is_empty() {
+                true => Carrying::No,
+                false => Carrying::Yes,
+            },
+            said: Vec::new(),
         }
     }
 
@@ -100,18 +119,18 @@ impl<F: FnMut(Seen<'_>)> Replay<F> {
     /// When it is refused; it is counted, and the replay may go on.
     pub fn line(&mut self, line: &[u8]) -> Result<(), Refusal> {
         let number = self.report.applied.saturating_add(1);
-        let applied = match self.shards.as_mut_slice() {
-            [only] => Self::line_of_one(only, line, number),
-            shards => Self::line_of_many(shards, &mut self.lines, line, number),
+        let applied = match (self.shards.as_mut_slice(), self.carrying) {
+            ([only], Carrying::No) => Self::line_of_one(only, line, number),
+            _ => self.line_of_many(line, number),
         };
         match applied {
             Ok(Some((at, stepped))) => {
                 self.last_at = self.last_at.max(at);
                 self.report.applied = number;
                 for (index, stepped) in stepped {
-                    let Some(shard) = self.shards.get_mut(index) else { continue };
-                    Self::note(shard, &mut self.report, &mut self.on_ruling, &stepped);
+                    self.note(index, &stepped);
                 }
+                self.carry(at);
                 Ok(())
             }
             Ok(None) => Ok(()),
@@ -130,14 +149,17 @@ impl<F: FnMut(Seen<'_>)> Replay<F> {
     }
 
     /// The way through the log's records, which know where they belong.
-    fn line_of_many(shards: &mut [Shard], lines: &mut Lines, line: &[u8], number: u64) -> Applied {
-        let count = u16::try_from(shards.len()).unwrap_or(u16::MAX);
-        let accepted = lines.read(line, Arrival::replay(), count, || fresh_id(number))?;
+    fn line_of_many(&mut self, line: &[u8], number: u64) -> Applied {
+        let count = u16::try_from(self.shards.len()).unwrap_or(u16::MAX);
+        let accepted = self.lines.read(line, Arrival::replay(), count, || fresh_id(number))?;
         let Some(accepted) = accepted else { return Ok(None) };
         let record = Record::parse(&accepted.record)?;
         let at = record.occurred_at().unwrap_or_default();
+        if self.carrying == Carrying::Yes {
+            self.pass(at);
+        }
         let mut all = smallvec::SmallVec::new();
-        for (index, shard) in shards.iter_mut().enumerate() {
+        for (index, shard) in self.shards.iter_mut().enumerate() {
             let is_home = match accepted.home {
                 Home::Shard(home) => usize::from(home) == index,
                 Home::Everywhere => true,
@@ -159,12 +181,13 @@ impl<F: FnMut(Seen<'_>)> Replay<F> {
             Subject::Customer(customer) => Some(usize::from(shard_of(customer, count))),
             Subject::Everyone => None,
         };
-        for (index, shard) in self.shards.iter_mut().enumerate() {
+        for index in 0..self.shards.len() {
             if home.is_some_and(|home| home != index) {
                 continue;
             }
+            let Some(shard) = self.shards.get_mut(index) else { continue };
             match shard.apply(record, at, 0) {
-                Ok(stepped) => Self::note(shard, &mut self.report, &mut self.on_ruling, &stepped),
+                Ok(stepped) => self.note(index, &stepped),
                 Err(refusal) => {
                     let count = self.report.refused.entry(refusal.reason.as_str()).or_default();
                     *count = count.saturating_add(1);
@@ -172,6 +195,7 @@ impl<F: FnMut(Seen<'_>)> Replay<F> {
                 }
             }
         }
+        self.carry(at);
         self.last_at = self.last_at.max(at);
         self.report.applied = self.report.applied.saturating_add(1);
         Ok(())
@@ -180,10 +204,44 @@ impl<F: FnMut(Seen<'_>)> Replay<F> {
     /// Lets the timers fire that are due by an instant: after it, nothing earlier may come.
     pub fn pass(&mut self, until: Timestamp) {
         self.last_at = self.last_at.max(until);
-        for shard in &mut self.shards {
-            while let Some((number, decision)) = shard.tick(until) {
-                let stepped = Stepped::One(number, decision);
-                Self::note(shard, &mut self.report, &mut self.on_ruling, &stepped);
+        if self.carrying == Carrying::Yes {
+            let next = |shards: &[Shard]| shards.iter().filter_map(Shard::next_due).min();
+            while let Some(due) = next(&self.shards).filter(|due| *due < until) {
+                self.tick(due);
+                self.carry(due);
+            }
+        }
+        self.tick(until);
+        self.carry(until);
+    }
+
+    fn tick(&mut self, until: Timestamp) {
+        for index in 0..self.shards.len() {
+            while let Some((number, decision)) =
+                self.shards.get_mut(index).and_then(|shard| shard.tick(until))
+            {
+                self.note(index, &Stepped::One(number, decision));
+            }
+        }
+    }
+
+    /// Lets everybody hear what was said to them at an instant, until nobody says anything more. The
+    /// order does not depend on the number of shards.
+    fn carry(&mut self, at: Timestamp) {
+        let count = u16::try_from(self.shards.len()).unwrap_or(u16::MAX);
+        while !self.said.is_empty() {
+            let mut said = std::mem::take(&mut self.said);
+            if self.carrying == Carrying::No {
+                return;
+            }
+            said.sort_by(|(one, _), (other, _)| one.cmp(other));
+            for (_, errand) in said {
+                let home = usize::from(shard_of(errand.to.as_str(), count));
+                let record = Record::of_errand(&errand);
+                let heard = self.shards.get_mut(home).map(|shard| shard.apply(&record, at, 0));
+                if let Some(Ok(stepped)) = heard {
+                    self.note(home, &stepped);
+                }
             }
         }
     }
@@ -213,7 +271,8 @@ impl<F: FnMut(Seen<'_>)> Replay<F> {
                 hasher.update(id.as_bytes());
                 hasher.update(&bytes);
                 self.report.state_hash.add(&hasher.finalize());
-                self.report.customers = self.report.customers.saturating_add(1);
+                let own = shard.state(number).is_some_and(|state| state.id.is_own());
+                self.report.customers = self.report.customers.saturating_add(u64::from(!own));
             }
             for (trigger, funnel) in shard.funnels() {
                 let sum = self.report.funnels.entry(trigger.clone());
@@ -224,7 +283,9 @@ impl<F: FnMut(Seen<'_>)> Replay<F> {
         Ok(self.report)
     }
 
-    fn note(shard: &mut Shard, report: &mut Report, on_ruling: &mut F, stepped: &Stepped) {
+    fn note(&mut self, index: usize, stepped: &Stepped) {
+        let Self { shards, report, on_ruling, said, .. } = self;
+        let Some(shard) = shards.get_mut(index) else { return };
         for (number, decision) in stepped.iter() {
             if decision.applied == crate::engine::decision::Applied::Duplicate {
                 report.duplicates = report.duplicates.saturating_add(1);
@@ -240,6 +301,13 @@ impl<F: FnMut(Seen<'_>)> Replay<F> {
                 let count = report.rulings.entry(key).or_default();
                 *count = count.saturating_add(1);
                 on_ruling(Seen { shard, customer: &state.id, decision, ruling });
+            }
+            let errands = decision.effects.iter().filter_map(|effect| match effect {
+                Effect::Errand(errand) => Some(errand.clone()),
+                _ => None,
+            });
+            if let Some(state) = shard.state(number) {
+                said.extend(errands.map(|errand| (state.id.clone(), errand)));
             }
             if decision.effects.iter().any(|effect| matches!(effect, Effect::Erase)) {
                 shard.forget(number);

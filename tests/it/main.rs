@@ -22,6 +22,8 @@ mod kafka;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod pools;
+#[cfg(test)]
 mod sdk;
 #[cfg(test)]
 mod serve;

@@ -94,8 +94,12 @@ fn broken_by(fault: Fault) -> &'static str {
         | Fault::HoldoutForgotten
         | Fault::GateStandsOpen
         | Fault::OrdersForgotten => "I5",
-        Fault::WindowEndsEarly | Fault::CalendarOfUtc | Fault::MovesPastCaps => "I6",
-        Fault::UnknownIsForgotten | Fault::ReservationStays => "I7",
+        // The last of each line is found by the storm of pools, in `engine::step`.
+        Fault::WindowEndsEarly
+        | Fault::CalendarOfUtc
+        | Fault::MovesPastCaps
+        | Fault::PoolNotAsked => "I6",
+        Fault::UnknownIsForgotten | Fault::ReservationStays | Fault::GrantKept => "I7",
         Fault::NoToAllOverheard => "I8",
     }
 }

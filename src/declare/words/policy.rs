@@ -1,8 +1,9 @@
 //! The words of the policy file.
 
 use super::team::TeamWords;
-use super::trigger::{BreakerWords, OnCapWord};
+use super::trigger::{BreakerWords, OnCapWord, UnitWord};
 use crate::declare::fault::Located;
+use crate::declare::pools::Money;
 use crate::declare::read::{Entries, Need, NoneOrMany, OneOrMany, choice, record};
 use crate::declare::scalar::{Clock, Line, LocalTime, Name, Whole, Words};
 use crate::engine::policy::Share;
@@ -33,6 +34,11 @@ record! {
         blackouts: Option<Vec<BlackoutWords>>,
         /// How often at most.
         caps: Option<Vec<CapWords>>,
+        /// What a message costs on each channel: `{sms: 0.05 EUR, email: 0 EUR}`. One currency for
+        /// the whole file.
+        prices: Option<Entries<Located<Money>>>,
+        /// How much messages may cost, by purpose: `{marketing: {at_most: 500 EUR, per: month}}`.
+        budgets: Option<Entries<BudgetWords>>,
         /// What holds purposes back for a customer while a condition about them holds.
         freezes: Option<Vec<FreezeWords>>,
         /// Tags of triggers whose matters are for people alone, such as `[legal, medical]`: they may
@@ -104,6 +110,17 @@ record! {
         purposes: Option<OneOrMany<Words>>,
     }
 
+    /// Money for messages. What it has nothing left for waits for the next period, or until somebody
+    /// gives back; of what waits the best goes first: by priority, then by `worth`.
+    BudgetWords {
+        /// How much: `500 EUR`.
+        at_most: Need<Located<Money>>,
+        /// In each `day`, `week` or `month` of the policy's calendar.
+        per: Need<PeriodWord>,
+        /// Which purposes it pays for. Default: the purpose of its name.
+        purposes: Option<OneOrMany<Words>>,
+    }
+
     /// How often at most: `{purpose: marketing, at_most: 3, per: rolling 7d}`, or how far apart at
     /// least: `{purpose: marketing, gap: 4h}`.
     CapWords {
@@ -124,6 +141,10 @@ record! {
         per: Option<Words>,
         /// The least time between two.
         gap: Option<Located<Span>>,
+        /// Whose contacts it counts: those of each `customer`, or of all customers of an `account`
+        /// together. Caps of accounts only `defer`, whatever a trigger says; a customer without an
+        /// account is not under them. Default `customer`.
+        each: Option<UnitWord>,
         /// What happens to what it stops: `defer` (wait for room), `drop`, `next_channel` (take the
         /// next channel of the trigger that has room, or wait) or `replace_lower` (wait, and what
         /// waits for the same cap with a lower priority is dropped). Default `defer`.
@@ -160,6 +181,16 @@ record! {
 }
 
 choice! {
+    /// A calendar period.
+    PeriodWord {
+        /// Midnight to midnight.
+        Day = "day",
+        /// Monday to Sunday.
+        Week = "week",
+        /// First to last of the month.
+        Month = "month",
+    }
+
     /// Whether a yes is needed.
     ConsentWord {
         /// A yes is needed.

@@ -185,6 +185,10 @@ record! {
         /// Who puts the way out into mail that needs a yes: `in_text`, where the text prints
         /// `unsubscribe_url` (default), or `provider`, where whoever sends it adds one.
         unsubscribe: Option<UnsubscribeWord>,
+        /// What it is worth, where messages wait for a budget or the cap of an account: of those of
+        /// equal priority the highest goes first. An expression giving a number, such as
+        /// `customer.mrr`. Default 0.
+        worth: Option<Line>,
     }
 
     /// One line of `offer`.
@@ -439,7 +443,7 @@ choice! {
         Urgent = "urgent",
     }
 
-    /// Who is assigned.
+    /// Who is taken together.
     UnitWord {
         /// Each customer.
         Customer = "customer",

@@ -10,10 +10,12 @@ mod write;
 use bytes::Bytes;
 
 use super::refusal::{Refusal, Refused};
+use crate::engine::decision::{Errand, Note};
 use crate::engine::desk::DeskNote;
 use crate::engine::id::DecisionId;
 use crate::engine::input::{Answer, Outcome, Told};
 use crate::engine::operation::Operation;
+use crate::engine::pool::{PoolNote, PoolWord};
 use crate::engine::task::Instruction;
 use crate::engine::time::Timestamp;
 
@@ -53,6 +55,20 @@ pub enum Record<'a> {
         desk: &'a str,
         /// What.
         note: DeskNote,
+    },
+    /// What a customer tells a pool.
+    Pool {
+        /// The subject that the pool is heard under.
+        pool: &'a str,
+        /// What.
+        note: PoolNote,
+    },
+    /// What a pool tells a customer.
+    PoolWord {
+        /// Whom.
+        customer: &'a str,
+        /// What.
+        word: PoolWord,
     },
     /// A change of consent or preference.
     Preference {
@@ -291,6 +307,10 @@ stored! {
         Receipt = 8,
         /// [`Record::Listing`].
         Listing = 11,
+        /// [`Record::Pool`].
+        Pool = 12,
+        /// [`Record::PoolWord`].
+        PoolWord = 13,
     }
 }
 /// Keys of the header. Never reuse a number.
@@ -331,6 +351,10 @@ mod key {
     pub(super) const TEXT: u8 = 43;
     pub(super) const EVIDENCE: u8 = 60;
     pub(super) const DETAIL: u8 = 61;
+    pub(super) const POOL: u8 = 62;
+    pub(super) const TRIGGER: u8 = 63;
+    pub(super) const MICROS: u8 = 64;
+    pub(super) const RANK: u8 = 65;
 }
 
 /// Codes of `Delivery`.
@@ -350,6 +374,19 @@ mod preference {
     pub(super) const PROFILING: u8 = 3;
 }
 impl<'a> Record<'a> {
+    /// What carries to one subject what another has to tell it.
+    pub fn of_errand(errand: &'a Errand) -> Self {
+        let to = errand.to.as_str();
+        match &errand.what {
+            Note::Desk(note) => Self::Desk { desk: to, note: note.clone() },
+            Note::Task(instruction) => {
+                Self::Task { customer: to, instruction: instruction.clone() }
+            }
+            Note::Pool(note) => Self::Pool { pool: to, note: note.clone() },
+            Note::PoolWord(word) => Self::PoolWord { customer: to, word: word.clone() },
+        }
+    }
+
     /// Whose it is.
     pub const fn subject(&self) -> Subject<'a> {
         match self {
@@ -358,9 +395,11 @@ impl<'a> Record<'a> {
             | Self::Outcome { customer, .. }
             | Self::Receipt(ReceiptRecord { customer, .. })
             | Self::Task { customer, .. }
+            | Self::PoolWord { customer, .. }
             | Self::Preference { customer, .. }
             | Self::Erasure { customer } => Subject::Customer(customer),
             Self::Desk { desk, .. } => Subject::Customer(desk),
+            Self::Pool { pool, .. } => Subject::Customer(pool),
             Self::Operation(_) | Self::Listing(_) => Subject::Everyone,
         }
     }
@@ -374,6 +413,8 @@ impl<'a> Record<'a> {
             | Self::Receipt(_)
             | Self::Task { .. }
             | Self::Desk { .. }
+            | Self::Pool { .. }
+            | Self::PoolWord { .. }
             | Self::Preference { .. }
             | Self::Operation(_)
             | Self::Listing(_)

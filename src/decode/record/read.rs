@@ -13,6 +13,7 @@ use crate::engine::desk::{DeskNote, Request, Said};
 use crate::engine::id::{CustomerId, DecisionId};
 use crate::engine::input::{Answer, Delivery, Outcome, Told};
 use crate::engine::operation::{Operation, Order, Scope};
+use crate::engine::pool::{PoolAnswer, PoolNote, PoolRequest, PoolSaid, PoolWord};
 use crate::engine::task::{Instruction, TaskOutcome, Wish};
 use crate::engine::time::Timestamp;
 
@@ -60,6 +61,10 @@ struct Fields<'a> {
     skills: Option<&'a str>,
     language: Option<&'a str>,
     owner: Option<&'a str>,
+    pool: Option<&'a str>,
+    trigger: Option<&'a str>,
+    micros: Option<u64>,
+    rank: Option<i32>,
     rest: &'a [u8],
 }
 
@@ -119,6 +124,10 @@ impl<'a> Fields<'a> {
             key::SKILLS => self.skills = Some(decoder.str()?),
             key::LANGUAGE => self.language = Some(decoder.str()?),
             key::OWNER => self.owner = Some(decoder.str()?),
+            key::POOL => self.pool = Some(decoder.str()?),
+            key::TRIGGER => self.trigger = Some(decoder.str()?),
+            key::MICROS => self.micros = Some(decoder.u64()?),
+            key::RANK => self.rank = Some(decoder.i32()?),
             // A field of a later version.
             _ => decoder.skip()?,
         }
@@ -149,6 +158,10 @@ impl<'a> Fields<'a> {
                 instruction: self.into_instruction()?,
             },
             Kind::Desk => Record::Desk { desk: must(self.customer)?, note: self.into_note()? },
+            Kind::Pool => Record::Pool { pool: must(self.customer)?, note: self.into_pool_note()? },
+            Kind::PoolWord => {
+                Record::PoolWord { customer: must(self.customer)?, word: self.into_pool_word()? }
+            }
             Kind::Erasure => Record::Erasure { customer: must(self.customer)? },
             Kind::Operation => Record::Operation(self.into_operation()?),
             Kind::Listing => Record::Listing(ListingRecord {
@@ -279,6 +292,53 @@ impl<'a> Fields<'a> {
             customer: CustomerId::new(must(self.of)?),
             what,
         })
+    }
+
+    fn into_pool_note(self) -> Result<PoolNote, Refusal> {
+        let instant = |ms: Option<i64>| must(ms).map(Timestamp::from_millis);
+        let what = match must(self.wish)? {
+            "asks" => PoolSaid::Asks(PoolRequest {
+                trigger: must(self.trigger)?.into(),
+                purpose: must(self.purpose)?.into(),
+                channel: must(self.channel)?.into(),
+                micros: must(self.micros)?,
+                priority: must(self.rank)?,
+                worth: self.value.filter(|value| value.is_finite()).ok_or_else(missing)?,
+                since: instant(self.occurred_ms)?,
+                expires_at: instant(self.until_ms)?,
+                asked_at: instant(self.received_ms)?,
+            }),
+            "took" => PoolSaid::Took(instant(self.occurred_ms)?),
+            "over" => PoolSaid::Over,
+            "undone" => PoolSaid::Undone,
+            _ => return Err(unknown("the note is not known to this version")),
+        };
+        Ok(PoolNote {
+            decision: self.decision_id()?,
+            customer: CustomerId::new(must(self.of)?),
+            what,
+        })
+    }
+
+    fn into_pool_word(self) -> Result<PoolWord, Refusal> {
+        let what = match must(self.wish)? {
+            "granted" => PoolAnswer::Granted,
+            "waits" => PoolAnswer::Waits(self.until_ms.map(Timestamp::from_millis)),
+            "freed" => PoolAnswer::Freed,
+            _ => return Err(unknown("the word is not known to this version")),
+        };
+        Ok(PoolWord {
+            pool: CustomerId::new(must(self.pool)?),
+            decision: self.decision_id()?,
+            asked_at: Timestamp::from_millis(must(self.received_ms)?),
+            what,
+            why: self.why.unwrap_or_default().into(),
+        })
+    }
+
+    fn decision_id(&self) -> Result<DecisionId, Refusal> {
+        let bytes = must(self.decision)?.try_into().map_err(|_| missing())?;
+        Ok(DecisionId::from_bytes(bytes))
     }
 
     fn answer(&self) -> Result<Answer, Refusal> {

@@ -12,7 +12,9 @@ use super::{
 use crate::engine::desk::{DeskNote, Said};
 use crate::engine::input::{Answer, Delivery, Outcome};
 use crate::engine::operation::Operation;
+use crate::engine::pool::{PoolAnswer, PoolNote, PoolSaid, PoolWord};
 use crate::engine::task::{Instruction, Wish};
+use crate::engine::time::Timestamp;
 
 /// Appends the header of a record.
 pub(super) fn header(record: &Record<'_>, out: &mut Vec<u8>) -> Written {
@@ -40,6 +42,8 @@ impl Header<'_> {
             Record::Receipt(receipt) => self.receipt(receipt),
             Record::Task { customer, instruction } => self.instruction(customer, instruction),
             Record::Desk { desk, note } => self.note(desk, note),
+            Record::Pool { pool, note } => self.pool_note(pool, note),
+            Record::PoolWord { customer, word } => self.pool_word(customer, word),
             Record::Preference { customer, preference } => self.preference(customer, preference),
             Record::Erasure { customer } => {
                 self.begin(Kind::Erasure, 2, Subject::Customer(customer))
@@ -169,6 +173,58 @@ impl Header<'_> {
             }
             Said::Over => self.text(key::WISH, "over"),
         }
+    }
+
+    fn pool_note(&mut self, pool: &str, note: &PoolNote) -> Written {
+        let more = match &note.what {
+            PoolSaid::Asks(_) => 9,
+            PoolSaid::Took(_) => 1,
+            PoolSaid::Over | PoolSaid::Undone => 0,
+        };
+        self.begin(Kind::Pool, 5 + more, Subject::Customer(pool))?;
+        self.0.u8(key::DECISION)?.bytes(note.decision.as_bytes())?;
+        self.text(key::OF, note.customer.as_str())?;
+        match &note.what {
+            PoolSaid::Asks(request) => {
+                self.text(key::WISH, "asks")?;
+                self.text(key::TRIGGER, &request.trigger)?;
+                self.text(key::PURPOSE, &request.purpose)?;
+                self.text(key::CHANNEL, &request.channel)?;
+                self.0.u8(key::MICROS)?.u64(request.micros)?;
+                self.0.u8(key::RANK)?.i32(request.priority)?;
+                self.0.u8(key::VALUE)?.f64(request.worth)?;
+                self.instant(key::OCCURRED_MS, request.since)?;
+                self.instant(key::UNTIL_MS, request.expires_at)?;
+                self.instant(key::RECEIVED_MS, request.asked_at)
+            }
+            PoolSaid::Took(at) => {
+                self.text(key::WISH, "took")?;
+                self.instant(key::OCCURRED_MS, *at)
+            }
+            PoolSaid::Over => self.text(key::WISH, "over"),
+            PoolSaid::Undone => self.text(key::WISH, "undone"),
+        }
+    }
+
+    fn pool_word(&mut self, customer: &str, word: &PoolWord) -> Written {
+        let (wish, until) = match word.what {
+            PoolAnswer::Granted => ("granted", None),
+            PoolAnswer::Waits(until) => ("waits", until),
+            PoolAnswer::Freed => ("freed", None),
+        };
+        let fields = 7 + u64::from(until.is_some());
+        self.begin(Kind::PoolWord, fields, Subject::Customer(customer))?;
+        self.text(key::POOL, word.pool.as_str())?;
+        self.0.u8(key::DECISION)?.bytes(word.decision.as_bytes())?;
+        self.instant(key::RECEIVED_MS, word.asked_at)?;
+        self.text(key::WISH, wish)?;
+        self.text(key::WHY, &word.why)?;
+        until.map_or(Ok(()), |until| self.instant(key::UNTIL_MS, until))
+    }
+
+    fn instant(&mut self, key: u8, at: Timestamp) -> Written {
+        self.0.u8(key)?.i64(at.as_millis())?;
+        Ok(())
     }
 
     fn preference(&mut self, customer: &str, preference: &PreferenceRecord<'_>) -> Written {

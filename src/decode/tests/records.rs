@@ -6,7 +6,9 @@ use crate::engine::desk::{DeskNote, Request, Said};
 use crate::engine::id::{CustomerId, DecisionId};
 use crate::engine::input::{Answer, Delivery, Outcome, Told};
 use crate::engine::operation::{Operation, Order, Scope};
+use crate::engine::pool::{PoolAnswer, PoolNote, PoolRequest, PoolSaid, PoolWord};
 use crate::engine::task::{Instruction, TaskOutcome, Wish};
+use crate::engine::time::Span;
 
 #[test]
 fn every_record_is_read_back_as_it_was_written() {
@@ -114,6 +116,45 @@ fn what_is_said_of_profiles_and_addresses_is_read_back_as_it_was_written() {
         }),
     ];
     check_all(&records);
+}
+
+#[test]
+fn what_is_said_to_pools_and_by_them_is_read_back_as_it_was_written() {
+    let decision = DecisionId::from_bytes([7; 16]);
+    let note = |what| Record::Pool {
+        pool: "heedful:pool:account:acme",
+        note: PoolNote { decision, customer: CustomerId::new("c"), what },
+    };
+    let word = |what, why: &str| Record::PoolWord {
+        customer: "c",
+        word: PoolWord {
+            pool: CustomerId::of_budget_pool("marketing"),
+            decision,
+            asked_at: noon(),
+            what,
+            why: why.into(),
+        },
+    };
+    check_all(&[
+        note(PoolSaid::Over),
+        note(PoolSaid::Undone),
+        note(PoolSaid::Took(noon())),
+        note(PoolSaid::Asks(PoolRequest {
+            trigger: "t".into(),
+            purpose: "marketing".into(),
+            channel: "sms".into(),
+            micros: 50_000,
+            priority: -3,
+            worth: 12.5,
+            since: noon(),
+            expires_at: noon() + Span::HOUR,
+            asked_at: noon() + Span::SECOND,
+        })),
+        word(PoolAnswer::Granted, ""),
+        word(PoolAnswer::Waits(None), "it is never free"),
+        word(PoolAnswer::Waits(Some(noon())), "two before it"),
+        word(PoolAnswer::Freed, ""),
+    ]);
 }
 
 #[test]

@@ -195,9 +195,18 @@ pub(super) fn looks_back(cap: &Cap) -> Span {
 
 /// The caps that hold a case: none for a purpose that is exempt.
 fn concerning<'a>(case: &Case<'a>, channel: Option<ChannelSlot>) -> impl Iterator<Item = &'a Cap> {
+    among(case, channel, &case.catalog.policy.caps)
+}
+
+/// Those of some caps that hold a case.
+pub(super) fn among<'a>(
+    case: &Case<'a>,
+    channel: Option<ChannelSlot>,
+    caps: &'a [Cap],
+) -> impl Iterator<Item = &'a Cap> {
     let message = case.counted_message();
     let asker = case.asker;
-    case.catalog.policy.caps.iter().filter(move |cap| {
+    caps.iter().filter(move |cap| {
         message.is_some_and(|message| match cap.scope {
             CapScope::All => true,
             CapScope::Purpose(purpose) => purpose == message.slot,

@@ -13,6 +13,7 @@ use crate::engine::evaluate::zone_of;
 use crate::engine::id::DecisionId;
 use crate::engine::operation::{NO_OPERATIONS, Operations};
 use crate::engine::policy::{CapRule, OnCap, Purpose, UnknownZone};
+use crate::engine::pool::Claim;
 use crate::engine::slot::{ChannelSlot, PurposeSlot, TriggerSlot};
 use crate::engine::time::{Span, Timestamp, Zone};
 
@@ -145,6 +146,8 @@ pub(super) struct Course<'a> {
     pub(super) hold: Option<(Hold, Reason)>,
     /// What waits with a lower priority, and gives way if this waits.
     pub(super) replaces: Vec<DecisionId>,
+    /// What it needs of what customers share.
+    pub(super) claim: Claim,
     pub(super) winners: &'a mut Winners,
 }
 
@@ -160,6 +163,7 @@ impl<'a> Course<'a> {
             arm: None,
             hold: None,
             replaces: Vec::new(),
+            claim: Claim::default(),
             winners,
         }
     }
@@ -202,7 +206,7 @@ impl<'a> Course<'a> {
     pub(super) fn judgement(self, verdict: Verdict, expires_at: Timestamp) -> Judgement {
         let waits = matches!(verdict, Verdict::Defer { .. });
         let replaces = if waits { self.replaces } else { Vec::new() };
-        let (findings, arm) = (self.findings, self.arm);
-        Judgement { verdict, findings, arm, expires_at, replaces, hands_over: None }
+        let (findings, arm, claim) = (self.findings, self.arm, self.claim);
+        Judgement { verdict, findings, arm, expires_at, replaces, claim, hands_over: None }
     }
 }

@@ -65,7 +65,10 @@ pub(super) fn release(state: &mut CustomerState, decision: DecisionId) {
 }
 
 fn prune(catalog: &Catalog, state: &mut CustomerState, now: Timestamp) {
-    let caps = &catalog.policy.caps;
+    let caps = match state.id.pool() {
+        Some(_) => &catalog.policy.shared.account_caps,
+        None => &catalog.policy.caps,
+    };
     let longest = caps
         .iter()
         .map(cap::looks_back)

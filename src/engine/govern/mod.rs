@@ -13,6 +13,7 @@ mod ledger;
 mod loop_guard;
 mod once_per;
 mod operations;
+pub mod pools;
 pub mod profiling;
 mod quiet_hours;
 mod ramp;
@@ -32,6 +33,7 @@ use super::id::DecisionId;
 use super::input::{Delivery, Told};
 use super::operation::{NO_OPERATIONS, Operations};
 use super::planted::{Fault, is_planted};
+use super::pool::Claim;
 use super::slot::{ChannelSlot, PurposeSlot, TriggerSlot};
 use super::time::Timestamp;
 
@@ -45,7 +47,7 @@ type Check = fn(&Case<'_>, &mut Course<'_>) -> Passage;
 
 /// The rules, in the order in which every outreach passes them. A task skips those that are about
 /// messages: consent, channel, quiet hours, caps.
-const ORDER: [(Rule, Check); 14] = [
+const ORDER: [(Rule, Check); 15] = [
     (Rule::Enabled, enabled),
     (Rule::Operations, operations::check),
     (Rule::Expiry, expiry),
@@ -60,6 +62,7 @@ const ORDER: [(Rule, Check); 14] = [
     (Rule::Arbitration, arbitration::check),
     (Rule::QuietHours, quiet_hours::check),
     (Rule::Caps, cap::check),
+    (Rule::Pools, pools::check),
 ];
 
 /// An outreach that wants to happen.
@@ -92,6 +95,8 @@ pub struct Judgement {
     pub expires_at: Timestamp,
     /// What waits for the same cap with a lower priority, and gives way to it.
     pub replaces: Vec<DecisionId>,
+    /// What it needs of what customers share.
+    pub claim: Claim,
     /// What nobody answered, when the customer is handed over to a person for it now.
     pub hands_over: Option<Unanswered>,
 }
@@ -186,8 +191,9 @@ pub fn recheck(
     };
     let mut winners = Winners::new();
     let mut course = Course::new(&mut winners);
-    // Its rest began with itself, and what fired together was settled then.
-    let again = ORDER.iter().filter(|(rule, _)| !matches!(rule, Rule::OncePer | Rule::Arbitration));
+    // Its rest began with itself; what fired together, and what pools grant, was settled then.
+    let settled = |rule: &Rule| matches!(rule, Rule::OncePer | Rule::Arbitration | Rule::Pools);
+    let again = ORDER.iter().filter(|(rule, _)| !settled(rule));
     for (_, check) in again {
         if let Passage::Break(verdict) = check(&case, &mut course) {
             return verdict.reason();
@@ -367,6 +373,7 @@ fn no_longer_in_force(proposal: &Proposal<'_>) -> Judgement {
         arm: None,
         expires_at: proposal.decided_at,
         replaces: Vec::new(),
+        claim: Claim::default(),
         hands_over: None,
     }
 }

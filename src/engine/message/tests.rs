@@ -380,6 +380,7 @@ fn sends(variants: &[Variant]) -> Action {
         message: Message { variants: variants.into() },
         on_cap: None,
         fall_back: None,
+        worth: None,
     })
 }
 

@@ -23,6 +23,11 @@ pub fn bind(catalog: &Catalog, state: &mut CustomerState, now: Timestamp) {
     timers::disarm(state, |kind| is_gone(catalog, kind));
     // Dates, calendars and scores are of customers.
     if state.id.is_own() {
+        // Other files may leave more room.
+        if state.rare.pool().is_some_and(|pool| !pool.waiting.is_empty()) {
+            timers::disarm(state, |kind| *kind == TimerKind::Desk);
+            timers::arm(state, now, TimerKind::Desk);
+        }
         return release_orphans(catalog, state, now);
     }
     for slot in catalog.index.roster.all_dates() {

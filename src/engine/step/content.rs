@@ -210,13 +210,17 @@ fn people(task: &TaskAction, scope: &Scope<'_>) -> (Option<Box<str>>, Vec<Box<st
     (first, chain)
 }
 
+/// What something is worth that may have to wait; nothing, where nobody said or can say.
+pub(super) fn worth(of: Option<&Expr>, scope: &Scope<'_>) -> f64 {
+    match of.and_then(|expr| evaluate::value(expr, scope)) {
+        Some(Value::Num(number)) if number.is_finite() => number,
+        _ => 0.0,
+    }
+}
+
 /// What the desk of a team is asked for.
 fn request(task: &TaskAction, scope: &Scope<'_>) -> Request {
-    let worth = task.worth.as_ref().and_then(|expr| evaluate::value(expr, scope));
-    let worth = match worth {
-        Some(Value::Num(number)) => number,
-        _ => 0.0,
-    };
+    let worth = worth(task.worth.as_ref(), scope);
     let locale = scope.state.text_trait(scope.catalog.known.locale);
     let language = locale.and_then(|locale| locale.split(['-', '_']).next());
     Request {

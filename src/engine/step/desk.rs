@@ -33,8 +33,19 @@ impl Step<'_> {
         self.answer(words, now);
     }
 
+    /// Time has come for what many share, or for what a customer told of it.
+    pub(super) fn shared_due(&mut self, now: Timestamp) {
+        if self.state.id.pool().is_some() {
+            self.pool_opens(now);
+        } else if self.state.id.is_own() {
+            self.desk_opens(now);
+        } else {
+            self.tell_pools_again(now);
+        }
+    }
+
     /// Another day begins, or somebody begins to work.
-    pub(super) fn desk_opens(&mut self, now: Timestamp) {
+    fn desk_opens(&mut self, now: Timestamp) {
         let catalog = self.catalog;
         if let Some(team) = team_of(catalog, self.state)
             && let Some(desk) = self.state.rare.desk.as_deref_mut()

@@ -14,12 +14,13 @@ use super::super::evaluate::{self, Scope};
 use super::super::govern::{self, Judgement, Proposal};
 use super::super::id::{DecisionId, stable_hash};
 use super::super::input::Event;
+use super::super::pool::Claim;
 use super::super::slot::{PropertySlot, TriggerSlot};
 use super::super::time::{Span, Timestamp};
 use super::super::timer::TimerKind;
 use super::super::value::{Property, Value};
 use super::behavior::Fired;
-use super::{Step, content, timers};
+use super::{Step, asks, content, timers};
 
 /// Occurrences that a trigger remembers to have decided, of those that could come again.
 const MARKS_MAX: usize = 32;
@@ -130,7 +131,8 @@ impl<'a> Step<'a> {
 
     /// Does what the judgement says and puts it on record.
     fn rule(&mut self, firing: Firing<'a>, judgement: Judgement, now: Timestamp) {
-        let Judgement { mut verdict, mut findings, arm, expires_at, replaces, .. } = judgement;
+        let Judgement { mut verdict, mut findings, arm, expires_at, replaces, claim, .. } =
+            judgement;
         self.give_way(&replaces, now);
         self.tell_where_it_was(firing.id, &mut findings);
         let mut offer = None;
@@ -164,7 +166,7 @@ impl<'a> Step<'a> {
                 // A wait that does not end later would be decided again for ever.
                 let release_at = until.max(now + Span::from_millis(1));
                 verdict = Verdict::Defer { until: release_at, reason };
-                self.wait(&firing, release_at, expires_at, reason);
+                self.wait(&firing, release_at, (expires_at, &claim), reason);
             }
             Verdict::HoldOut { .. }
             | Verdict::Suppress { .. }
@@ -175,6 +177,7 @@ impl<'a> Step<'a> {
         if !matches!(verdict, Verdict::Send { .. } | Verdict::Defer { .. }) {
             self.climb_no_more(firing.id);
         }
+        self.claim(&firing, &claim, (&verdict, expires_at), now);
         self.decision.rulings.push(Ruling {
             id: firing.id,
             trigger: firing.slot,
@@ -206,7 +209,7 @@ impl<'a> Step<'a> {
         &mut self,
         firing: &Firing<'_>,
         release_at: Timestamp,
-        expires_at: Timestamp,
+        (expires_at, claim): (Timestamp, &Claim),
         reason: Reason,
     ) {
         self.state.rare.waiting.push(Waiting {
@@ -218,7 +221,8 @@ impl<'a> Step<'a> {
             expires_at,
             reason,
         });
-        timers::arm(self.state, release_at, TimerKind::Release { decision: firing.id });
+        let due = asks::wakes_at(release_at, expires_at, claim);
+        timers::arm(self.state, due, TimerKind::Release { decision: firing.id });
     }
 
     /// A message that cannot be rendered is not sent: its place in the ledger is given back.

@@ -6,6 +6,7 @@
 
 mod absence;
 mod answers;
+mod asks;
 mod audit;
 mod behavior;
 mod bind;
@@ -19,6 +20,7 @@ mod ladder;
 mod lifecycle;
 mod ordered;
 mod outcome;
+mod pool;
 mod receipt;
 mod release;
 mod roster;
@@ -127,6 +129,8 @@ impl Step<'_> {
             Body::Receipt(receipt) => self.receipt(receipt, at),
             Body::Task(instruction) => self.instruct(instruction, at),
             Body::Desk(note) => self.at_desk(note, at),
+            Body::Pool(note) => self.at_pool(note, at),
+            Body::PoolWord(word) => self.pool_said(word, at),
             Body::Preference(preference) => self.preference(preference, at),
             Body::Erasure => self.erase(at),
             Body::Operation(operation) => self.ordered(operation, at),
@@ -207,6 +211,8 @@ fn is_about_the_customer(body: &Body<'_>) -> bool {
         | Body::Receipt(_)
         | Body::Task(_)
         | Body::Desk(_)
+        | Body::Pool(_)
+        | Body::PoolWord(_)
         | Body::Preference(_)
         | Body::Erasure
         | Body::Operation(_)

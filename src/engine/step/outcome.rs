@@ -25,6 +25,7 @@ impl Step<'_> {
             && contact.told.proves_taken();
         let result = if proven { &Delivery::Delivered } else { &outcome.result };
         govern::settle(self.state, outcome.decision, result);
+        self.settle_grants(outcome.decision, result, now);
         let verdict = match result {
             Delivery::Delivered if replaced == VerdictKind::Unknown => {
                 Verdict::Send { channel: contact.channel }

@@ -51,6 +51,7 @@ impl Step<'_> {
         let of_it = |kind: &TimerKind| *kind == TimerKind::Release { decision: id };
         timers::disarm(self.state, of_it);
         self.climb_no_more(id);
+        self.give_back(id, now);
         self.decision.rulings.push(Ruling {
             id,
             trigger,

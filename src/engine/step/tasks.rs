@@ -2,9 +2,10 @@
 
 use super::super::customer::{CustomerState, spare_room};
 use super::super::decision::{Effect, Task};
-use super::super::desk::{ASK_AGAIN, DeskNote, Said};
+use super::super::desk::{DeskNote, Said};
 use super::super::id::DecisionId;
 use super::super::input::{Event, Reach, View};
+use super::super::queue::ASK_AGAIN;
 use super::super::task::{
     AtDesk, Instruction, Refusal, Stage, Standing, TASKS_MAX, TaskState, TaskTurn, What,
 };

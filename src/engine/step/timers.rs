@@ -35,7 +35,7 @@ impl Step<'_> {
             TimerKind::SessionEnd => self.session_idle(now),
             TimerKind::Rescore { score } => self.rescore(score, now),
             TimerKind::Task { decision } => self.task_due(decision, now),
-            TimerKind::Desk => self.desk_opens(now),
+            TimerKind::Desk => self.shared_due(now),
             TimerKind::Rung { decision } => self.rung_due(decision, now),
         }
     }

@@ -111,7 +111,7 @@ impl Reader<'_, '_> {
     }
 
     /// A list, of which at most so many are kept.
-    fn some<T>(
+    pub(super) fn some<T>(
         &mut self,
         most: usize,
         mut read: impl FnMut(&mut Self) -> Read<T>,

@@ -10,6 +10,7 @@ mod contacts;
 mod desk;
 mod ladder;
 pub mod moved;
+mod pool;
 mod rare;
 mod read;
 mod rivals;
@@ -61,6 +62,8 @@ pub(super) mod field {
     pub(crate) const HANDED_OVER_AT: u32 = 24;
     pub(crate) const RUNGS: u32 = 28;
     pub(crate) const PROFILING: u32 = 30;
+    pub(crate) const ASKS: u32 = 31;
+    pub(crate) const POOL: u32 = 32;
 }
 
 /// Writes and reads states bound to one catalog.

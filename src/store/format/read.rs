@@ -161,6 +161,13 @@ impl<'b> Reader<'_, 'b> {
             field::ANSWERED_AT => state.rare.answered_at = Some(self.instant()?),
             field::HANDED_OVER_AT => state.rare.handed_over_at = Some(self.instant()?),
             field::RUNGS => state.rare.rungs = self.list(Self::rung)?,
+            field::ASKS => {
+                state.rare.pools.get_or_insert_default().asks = self.list(Self::ask)?;
+            }
+            field::POOL => {
+                let pool = Box::new(self.pool()?);
+                state.rare.pools.get_or_insert_default().pool = Some(pool);
+            }
             field::BOUNCED => state.rare.bounced = self.list(Self::bounced)?,
             field::TIMELINE => state.recent.set_timeline(self.timeline()?.into_iter()),
             field::SEEN => {

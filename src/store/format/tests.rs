@@ -224,6 +224,7 @@ fn the_golden_bytes_of_format_1_are_read_and_written() {
     then.rare.desk = None;
     then.rare.profiling = None;
     then.rare.rungs.clear();
+    then.rare.pools = None;
     then.timers.retain(|timer| {
         !matches!(timer.kind, TimerKind::Task { .. } | TimerKind::Desk | TimerKind::Rung { .. })
     });

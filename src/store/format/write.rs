@@ -149,6 +149,11 @@ impl Writer<'_> {
         }
         self.list(field::TASKS, &state.rare.tasks, Self::task)?;
         self.list(field::RUNGS, &state.rare.rungs, Self::rung)?;
+        self.list(field::ASKS, state.rare.asks(), Self::ask)?;
+        if let Some(pool) = state.rare.pool() {
+            self.to.u32(field::POOL)?;
+            self.pool(pool)?;
+        }
         if let Some(desk) = &state.rare.desk {
             self.to.u32(field::DESK)?;
             self.desk(desk)?;
@@ -496,6 +501,8 @@ fn count_fields(state: &CustomerState) -> u64 {
         !state.rare.tasks.is_empty(),
         state.rare.desk.is_some(),
         !state.rare.rungs.is_empty(),
+        !state.rare.asks().is_empty(),
+        state.rare.pool().is_some(),
         state.recent.latest().is_some(),
         !state.recent.marks().is_empty(),
         !state.recent.marks().is_empty(),

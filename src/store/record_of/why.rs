@@ -241,6 +241,8 @@ const fn is_told_by_its_details(reason: Reason) -> bool {
             | Reason::Profiling
             | Reason::OncePer
             | Reason::Capped
+            | Reason::AccountCap
+            | Reason::Budget
             | Reason::QuietHours
             | Reason::Blackout
             | Reason::Unanswered

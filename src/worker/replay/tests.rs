@@ -1,7 +1,9 @@
 //! Replays do not depend on the number of shards, and notice every difference.
 
 use super::*;
-use crate::worker::testing::{Dice, after, catalog, line};
+use crate::engine::policy::{Budget, Cap, CapScope, OnCap, Period, Shared};
+use crate::engine::testing::rolling;
+use crate::worker::testing::{Dice, after, catalog, line, open, small_shop};
 
 fn lines(seed: u64, count: u64) -> Vec<String> {
     let mut dice = Dice(seed);
@@ -70,4 +72,58 @@ fn refused_lines_are_counted_and_the_rest_goes_on() {
     replay.line(line("a", "Ping", "p1", after(0)).as_bytes()).unwrap();
     let report = replay.finish().unwrap();
     assert_eq!((report.applied, report.refused.values().sum::<u64>()), (1, 2));
+}
+
+#[test]
+fn what_customers_share_is_given_out_alike_by_any_number_of_shards() {
+    let mut shop = small_shop();
+    let limit = rolling(3, "1h");
+    let cap = Cap { name: "3 an hour".into(), scope: CapScope::All, limit, on_cap: OnCap::Defer };
+    shop.policy.shared = Shared {
+        account_caps: Box::new([cap]),
+        prices: Box::new([Some(50_000); 4]),
+        budgets: Box::new([Budget {
+            name: "service".into(),
+            purposes: 0b010,
+            at_most: 1_500_000,
+            currency: "EUR".into(),
+            period: Period::Day,
+        }]),
+    };
+    let catalog = Arc::new(open(shop));
+    let replay = |shards, lines: &[String]| {
+        let mut replay = Replay::new(&catalog, shards, |_| {});
+        for customer in 0..25 {
+            let json = format!(
+                r#"{{"customer":"c{customer}","traits":{{"account":"a{}"}},"at":"{}"}}"#,
+                customer % 3,
+                after(0)
+            );
+            replay.line(json.as_bytes()).unwrap();
+        }
+        for line in lines {
+            replay.line(line.as_bytes()).unwrap();
+        }
+        let mut report = replay.finish().unwrap();
+        // They stand in the order in which they first came up in some shard.
+        for funnel in report.funnels.values_mut() {
+            funnel.reasons.sort_by(|one, other| one.reason.cmp(&other.reason));
+        }
+        report
+    };
+    let (mut capped, mut unpaid) = (0, 0);
+    for seed in 0..10 {
+        let lines = lines(seed, 400);
+        let one = replay(1, &lines);
+        assert_eq!(one, replay(8, &lines), "seed {seed}");
+        let of = |reason| {
+            let counts = one.rulings.iter().filter(|((_, _, why), _)| *why == Some(reason));
+            counts.map(|(_, count)| count).sum::<u64>()
+        };
+        (capped, unpaid) = (capped + of(Reason::AccountCap), unpaid + of(Reason::Budget));
+        assert!(one.funnels.values().all(Funnel::is_balanced));
+        assert!(one.funnels["silent"].sent <= 30, "what is paid for");
+        assert_eq!(one.customers, 25, "pools are none");
+    }
+    assert!(capped != 0 && unpaid != 0, "{capped} {unpaid}");
 }

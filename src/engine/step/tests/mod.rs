@@ -11,6 +11,7 @@ mod fixture;
 mod harness;
 mod ladder;
 mod lifecycle;
+mod pools;
 mod receipts;
 mod seen;
 mod status;

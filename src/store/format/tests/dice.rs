@@ -370,6 +370,7 @@ impl Dice {
             let kind = TimerKind::Rung { decision: rung.decision };
             state.timers.push(Timer { due: rung.expires_at, kind });
         }
+        state.rare.pools = self.maybe(|dice| Box::new(dice.pools()));
         state.timers.sort_by_key(|timer| timer.due);
         state
     }
