@@ -20,5 +20,6 @@ mod proxy;
 mod refuse;
 #[cfg(feature = "schema-registry")]
 mod schema;
+mod shared;
 mod sources;
 mod topic;

@@ -42,7 +42,7 @@ fn shards(at: SocketAddr, order: &str) -> u64 {
 }
 
 /// Tells of orders of customers, to any node.
-fn place(at: SocketAddr, customers: &[String]) {
+pub(super) fn place(at: SocketAddr, customers: &[String]) {
     let event = |customer| json!({"customer": customer, "event": "order_placed", "id": format!("o-{customer}")});
     let batch = json!({"batch": customers.iter().map(event).collect::<Vec<_>>()}).to_string();
     until("it is taken", || {
@@ -50,7 +50,7 @@ fn place(at: SocketAddr, customers: &[String]) {
     });
 }
 
-fn with_verdict(group: &Group, verdict: &str) -> usize {
+pub(super) fn with_verdict(group: &Group, verdict: &str) -> usize {
     let (all, twice) = group.decisions();
     assert_eq!(twice, 0);
     all.values().filter(|told| told["verdict"] == verdict).count()
