@@ -3,7 +3,7 @@
 //! how fast a node works off what came while it was away; how fast shards are restored; how much goes
 //! to the changelog. Prints a table, asserts nothing.
 //!
-//! `cargo bench --bench kafka [-- --events=300000] [--customers=100000]`. Needs a JDK and Maven, as the
+//! `cargo bench --bench kafka [-- --events=1000000] [--customers=100000]`. Needs a JDK and Maven, as the
 //! tests do. Ratios are made of processor time; the broker's is nobody's here.
 
 #[path = "kafka/broker.rs"]
@@ -31,8 +31,8 @@ use heedful::kafka::transaction::{Outgoing, Transactions};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 
-/// Events and customers unless the command line says otherwise.
-const EVENTS: usize = 300_000;
+/// Events and customers unless the command line says otherwise: as many as the reference workload has.
+const EVENTS: usize = 1_000_000;
 const CUSTOMERS: u32 = 100_000;
 const TRIGGERS: usize = 100;
 const PARTITIONS: u16 = 6;
