@@ -1,5 +1,6 @@
 //! What is known of one customer: plain data, folded by steps, bound to the slots of one catalog.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -494,13 +495,22 @@ impl CustomerState {
         }
     }
 
+    /// The account that the customer belongs to. Some know their accounts by numbers.
+    pub fn account(&self, slot: TraitSlot) -> Option<Cow<'_, str>> {
+        match self.trait_value(slot)? {
+            Value::Str(text) if !text.is_empty() => Some(Cow::Borrowed(text)),
+            Value::Num(number) => Some(Cow::Owned(number.to_string())),
+            _ => None,
+        }
+    }
+
     /// What the experiment hashes for this customer.
     pub fn unit(&self, unit: super::catalog::Unit, account: TraitSlot) -> Arc<str> {
         let account = match unit {
-            super::catalog::Unit::Account => self.text_trait(account),
+            super::catalog::Unit::Account => self.account(account),
             super::catalog::Unit::Customer => None,
         };
-        Arc::from(account.unwrap_or(self.id.as_str()))
+        Arc::from(account.as_deref().unwrap_or(self.id.as_str()))
     }
 }
 
@@ -511,5 +521,17 @@ mod tests {
     #[test]
     fn a_state_fills_two_cache_lines() {
         assert_eq!(size_of::<CustomerState>(), 128);
+    }
+
+    #[test]
+    fn an_account_may_be_a_number() {
+        let of = |value| {
+            let mut state = CustomerState::new(CustomerId::new("c"), Timestamp::MIN);
+            state.traits.push((TraitSlot(3), value));
+            state.account(TraitSlot(3)).map(Cow::into_owned)
+        };
+        assert_eq!(of(Value::Num(5.0)).as_deref(), Some("5"));
+        assert_eq!(of(Value::Str("acme".into())).as_deref(), Some("acme"));
+        assert_eq!((of(Value::Str("".into())), of(Value::Bool(true))), (None, None));
     }
 }

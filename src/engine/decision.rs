@@ -259,7 +259,7 @@ reasons! {
     Unanswered = "unanswered", "messages before it stayed without an answer, and a person takes over";
     Ramp = "ramp", "the trigger comes to everybody little by little, and not to this customer yet";
     HumanOnly = "human_only", "only a person may take this up with the customer";
-    AccountCap = "account_cap", "so many were written to in the same account that it has to wait";
+    AccountCap = "account_cap", "it waits for what its account allows all of its people together";
     Budget = "budget", "it waits for money of its budget";
 }
 

@@ -29,6 +29,11 @@ pub const ASKS_MAX: usize = 128;
 pub const UNTOLD_MAX: Span = Span::DAY;
 /// How long after the instant at which it may be free something asks again by itself.
 pub const GRACE: Span = Span::MINUTE;
+/// How long something that waits for a pool keeps what a later one granted.
+pub const KEEP: Span = Span::SECOND.times(10);
+/// How long something waits without asking again: the word that it may go can be lost, and files
+/// change.
+pub const REMIND: Span = Span::HOUR.times(12);
 
 /// What a pool is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -219,20 +224,22 @@ impl Rare {
         asks.iter_mut().find(|ask| ask.decision == decision && ask.pool == *pool)
     }
 
-    /// Keeps a request in mind, in the place of what was asked before of the same.
-    pub fn keep_ask(&mut self, ask: Ask) {
+    /// Keeps a request in mind, in the place of what was asked before of the same. Gives the one that
+    /// is forgotten for it when there are too many.
+    pub fn keep_ask(&mut self, ask: Ask) -> Option<Ask> {
         let asks = &mut self.pools.get_or_insert_default().asks;
         if let Some(known) =
             asks.iter_mut().find(|known| known.decision == ask.decision && known.pool == ask.pool)
         {
             *known = ask;
-            return;
+            return None;
         }
-        if ASKS_MAX <= asks.len() {
+        let forgotten = (ASKS_MAX <= asks.len()).then(|| {
             let used = asks.iter().position(|ask| ask.standing == Standing::Taken);
-            asks.remove(used.unwrap_or_default());
-        }
+            asks.remove(used.unwrap_or_default())
+        });
         asks.push(ask);
+        forgotten
     }
 
     /// Keeps only the requests that a test picks.
@@ -386,6 +393,13 @@ impl Pool {
     /// Begins another period. What was granted and may be used yet is counted in it, too.
     pub fn turn_page(&mut self, (from, _): (Timestamp, Timestamp), now: Timestamp) {
         if from <= self.from {
+            // Nobody has said for long when it was used: in an earlier period, if ever.
+            let begins = self.from;
+            self.open.retain(|grant| {
+                begins <= grant.at
+                    || grant.kind != ContactKind::Reserved
+                    || now - grant.at < UNTOLD_MAX
+            });
             return;
         }
         (self.from, self.spent, self.rehearsed) = (from, 0, 0);
@@ -409,17 +423,16 @@ impl Pool {
         true
     }
 
-    /// Notes when money was used. What was used in an earlier period counts in none that is to come.
+    /// Notes when money was used: not before it was granted, also where a shard is behind. What was
+    /// used in an earlier period counts in none that is to come.
     pub fn took(&mut self, decision: DecisionId, at: Timestamp) {
-        let found = self.open.iter().position(|grant| grant.decision == decision);
-        let Some(index) = found else { return };
-        if at < self.from {
-            self.open.remove(index);
-        } else if let Some(grant) = self.open.get_mut(index)
-            && grant.kind == ContactKind::Reserved
-        {
-            (grant.kind, grant.at) = (ContactKind::Sent, at);
+        let from = self.from;
+        for grant in self.open.iter_mut().filter(|grant| grant.decision == decision) {
+            if grant.kind == ContactKind::Reserved {
+                (grant.kind, grant.at) = (ContactKind::Sent, at.max(grant.at));
+            }
         }
+        self.open.retain(|grant| grant.decision != decision || from <= grant.at);
     }
 
     /// Takes back what was granted, if it may.

@@ -27,6 +27,8 @@ use crate::engine::value::{Property, Value, ValueRef};
 const PATIENCE: Span = Span::HOUR.times(12);
 /// How far a test without `until:` follows what is armed.
 const FOLLOWED: Span = Span::DAY.times(400);
+/// What is told at one instant at most.
+const CARRIED_MAX: usize = 100_000;
 /// Most timers that fire in one test.
 const TICKS_MAX: u32 = 100_000;
 
@@ -253,7 +255,8 @@ impl<'a> Cast<'a> {
             errands.collect::<Vec<_>>()
         };
         let mut said = VecDeque::from(errands(decision));
-        while let Some(Errand { to, what }) = said.pop_front() {
+        for _ in 0..CARRIED_MAX {
+            let Some(Errand { to, what }) = said.pop_front() else { return };
             let body = match what {
                 Note::Desk(note) => Body::Desk(note),
                 Note::Task(instruction) => Body::Task(instruction),

@@ -18,6 +18,9 @@ use crate::engine::time::Timestamp;
 use crate::store::format;
 use crate::store::view::Funnel;
 
+/// Times that everybody is heard at one instant. What is said by then is heard at the next.
+const ROUNDS_MAX: usize = 10_000;
+
 /// A replay under way.
 #[derive(Debug)]
 pub struct Replay<F> {
@@ -229,8 +232,11 @@ impl<F: FnMut(Seen<'_>)> Replay<F> {
     /// order does not depend on the number of shards.
     fn carry(&mut self, at: Timestamp) {
         let count = u16::try_from(self.shards.len()).unwrap_or(u16::MAX);
-        while !self.said.is_empty() {
+        for _ in 0..ROUNDS_MAX {
             let mut said = std::mem::take(&mut self.said);
+            if said.is_empty() {
+                return;
+            }
             if self.carrying == Carrying::No {
                 return;
             }

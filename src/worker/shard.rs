@@ -130,8 +130,7 @@ impl Shard {
         at: Timestamp,
         position: u64,
     ) -> Result<Stepped, Refusal> {
-        // It is about addresses, which are none of a customer's state.
-        if matches!(record, Record::Listing(_)) {
+        if self.is_for_nobody(record) {
             return Ok(Stepped::Nothing);
         }
         let core = &mut self.core;
@@ -140,6 +139,18 @@ impl Shard {
             self.decoder.decode(record, at, position, names, |decoded| core.step(decoded, at))?;
         self.settle(&stepped);
         Ok(stepped)
+    }
+
+    /// What is about addresses is none of a customer's state. What answers somebody who was forgotten
+    /// meanwhile must not begin them anew.
+    fn is_for_nobody(&self, record: &Record<'_>) -> bool {
+        match record {
+            Record::Listing(_) => true,
+            Record::PoolWord { customer, .. } | Record::Task { customer, .. } => {
+                self.find(customer).is_none()
+            }
+            _ => false,
+        }
     }
 
     /// Applies one event as its sender wrote it; its engine time is when it came, or when it

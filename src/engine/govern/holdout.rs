@@ -1,7 +1,7 @@
 //! Holdouts and arms: who hears nothing so that the others can be compared with them.
 
 use super::case::{Case, Course, Passage};
-use crate::engine::catalog::{Catalog, Unit};
+use crate::engine::catalog::Catalog;
 use crate::engine::customer::CustomerState;
 use crate::engine::decision::{Detail, Finding, Passed, Reason, Rule};
 use crate::engine::experiment::{self, Assignment};
@@ -29,11 +29,8 @@ pub(super) fn check(case: &Case<'_>, course: &mut Course<'_>) -> Passage {
     let Some(experiment) = experiment.filter(|_| !case.state.id.is_own()) else {
         return course.pass(Rule::Holdout, Detail::None);
     };
-    let account = match experiment.unit {
-        Unit::Account => case.state.text_trait(case.catalog.known.account),
-        Unit::Customer => None,
-    };
-    let assignment = experiment::assign(experiment, account.unwrap_or(case.state.id.as_str()));
+    let unit = case.state.unit(experiment.unit, case.catalog.known.account);
+    let assignment = experiment::assign(experiment, &unit);
     let name = assignment.name();
     course.arm = Some(name.clone());
     match assignment {

@@ -13,7 +13,9 @@ use crate::engine::id::{CustomerId, DecisionId};
 use crate::engine::input::Told;
 use crate::engine::planted::{Fault, is_planted};
 use crate::engine::policy::CapRule;
-use crate::engine::pool::{Ask, Back, Claim, Need, PoolOf, PoolRequest, Standing, UNTOLD_MAX};
+use crate::engine::pool::{
+    Ask, Back, Claim, Need, PoolOf, PoolRequest, REMIND, Standing, UNTOLD_MAX,
+};
 use crate::engine::queue::ASK_AGAIN;
 use crate::engine::slot::{ChannelSlot, PurposeSlot, TriggerSlot};
 use crate::engine::time::Timestamp;
@@ -39,11 +41,10 @@ pub(super) fn check(case: &Case<'_>, course: &mut Course<'_>) -> Passage {
         ask.filter(|ask| ask.channel == channel)
     };
     course.claim = Claim { needs, asks: None, channel: Some(channel) };
-    // What has to wait for one pool keeps nothing of another meanwhile.
     let waits = course.claim.needs.iter().find_map(|need| {
         let ask = asked(need).filter(|ask| ask.standing == Standing::Waiting)?;
         let until = ask.free_at.unwrap_or(Timestamp::MAX);
-        (case.now < until).then(|| (need.pool.clone(), until, ask.why.clone()))
+        (case.now < until.min(ask.at + REMIND)).then(|| (need.pool.clone(), until, ask.why.clone()))
     });
     if let Some((pool, until, why)) = waits {
         return hold(case, course, &pool, until, why);
@@ -87,15 +88,15 @@ fn said(pool: &CustomerId) -> String {
 }
 
 /// What a message needs on a channel, in the order in which it is asked for: first the account, then
-/// budgets by name. All ask in that order, and whoever has to wait keeps nothing.
+/// budgets by name. All ask in that order, and whoever has to wait keeps nothing of those before.
 fn needs(case: &Case<'_>, channel: ChannelSlot) -> Vec<Need> {
     let Some(message) = case.message else { return Vec::new() };
     let shared = &case.catalog.policy.shared;
-    let account = case.state.text_trait(case.catalog.known.account);
+    let account = case.state.account(case.catalog.known.account);
     let capped = cap::among(case, Some(channel), &shared.account_caps).next().is_some();
-    let account = account.filter(|account| capped && !account.is_empty());
+    let account = account.filter(|_| capped);
     let account =
-        account.map(|account| Need { pool: CustomerId::of_account_pool(account), micros: 0 });
+        account.map(|account| Need { pool: CustomerId::of_account_pool(&account), micros: 0 });
     let micros = shared.price(channel);
     let budgets = shared.budgets.iter().filter(|budget| budget.pays_for(message.slot));
     let budgets = budgets
@@ -228,7 +229,8 @@ pub fn took_grant(account: &mut CustomerState, decision: DecisionId, at: Timesta
     let found = account.ledger.iter_mut().find(|contact| contact.decision == head);
     let Some(contact) = found else { return };
     if contact.kind == ContactKind::Reserved {
-        (contact.kind, contact.at) = (ContactKind::Sent, at);
+        // Not before it was granted, also where the shard of its customer is behind.
+        (contact.kind, contact.at) = (ContactKind::Sent, at.max(contact.at));
         account.ledger.sort_by_key(|contact| contact.at);
     }
 }

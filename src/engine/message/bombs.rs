@@ -1,13 +1,14 @@
 //! Templates that make much out of little: what MiniJinja's fuel does not count is found in their text.
 //!
 //! An operator takes one step, however long its result is. A name that holds a text twice, a second one
-//! that holds the first twice, and so on, fills any memory in a few dozen steps; so does a text times a
-//! great number; and what nests deeply fills the stack of whoever compiles it. All else is bounded where
+//! that holds the first twice, and so on, fills any memory in a few dozen steps, and with lists keeps
+//! whoever compares or prints them for ever; a text times a great number fills it, too; and what nests
+//! deeply, or is a long way by dots, fills the stack of whoever compiles or renders it. All else is bounded where
 //! it is made: see `filters`.
 
 use std::collections::BTreeSet;
 
-/// Names, signs and texts in one tag at most: each may nest.
+/// Names, signs and texts in one tag at most, each part of a name by itself: each may nest.
 const TOKENS_MAX: usize = 500;
 /// Blocks inside of each other at most; each `elif` is one.
 const DEPTH_MAX: usize = 64;
@@ -30,12 +31,20 @@ enum Token<'s> {
     Sign(char),
 }
 
-impl Token<'_> {
+impl<'s> Token<'s> {
     /// The name that it begins with.
-    fn root(&self) -> Option<&str> {
+    fn root(&self) -> Option<&'s str> {
         match self {
             Self::Name(name) => name.split('.').next(),
             Self::Number(_) | Self::Text | Self::Sign(_) => None,
+        }
+    }
+
+    /// How many steps it is.
+    fn parts(&self) -> usize {
+        match self {
+            Self::Name(name) => 1 + name.matches('.').count(),
+            Self::Number(_) | Self::Text | Self::Sign(_) => 1,
         }
     }
 
@@ -52,7 +61,7 @@ pub(super) fn check(source: &str) -> Result<(), String> {
     let tags: Vec<Vec<Token<'_>>> = tags(source).into_iter().map(tokens).collect();
     depth(&tags)?;
     for tag in &tags {
-        if TOKENS_MAX < tag.len() {
+        if TOKENS_MAX < tag.iter().map(Token::parts).sum() {
             return Err(format!("a tag has more than {TOKENS_MAX} parts"));
         }
         let joined = tag.iter().filter(|token| token.is_sign(&['~', '+'])).count();
@@ -65,8 +74,9 @@ pub(super) fn check(source: &str) -> Result<(), String> {
     }
     let grown = grown(&tags);
     for tag in &tags {
-        let Some(Binding { from, .. }) = binds(tag) else { continue };
-        let grows = from.iter().any(|token| token.is_sign(&['~', '+', '*']));
+        let Some(Binding { word, from, .. }) = binds(tag) else { continue };
+        let grows = from.iter().any(|token| token.is_sign(&['~', '+', '*']))
+            || (word != "for" && makes_list(&from));
         let name = from.iter().filter_map(|token| token.root()).find(|name| grown.contains(name));
         if let Some(name) = name.filter(|_| grows) {
             return Err(format!(
@@ -76,6 +86,23 @@ pub(super) fn check(source: &str) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Whether a list or a map is written out: a bracket that follows nothing is no index, and a
+/// parenthesis that follows nothing and has a comma is a list, too.
+fn makes_list(from: &[&Token<'_>]) -> bool {
+    let follows = |at: usize| {
+        let before = at.checked_sub(1).and_then(|at| from.get(at));
+        before.is_some_and(|before| {
+            matches!(before, Token::Name(_) | Token::Text) || before.is_sign(&[']', ')', '}'])
+        })
+    };
+    let has_comma = from.iter().any(|token| token.is_sign(&[',']));
+    from.iter().enumerate().any(|(at, token)| {
+        token.is_sign(&['{'])
+            || (token.is_sign(&['[']) && !follows(at))
+            || (token.is_sign(&['(']) && has_comma && !follows(at))
+    })
 }
 
 /// How deep blocks are inside of each other.
@@ -187,7 +214,7 @@ fn binds<'t, 's>(tag: &'t [Token<'s>]) -> Option<Binding<'t, 's>> {
     let (given, from): (Vec<_>, Vec<_>) =
         rest.iter().enumerate().partition(|(at, _)| is_given(*at));
     let names = given.iter().filter_map(|(_, token)| match token {
-        Token::Name(name) if *name != "in" => Some(*name),
+        Token::Name(name) if *name != "in" => token.root(),
         Token::Name(_) | Token::Number(_) | Token::Text | Token::Sign(_) => None,
     });
     let from = from.into_iter().map(|(_, token)| token);
@@ -293,6 +320,8 @@ mod tests {
             "{% set line %}{{ '-' * 40 }}{% endset %}{{ line }}{# {{ 'x' * 99999 }} #}",
             "{% with name = customer.name | d('you') %}{{ name }}{% endwith %} 5 ~ 5 * 5 { ~ }",
             "{{ '~' ~ \"a\\\"* 99999\" }} {% if event.a * 100 > 5 %}x{% endif %}",
+            "{% set first = customer.list[0] %}{% set other = first[1] %}{{ [first, other] | join }}",
+            "{% set name = customer.name | d('you') %}{% set both = name | default(event.a, true) %}{{ both }}",
             "{{ \"}}\" }}{%- for a, b in customer.m | items -%}{{ a ~ b }}{%- endfor -%}",
         ] {
             assert_eq!(check(text), Ok(()), "{text}");
@@ -303,6 +332,7 @@ mod tests {
     fn bounds_hold_to_the_last_one() {
         let joined = |times: usize| format!("{{{{ a{} }}}}", " ~ a".repeat(times));
         let parts = |times: usize| format!("{{{{ {} }}}}", "a ".repeat(times));
+        let way = |times: usize| format!("{{{{ a{} }}}}", ".a".repeat(times - 1));
         let blocks =
             |times: usize| format!("{{% if a %}}{}{{% endif %}}", "{% elif b %}".repeat(times - 1));
         let side_by_side = "{% for a in b %}{% endfor %}".repeat(1_000);
@@ -313,6 +343,14 @@ mod tests {
             ("{{ 'x' * 1000 }}".to_owned(), "{{ 'x' * 1001 }}".to_owned()),
             ("{{ a.b * 10 * 1000 }}".to_owned(), "{{ a.b * 10 * 1001 }}".to_owned()),
             ("{{ a.b * c.d }}".to_owned(), "{{ 'x' * c.d }}".to_owned()),
+            (way(TOKENS_MAX), way(TOKENS_MAX + 1)),
+            ("{% set d = [a, a] %}".to_owned(), "{% set d = [1] %}{% set d = [d, d] %}".to_owned()),
+            (
+                "{% set d = {'a': a} %}".to_owned(),
+                "{% set d = 1 %}{% set e = {'a': d} %}".to_owned(),
+            ),
+            ("{% set d = (a) %}".to_owned(), "{% set d = 1 %}{% set e = (d, d) %}".to_owned()),
+            ("{% set ns.a = [b] %}".to_owned(), "{% set ns.a = [ns.a, ns.a] %}".to_owned()),
             (side_by_side.clone(), side_by_side.replace("{% endfor %}", "")),
         ] {
             assert_eq!(check(&fits), Ok(()), "{fits}");

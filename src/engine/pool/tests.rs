@@ -54,3 +54,19 @@ fn what_is_not_remembered_any_more_stays_spent() {
     pool.give_back(id(8), Back::Unused);
     assert_eq!(pool.used(Sending::On), all - 3);
 }
+
+#[test]
+fn what_is_told_of_an_earlier_instant_was_not_used_before_it_was_granted() {
+    let midnight = at("2026-03-03T00:00");
+    let grant =
+        |number, at| Grant { decision: id(number), micros: 5, at, kind: ContactKind::Reserved };
+    let mut pool = Pool { from: midnight, ..Pool::default() };
+    // The shard of its customer is behind: yesterday there.
+    assert!(pool.grant(grant(1, midnight + Span::SECOND)));
+    pool.took(id(1), midnight - Span::SECOND);
+    assert_eq!(pool.used(crate::engine::catalog::Sending::On), 5);
+    // Granted yesterday and used then, it is none of today's.
+    assert!(pool.grant(grant(2, midnight - Span::MINUTE)));
+    pool.took(id(2), midnight - Span::SECOND);
+    assert_eq!(pool.used(crate::engine::catalog::Sending::On), 5);
+}

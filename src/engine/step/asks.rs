@@ -9,7 +9,8 @@ use super::super::id::{CustomerId, DecisionId};
 use super::super::input::Delivery;
 use super::super::planted::{Fault, is_planted};
 use super::super::pool::{
-    Ask, Claim, GRACE, Need, PoolAnswer, PoolNote, PoolRequest, PoolSaid, PoolWord, Standing,
+    Ask, Claim, GRACE, KEEP, Need, PoolAnswer, PoolNote, PoolRequest, PoolSaid, PoolWord, REMIND,
+    Standing,
 };
 use super::super::queue::ASK_AGAIN;
 use super::super::time::Timestamp;
@@ -19,10 +20,18 @@ use super::{Step, content, timers};
 
 /// When something that waits is decided again. A pool that knows of it grants it by itself at the
 /// instant at which there is room; it only asks again where nothing was heard of that.
-pub(super) fn wakes_at(release_at: Timestamp, expires_at: Timestamp, claim: &Claim) -> Timestamp {
+pub(super) fn wakes_at(
+    release_at: Timestamp,
+    expires_at: Timestamp,
+    claim: &Claim,
+    now: Timestamp,
+) -> Timestamp {
     match claim.needs.is_empty() || claim.asks.is_some() {
         true => release_at,
-        false => std::cmp::min(release_at + GRACE, expires_at.max(release_at)),
+        false => {
+            let free = std::cmp::min(release_at + GRACE, expires_at.max(release_at));
+            std::cmp::min(free, now + REMIND)
+        }
     }
 }
 
@@ -43,6 +52,11 @@ impl Step<'_> {
             Verdict::Defer { reason: Reason::AccountCap | Reason::Budget, .. } => {
                 let needed = |pool: &CustomerId| claim.needs.iter().any(|need| need.pool == *pool);
                 self.give_back_where(firing.id, now, |ask| !needed(&ask.pool));
+                // What was kept for a moment is not needed soon.
+                let waits = |ask: &Ask| ask.standing == Standing::Waiting;
+                if claim.asks.is_none() && !self.pools_of(firing.id, waits).is_empty() {
+                    self.give_back_where(firing.id, now, |ask| ask.standing == Standing::Granted);
+                }
                 let asked = claim.asks.and_then(|index| claim.needs.get(index));
                 if let Some(need) = asked {
                     self.ask(firing, need, (claim, expires_at), now);
@@ -78,7 +92,7 @@ impl Step<'_> {
             expires_at,
             asked_at: now,
         };
-        self.state.rare.keep_ask(Ask {
+        let forgotten = self.state.rare.keep_ask(Ask {
             decision: firing.id,
             pool: need.pool.clone(),
             channel,
@@ -87,6 +101,10 @@ impl Step<'_> {
             free_at: None,
             why: None,
         });
+        if let Some(ask) = forgotten.filter(|ask| ask.standing != Standing::Taken) {
+            let word = ask.standing.last_word().unwrap_or(PoolSaid::Over);
+            self.tell_pool(&ask.pool, ask.decision, word);
+        }
         self.tell_pool(&need.pool, firing.id, PoolSaid::Asks(request));
     }
 
@@ -217,10 +235,14 @@ impl Step<'_> {
                 self.decide_again(id, now);
             }
             // It has no use for it any more: what it went with, it told.
-            (PoolAnswer::Granted, None | Some(Standing::Leaving | Standing::Undoing)) => {
-                let last = standing.and_then(Standing::last_word).unwrap_or(PoolSaid::Over);
-                let what = self.went_at(id).map_or(last, PoolSaid::Took);
+            (PoolAnswer::Granted, None) => {
+                let what = self.went_at(id).map_or(PoolSaid::Over, PoolSaid::Took);
                 self.tell_pool(&word.pool, id, what);
+            }
+            (PoolAnswer::Granted, Some(Standing::Leaving | Standing::Undoing)) => {
+                if let Some(last) = standing.and_then(Standing::last_word) {
+                    self.tell_pool(&word.pool, id, last);
+                }
             }
             (PoolAnswer::Granted, Some(Standing::Taken)) => {
                 if let Some(at) = self.went_at(id) {
@@ -251,20 +273,25 @@ impl Step<'_> {
         }
     }
 
-    /// It waits for one pool, and keeps nothing of another meanwhile.
+    /// It waits for one pool, and keeps nothing of those before it meanwhile. So whoever has those
+    /// either goes or gives them back at once, and what was granted of a later one is worth keeping
+    /// for a moment: two that gave back to each other whatever they had would never go.
     fn has_to_wait_for(&mut self, word: &PoolWord, free_at: Option<Timestamp>, now: Timestamp) {
         let id = word.decision;
         let Some(ask) = self.state.rare.ask_mut(id, &word.pool) else { return };
         let known = ask.standing == Standing::Waiting && ask.free_at == free_at;
         (ask.standing, ask.free_at) = (Standing::Waiting, free_at);
         ask.why = Some(word.why.clone());
-        self.give_back_where(id, now, |ask| ask.standing == Standing::Granted);
+        let granted = |ask: &Ask| ask.standing == Standing::Granted;
+        self.give_back_where(id, now, |ask| granted(ask) && ask.pool < word.pool);
+        let keeps = !self.pools_of(id, granted).is_empty();
         let found = self.state.rare.waiting.iter_mut().find(|waiting| waiting.id == id);
         let Some(waiting) = found else { return self.give_back(id, now) };
         let until = free_at.unwrap_or(waiting.expires_at).min(waiting.expires_at);
         let reason = word.pool.pool().map_or(waiting.reason, |of| of.reason());
         (waiting.release_at, waiting.reason) = (until, reason);
-        let due = std::cmp::min(until + GRACE, waiting.expires_at).max(now);
+        let look = now + if keeps { KEEP } else { REMIND };
+        let due = (until + GRACE).min(waiting.expires_at).min(look).max(now);
         let ruling = Ruling {
             id,
             trigger: waiting.trigger,

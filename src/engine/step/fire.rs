@@ -14,7 +14,6 @@ use super::super::evaluate::{self, Scope};
 use super::super::govern::{self, Judgement, Proposal};
 use super::super::id::{DecisionId, stable_hash};
 use super::super::input::Event;
-use super::super::pool::Claim;
 use super::super::slot::{PropertySlot, TriggerSlot};
 use super::super::time::{Span, Timestamp};
 use super::super::timer::TimerKind;
@@ -166,7 +165,8 @@ impl<'a> Step<'a> {
                 // A wait that does not end later would be decided again for ever.
                 let release_at = until.max(now + Span::from_millis(1));
                 verdict = Verdict::Defer { until: release_at, reason };
-                self.wait(&firing, release_at, (expires_at, &claim), reason);
+                let due = asks::wakes_at(release_at, expires_at, &claim, now);
+                self.wait(&firing, (release_at, due), expires_at, reason);
             }
             Verdict::HoldOut { .. }
             | Verdict::Suppress { .. }
@@ -204,12 +204,12 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// Keeps a decided outreach until its time.
+    /// Keeps a decided outreach until its time; at `due` it is decided again.
     fn wait(
         &mut self,
         firing: &Firing<'_>,
-        release_at: Timestamp,
-        (expires_at, claim): (Timestamp, &Claim),
+        (release_at, due): (Timestamp, Timestamp),
+        expires_at: Timestamp,
         reason: Reason,
     ) {
         self.state.rare.waiting.push(Waiting {
@@ -221,7 +221,6 @@ impl<'a> Step<'a> {
             expires_at,
             reason,
         });
-        let due = asks::wakes_at(release_at, expires_at, claim);
         timers::arm(self.state, due, TimerKind::Release { decision: firing.id });
     }
 

@@ -168,10 +168,16 @@ impl Step<'_> {
             Some(PoolOf::Account(_)) => {
                 pools::has_grant(self.catalog, self.state, decision, request)
             }
-            Some(PoolOf::Budget(_)) => pool
-                .open
-                .iter()
-                .any(|grant| grant.decision == decision && grant.micros == request.micros),
+            Some(PoolOf::Budget(_)) => {
+                // What was granted in a rehearsal pays for nothing.
+                let rehearsed = self.catalog.sending == Sending::DryRun;
+                let same = |grant: &Grant| {
+                    grant.decision == decision
+                        && grant.micros == request.micros
+                        && (grant.kind == ContactKind::DryRun) == rehearsed
+                };
+                pool.open.iter().any(same)
+            }
             None => false,
         }
     }

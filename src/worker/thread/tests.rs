@@ -12,7 +12,9 @@ use super::*;
 use crate::clock::{Clock, Manual};
 use crate::decode::{PreferenceRecord, Record};
 use crate::engine::catalog::When;
+use crate::engine::id::{CustomerId, DecisionId};
 use crate::engine::input::Answer;
+use crate::engine::pool::{PoolAnswer, PoolWord};
 use crate::engine::testing::{IN_APP, PING, SERVICE, clause, send_with, span};
 use crate::log::Log as _;
 use crate::log::memory::Memory;
@@ -349,6 +351,25 @@ fn who_refuses_and_then_moves_has_only_the_old_address_listed_after_a_crash() {
     stage.settle();
     let listed = |address| store.suppressed("email", None, address).unwrap().is_some();
     assert_eq!((listed("old@x.example"), listed("new@x.example")), (true, false));
+}
+
+#[test]
+fn an_answer_to_somebody_who_was_forgotten_begins_nobody() {
+    let clock = Arc::new(Manual::at(start()));
+    let log = Arc::new(Memory::new(1, clock.clone()));
+    let (catalog, dir) = (catalog(), scratch());
+    let mut stage = set_stage(dir.path(), &log, &clock, &catalog);
+    let word = PoolWord {
+        pool: CustomerId::of_account_pool("acme"),
+        decision: DecisionId::from_bytes([1; 16]),
+        asked_at: start(),
+        what: PoolAnswer::Freed,
+        why: "".into(),
+    };
+    log.append(0, &[Record::PoolWord { customer: "gone", word: word.clone() }.to_bytes()]).unwrap();
+    stage.settle();
+    assert_eq!(stage.outcome().states, []);
+    assert_eq!(stage.running.mark.position, 1, "it was heard");
 }
 
 #[test]

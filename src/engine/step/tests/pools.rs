@@ -185,7 +185,11 @@ impl<'c> World<'c> {
 
     /// Lets time pass: timers and errands, each when it is due.
     fn pass(&mut self, until: Timestamp) {
+        let (mut instant, mut heard) = (self.now, 0);
         loop {
+            heard = if instant == self.now { heard + 1 } else { 0 };
+            instant = self.now;
+            assert!(heard < 10_000, "they go round at {instant}");
             let timer =
                 self.states.iter().filter_map(|(name, state)| Some((state.next_due()?, name)));
             let timer = timer.min().map(|(due, name)| (due, name.clone()));
@@ -320,6 +324,30 @@ fn rejected() -> Delivery {
 
 fn verdicts(decision: &Decision) -> Vec<Option<Reason>> {
     decision.rulings.iter().map(|ruling| ruling.verdict.reason()).collect()
+}
+
+#[test]
+fn two_that_have_what_the_other_needs_do_not_go_round() {
+    let catalog = catalog(1, Some(1));
+    let mut world = World::new(&catalog, 1);
+    for (name, account) in [("zed", None), ("ann", Some("acme")), ("bob", Some("acme"))] {
+        world.enter(name, account);
+    }
+    world.ping("zed", PING);
+    world.pass(at("2026-03-02T22:30"));
+    // The money of the day is gone: she waits for it, and keeps nothing of her account.
+    world.ping("ann", PING);
+    let midnight = at("2026-03-03T00:00");
+    world.pass(midnight - Span::from_millis(1));
+    assert_eq!(world.sent.len(), 1);
+    world.now = midnight;
+    world.ping("bob", PING);
+    world.pass(midnight);
+    let to: Vec<&str> = world.sent.iter().map(|sent| &*sent.customer).collect();
+    assert_eq!(to, ["zed", "ann"]);
+    world.pass(at("2026-03-03T09:00"));
+    assert_eq!(world.sent.len(), 2);
+    world.check_end();
 }
 
 #[test]
