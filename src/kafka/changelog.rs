@@ -20,9 +20,6 @@ const ASK_AGAIN: Duration = Duration::from_millis(50);
 /// How long is waited for the next message before the reading is given up.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 
-/// How long brokers wait for more before they say that this is the end.
-const END_AFTER_MS: &str = "20";
-
 /// What was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Restored {
@@ -58,10 +55,10 @@ pub fn restore<E: From<Error>>(
 ) -> Result<Restored, E> {
     const DOING: &str = "restoring a shard";
     let failed = |error: &KafkaError| Error::of(DOING, error);
-    let mut eager = settings.reader();
-    eager.set("fetch.wait.max.ms", END_AFTER_MS);
-    let consumer: Reader =
-        eager.create_with_context(Quiet).map_err(|error| Error::of("the properties", &error))?;
+    let consumer: Reader = settings
+        .reader()
+        .create_with_context(Quiet)
+        .map_err(|error| Error::of("the properties", &error))?;
     let extent = settled(settings, &consumer, topic, partition)?;
     // What lies before the first was compacted into later messages, or thrown away.
     let from = if (extent.first..=extent.end).contains(&from) { from } else { extent.first };

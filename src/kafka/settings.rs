@@ -10,9 +10,6 @@ use crate::config::KafkaConfig;
 const FETCHED_KIB_MAX: &str = "16384";
 /// Events fetched ahead at least, for each partition.
 const FETCHED_EVENTS_MIN: &str = "10000";
-/// How long fetching rests when so much waits already. It would be a second otherwise, in which all that
-/// waits is worked off and nothing comes.
-const FETCH_AGAIN_MS: &str = "10";
 /// How long a transaction may stay open after its node has gone: readers of our topics wait for it.
 pub const TRANSACTION_TIMEOUT_MS: u32 = 15_000;
 /// What only consumers know, of the properties of librdkafka: it warns of one given to another.
@@ -124,7 +121,6 @@ impl Settings {
         config.set("group.id", &self.config.group);
         config.set("queued.max.messages.kbytes", FETCHED_KIB_MAX);
         config.set("queued.min.messages", FETCHED_EVENTS_MIN);
-        config.set("fetch.queue.backoff.ms", FETCH_AGAIN_MS);
         self.pass_on(&mut config, Kind::Consumer);
         config.set("enable.auto.commit", "false");
         config.set("enable.auto.offset.store", "false");
