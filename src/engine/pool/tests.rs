@@ -64,9 +64,9 @@ fn what_is_told_of_an_earlier_instant_was_not_used_before_it_was_granted() {
     // The shard of its customer is behind: yesterday there.
     assert!(pool.grant(grant(1, midnight + Span::SECOND)));
     pool.took(id(1), midnight - Span::SECOND);
-    assert_eq!(pool.used(crate::engine::catalog::Sending::On), 5);
+    assert_eq!(pool.used(Sending::On), 5);
     // Granted yesterday and used then, it is none of today's.
     assert!(pool.grant(grant(2, midnight - Span::MINUTE)));
     pool.took(id(2), midnight - Span::SECOND);
-    assert_eq!(pool.used(crate::engine::catalog::Sending::On), 5);
+    assert_eq!(pool.used(Sending::On), 5);
 }

@@ -92,7 +92,7 @@ struct Outcome {
 
 fn outcome(store: &Store) -> Outcome {
     let mut states = Vec::new();
-    let take = |id: crate::engine::id::CustomerId, state: &[u8]| -> Result<(), store::Error> {
+    let take = |id: CustomerId, state: &[u8]| -> Result<(), store::Error> {
         states.push((id.as_str().to_owned(), state.to_vec()));
         Ok(())
     };
@@ -299,7 +299,7 @@ fn an_outcome_settles_its_row_and_replaces_the_verdict() {
     clock.set(after(600));
     stage.settle();
     let row = stage.store.outbox().next().unwrap().unwrap();
-    let decision = crate::engine::id::DecisionId::parse(&row.decision).unwrap();
+    let decision = DecisionId::parse(&row.decision).unwrap();
     let result = crate::engine::input::Delivery::Unknown { why: "reset".into() };
     let outcome = crate::engine::input::Outcome { decision, attempt: 1, result };
     log.append(0, &[Record::Outcome { customer: "a", outcome, known_as: None }.to_bytes()])
